@@ -1,0 +1,57 @@
+"""pyjpegml: JPEG in pure Python, as small as a guaranteed MS-SSIM allows.
+
+Public functions are imported at their first use, so that ``import pyjpegml`` is quick: it imports
+neither NumPy's users nor Numba.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import JpegError, JpegFormatError, JpegLimitError, JpegUnsupportedError
+
+if TYPE_CHECKING:
+    from .decoder import Header, decode, read_header
+    from .encoder import encode
+    from .metrics import ms_ssim
+    from .rate import Result, compress
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Header",
+    "JpegError",
+    "JpegFormatError",
+    "JpegLimitError",
+    "JpegUnsupportedError",
+    "Result",
+    "compress",
+    "decode",
+    "encode",
+    "ms_ssim",
+    "read_header",
+]
+
+_HOME = {
+    "Header": "decoder",
+    "Result": "rate",
+    "compress": "rate",
+    "decode": "decoder",
+    "encode": "encoder",
+    "ms_ssim": "metrics",
+    "read_header": "decoder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module at the first use (PEP 562)."""
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

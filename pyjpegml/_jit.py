@@ -1,0 +1,330 @@
+"""The compile policy: the one place where a Python function becomes a Numba kernel.
+
+Every kernel of the library is written as ``@kernel`` and nothing else; a test walks the syntax
+trees to see that no bare ``numba.njit`` stands anywhere else. What the policy says:
+
+*Lazy.* Importing :mod:`pyjpegml` imports no Numba. A :class:`Kernel` imports it at its first call,
+and compiles (or loads from the cache) just that kernel and those it calls. Inside jitted code a
+``Kernel`` is seen as the Numba dispatcher behind it, so kernels call each other as plain functions.
+
+*One thread, no interpreter lock.* Kernels are compiled ``nogil`` and never ``parallel``: threads
+belong to the caller, because Numba's own pools survive neither ``fork`` nor a second thread.
+
+*NumPy's division* (``error_model="numpy"``): no hidden branch for a zero divisor in a hot loop.
+
+*A cache that cannot be stale.* Numba's disk cache does not see edits in the file of a *callee*,
+freezes globals, and does not tell kernels with bounds checks from kernels without. So ours lives
+in a directory named by a hash of everything a kernel depends on: all sources of this package, the
+versions of Python, NumPy, Numba and llvmlite, the CPU's name and features, and Numba's switches
+(:func:`cache_key`). An explicit ``NUMBA_CACHE_DIR`` says where that directory lies; otherwise it
+is the user's cache directory. If neither can be written, kernels are compiled anew in every process
+and one warning says so; ``import`` never fails for it.
+
+``NUMBA_DISABLE_JIT=1`` runs the same source as plain Python, for stepping through it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parent
+_lock = threading.RLock()
+_numba_ready = False
+
+
+class Kernel:
+    """A function that is compiled by Numba when it is first called.
+
+    Parameters
+    ----------
+    function : callable
+        Plain Python function of arrays and scalars, in Numba's subset of the language.
+    inline : bool
+        Ask LLVM to inline it into its callers (small helpers that return tuples need it).
+    reassociate : bool
+        Let LLVM change the order of floating-point sums, so that it can vectorise them. Results may
+        then differ between CPUs in the last bits.
+
+    Attributes
+    ----------
+    py_func : callable
+        The Python function as written.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], inline: bool = False, reassociate: bool = False
+    ) -> None:
+        self.py_func = function
+        self.inline = inline
+        self.reassociate = reassociate
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self._dispatcher: Any = None
+        self._call: Callable[..., Any] = self._first_call
+
+    def __call__(self, *args: Any) -> Any:
+        return self._call(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__module__}.{self.__name__}>"
+
+    def _first_call(self, *args: Any) -> Any:
+        self._call = self.py_func if jit_disabled() else self.dispatcher
+        return self._call(*args)
+
+    @property
+    def dispatcher(self) -> Any:
+        """The Numba dispatcher, made at the first use; nothing is compiled before it is called."""
+        if self._dispatcher is None:
+            with _lock:
+                if self._dispatcher is None:
+                    self._dispatcher = _make_dispatcher(self)
+        return self._dispatcher
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Decorator: compile `function` at its first call, under the policy of this module."""
+    return Kernel(function)
+
+
+def inlined(function: Callable[..., Any]) -> Kernel:
+    """Decorator like :func:`kernel` for a small helper that is always inlined into its callers."""
+    return Kernel(function, inline=True)
+
+
+def summing(function: Callable[..., Any]) -> Kernel:
+    """Decorator like :func:`kernel` for a kernel whose floating-point sums may be reordered."""
+    return Kernel(function, reassociate=True)
+
+
+def jit_disabled() -> bool:
+    """True if ``NUMBA_DISABLE_JIT`` asks for plain Python. Imports Numba only if it is unset."""
+    value = os.environ.get("NUMBA_DISABLE_JIT", "")
+    return value not in ("", "0")
+
+
+def cache_root() -> Path:
+    """Where compiled kernels are kept: ``NUMBA_CACHE_DIR``, or ``pyjpegml`` in the user's cache."""
+    if explicit := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(explicit)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "pyjpegml"
+
+
+def source_hash() -> str:
+    """SHA-256 over the path and the text of every source file of the package."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(b"\0")
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+#: Of the sources as they were imported: a process that compiles later, after an edit, must not
+#: store the old code under the new sources' name.
+_SOURCES = source_hash()
+
+
+def cache_facts() -> dict[str, str]:
+    """Everything that compiled code depends on, by name; :func:`cache_key` is its hash.
+
+    Numba's switches are read from ``numba.config`` (which follows the ``NUMBA_*`` variables), the
+    CPU from llvmlite unless ``NUMBA_CPU_NAME`` or ``NUMBA_CPU_FEATURES`` set another.
+    """
+    import llvmlite
+    import llvmlite.binding as llvm
+    import numba
+    import numpy
+    from numba.core import config
+
+    features = config.CPU_FEATURES
+    if features is None:
+        features = llvm.get_host_cpu_features().flatten()
+    return {
+        "sources": _SOURCES,
+        "package": str(_PACKAGE),
+        "python": platform.python_implementation() + platform.python_version(),
+        "numpy": numpy.__version__,
+        "numba": numba.__version__,
+        "llvmlite": llvmlite.__version__,
+        "machine": platform.machine(),
+        "cpu": config.CPU_NAME or llvm.get_host_cpu_name(),
+        "features": features,
+        "vector width": str(getattr(config, "LLVM_VECTOR_WIDTH", "")),
+        "boundscheck": str(config.BOUNDSCHECK),
+        "disable jit": str(config.DISABLE_JIT),
+        "opt": str(config.OPT),
+        "loop vectorize": str(config.LOOP_VECTORIZE),
+        "slp vectorize": str(config.SLP_VECTORIZE),
+        "debug": str(config.DEBUGINFO_DEFAULT),
+    }
+
+
+def cache_key() -> str:
+    """Twenty hexadecimal digits that name the cache directory of this build on this machine."""
+    facts = cache_facts()
+    text = "\n".join(f"{name}={facts[name]}" for name in sorted(facts))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+_cache_dir: str | None = None
+_warned = False
+
+
+def cache_directory() -> Path:
+    """The directory that holds the compiled kernels of this very build (see :func:`cache_key`)."""
+    global _cache_dir
+    if _cache_dir is None:
+        _cache_dir = str(cache_root() / f"pyjpegml-{cache_key()}")
+    return Path(_cache_dir)
+
+
+def _make_dispatcher(source: Kernel) -> Any:
+    """Compile policy proper. Called with the lock held."""
+    import numba
+    from numba.core import config
+
+    _teach_numba()
+    dispatcher = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        forceinline=source.inline,
+        fastmath={"reassoc", "contract"} if source.reassociate else False,
+    )(source.py_func)
+    if not _writable(cache_directory()):  # Numba would fall back to places that have no key
+        _warn_uncached()
+        return dispatcher
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_directory())  # read once, when caching is switched on below
+    try:
+        dispatcher.enable_caching()
+    finally:
+        config.CACHE_DIR = before
+    return dispatcher
+
+
+def _writable(directory: Path) -> bool:
+    """Whether files can be made in a directory, which is made if need be."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError:
+        return False
+    return True
+
+
+def _warn_uncached() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"pyjpegml cannot write to {cache_directory()}: its kernels are compiled anew in every "
+            "process (seconds). Set NUMBA_CACHE_DIR to a writable directory.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _teach_numba() -> None:
+    """Let jitted code see a :class:`Kernel` as its dispatcher, and compile watches hear of it."""
+    global _numba_ready
+    if _numba_ready:
+        return
+    from numba.core import event
+    from numba.extending import typeof_impl
+
+    @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator, unused-ignore]
+    def typeof_kernel(value: Kernel, context: Any) -> Any:
+        return value.dispatcher._numba_type_
+
+    class Relay(event.Listener):  # type: ignore[misc, unused-ignore]
+        def on_start(self, event: Any) -> None:
+            for watch in list(_watches):
+                watch.start()
+
+        def on_end(self, event: Any) -> None:
+            for watch in list(_watches):
+                watch.stop()
+
+    event.register("numba:compile", Relay())
+    _numba_ready = True
+
+
+_watches: list[CompileWatch] = []
+
+
+class CompileWatch:
+    """Tells a person when compilation takes long: ``with CompileWatch(announce): ...``.
+
+    Parameters
+    ----------
+    announce : callable
+        Called once, from a timer thread, when Numba has been compiling for `after` seconds in all.
+    after : float
+        Seconds of compilation that pass in silence.
+    """
+
+    def __init__(self, announce: Callable[[], None], after: float = 1.0) -> None:
+        self._announce = announce
+        self._left = after
+        self._announced = False
+        self._timer: threading.Timer | None = None
+        self._depth = 0
+        self._began = 0.0
+        self.seconds = 0.0
+
+    def __enter__(self) -> CompileWatch:
+        _watches.append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _watches.remove(self)
+        self._depth = min(self._depth, 1)
+        self.stop()
+
+    def start(self) -> None:
+        """A kernel starts to compile; those that it calls are counted within it."""
+        self._depth += 1
+        if self._depth > 1:
+            return
+        self._began = time.perf_counter()
+        if not self._announced:
+            self._timer = threading.Timer(max(self._left, 0.0), self._tell)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _tell(self) -> None:
+        self._announced = True
+        self._announce()
+
+    def stop(self) -> None:
+        """A kernel has been compiled."""
+        if self._depth == 0:
+            return
+        self._depth -= 1
+        if self._depth == 0:
+            took = time.perf_counter() - self._began
+            self.seconds += took
+            self._left -= took
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None

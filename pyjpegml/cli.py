@@ -1,0 +1,541 @@
+"""The command line: ``pyjpegml`` and its commands.
+
+Every command is a function that takes the parsed arguments and returns an exit code. What can go
+wrong is raised, and becomes one line on standard error in :func:`main` alone. Reports go to
+standard output, or to standard error if the picture itself goes to standard output.
+
+The library is imported inside the commands, so that ``--help`` needs neither NumPy nor Numba.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from . import __version__, files
+from ._jit import CompileWatch, cache_directory, jit_disabled
+from .errors import JpegError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+#: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")
+
+
+class ExitCode(IntEnum):
+    """What ``pyjpegml`` returns to the shell."""
+
+    DONE = 0
+    TARGET_NOT_MET = 1
+    USAGE = 2
+    BAD_JPEG = 3
+    FILE_FAILED = 4
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+EXIT_CODES = {
+    ExitCode.DONE: "done",
+    ExitCode.TARGET_NOT_MET: "compress: the target was not met; the best file was written",
+    ExitCode.USAGE: "wrong usage or argument",
+    ExitCode.BAD_JPEG: "a JPEG is broken, or uses what this version cannot decode",
+    ExitCode.FILE_FAILED: "a file cannot be read or written, or holds no picture for a JPEG",
+    ExitCode.INTERNAL: "a fault in pyjpegml itself",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+class CommandError(Exception):
+    """A command cannot go on: an exit code, and one line that says why."""
+
+    def __init__(self, code: ExitCode, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``pyjpegml`` with the given arguments (those of the process by default).
+
+    Returns
+    -------
+    int
+        An :class:`ExitCode`.
+    """
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said what there is to say
+        return int(stop.code or 0)
+    try:
+        with warnings.catch_warnings(), CompileWatch(_announce):
+            warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+            code: ExitCode = arguments.run(arguments)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        if arguments.debug:
+            raise
+        return _explain(error)
+    return code
+
+
+def _explain(error: BaseException) -> ExitCode:
+    """One line on standard error about what was raised, and its exit code."""
+    match error:
+        case CommandError():
+            _say(str(error))
+            return error.code
+        case files.FileError():
+            _say(str(error))
+            return ExitCode.FILE_FAILED
+        case OSError():  # of standard output, or of a file that Numba keeps
+            if not isinstance(error, BrokenPipeError):
+                _say(f"{error.filename or files.STDOUT}: {error.strerror}")
+            with suppress(OSError):  # what is still buffered must not fail again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.FILE_FAILED
+        case MemoryError():
+            _say(f"not enough memory: {error}")
+            return ExitCode.FILE_FAILED
+        case KeyboardInterrupt():
+            _say("interrupted")
+            return ExitCode.INTERRUPTED
+        case _:
+            _say(
+                f"internal error: {type(error).__name__}: {error}; "
+                "please report it with what --debug prints"
+            )
+            return ExitCode.INTERNAL
+
+
+def _announce() -> None:
+    _say(f"compiling kernels, once for this machine (kept in {cache_directory()})")
+
+
+def _say(message: str) -> None:
+    """One line on standard error."""
+    _print(f"pyjpegml: {' '.join(message.split())}", sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Lines of text; what a terminal would obey, or the stream cannot encode, is escaped."""
+    lines = (
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        for line in text.split("\n")
+    )
+    encoding = stream.encoding or "utf-8"
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def _report(arguments: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
+    """Facts as JSON or as text, on standard output unless the picture goes there."""
+    to_stdout = getattr(arguments, "output", None) == files.DASH
+    as_json = getattr(arguments, "json", False)
+    _print(
+        json.dumps(facts, indent=2) if as_json else text, sys.stderr if to_stdout else sys.stdout
+    )
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line and without abbreviations."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        command = self.prog.removeprefix("pyjpegml").strip()
+        _say(f"{f'{command}: ' if command else ''}{message} (see {self.prog} --help)")
+        self.exit(ExitCode.USAGE)
+
+
+def _target(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"an MS-SSIM is above 0 and at most 1, not {text!r}")
+
+
+def _whole_number(what: str, low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        with suppress(ValueError):
+            if low <= int(text) <= high:
+                return int(text)
+        raise argparse.ArgumentTypeError(
+            f"{what} is a whole number from {low} to {high}, not {text!r}"
+        )
+
+    return parse
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``pyjpegml``; each command's function is the default of ``run``."""
+    parser = _Parser(
+        prog="pyjpegml",
+        description="JPEG, as small as a guaranteed MS-SSIM allows.",
+        epilog="A file named - is standard input or standard output. An output replaces an "
+        "existing file\nat once and whole, or not at all.\n\nexit codes:\n"
+        + "\n".join(f"  {code:3}  {meaning}" for code, meaning in EXIT_CODES.items()),
+    )
+    parser.add_argument("--version", action="version", version=f"pyjpegml {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+
+    def add(run: Callable[[argparse.Namespace], ExitCode], about: str, detail: str) -> _Parser:
+        name = run.__name__.removeprefix("_")
+        command = commands.add_parser(name, help=about, description=detail)
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.set_defaults(run=run)
+        return command
+
+    def add_json(command: _Parser) -> None:
+        command.add_argument("--json", action="store_true", help="report as JSON")
+
+    def add_orientation(command: _Parser) -> None:
+        command.add_argument(
+            "--ignore-orientation",
+            action="store_true",
+            help="take pixels as they are stored, although Exif says that the picture lies turned",
+        )
+
+    image = "image of any format that imageio reads, 8-bit grey or RGB"
+
+    command = add(
+        _compress,
+        "the smallest JPEG that meets an MS-SSIM",
+        "Write the smallest JPEG that meets an MS-SSIM, checked on the very bytes written.",
+    )
+    command.add_argument("input", metavar="IN", help=image)
+    command.add_argument("output", metavar="OUT", help="JPEG to write")
+    command.add_argument(
+        "--ms-ssim",
+        type=_target,
+        default=0.99,
+        metavar="X",
+        help="MS-SSIM to meet, above 0 and at most 1 (default: %(default)s)",
+    )
+    command.add_argument(
+        "--against-libjpeg",
+        action="store_true",
+        help="say what is saved against libjpeg's tables at the same target",
+    )
+    add_json(command)
+    add_orientation(command)
+
+    command = add(
+        _encode,
+        "a JPEG of a given quality",
+        "Write a baseline JPEG of a given quality, or with given quantization tables.",
+    )
+    command.add_argument("input", metavar="IN", help=image)
+    command.add_argument("output", metavar="OUT", help="JPEG to write")
+    tables = command.add_mutually_exclusive_group()
+    tables.add_argument(
+        "--quality",
+        type=_whole_number("a quality", 1, 100),
+        metavar="N",
+        help="IJG quality, 1 to 100 (default: 75)",
+    )
+    tables.add_argument(
+        "--qtables",
+        metavar="FILE",
+        help="quantization tables in natural order: a .npy file, or a JSON list, of 8x8 steps or "
+        "of 1 to 3 such tables for Y, Cb and Cr",
+    )
+    command.add_argument(
+        "--subsampling",
+        choices=SUBSAMPLINGS,
+        default="4:2:0",
+        help="resolution of the colour (default: %(default)s)",
+    )
+    command.add_argument(
+        "--no-optimize",
+        dest="optimize",
+        action="store_false",
+        help="use the standard's Huffman tables instead of the image's own",
+    )
+    command.add_argument(
+        "--restart-interval",
+        type=_whole_number("a restart interval", 0, 65535),
+        default=0,
+        metavar="N",
+        help="MCUs between restart markers (default: 0, none)",
+    )
+    add_json(command)
+    add_orientation(command)
+
+    command = add(
+        _decode,
+        "a JPEG's pixels, in another format",
+        "Decode a JPEG, and write its pixels in the format that OUT's extension names.",
+    )
+    command.add_argument("input", metavar="IN", help="JPEG to read")
+    command.add_argument("output", metavar="OUT", help="image to write, such as OUT.png")
+    command.add_argument(
+        "--format", metavar="NAME", help="format to write, such as png, whatever OUT is called"
+    )
+    add_orientation(command)
+
+    command = add(
+        _inspect,
+        "what a JPEG says about itself",
+        "Show the header, the tables and the markers of a JPEG of any kind.",
+    )
+    command.add_argument("input", metavar="FILE", help="JPEG to read")
+    add_json(command)
+
+    command = add(
+        _compare,
+        "MS-SSIM and PSNR of two images",
+        "Compare two images of equal size: MS-SSIM, PSNR, bytes.",
+    )
+    command.add_argument("first", metavar="A", help=f"original: {image}")
+    command.add_argument("second", metavar="B", help="image to compare with it")
+    add_json(command)
+
+    add(_warmup, "compile everything ahead", "Compile all kernels now, so that no later call must.")
+    return parser
+
+
+# --- compress, encode, decode --------------------------------------------------------------------
+
+
+def _check_output(name: str, inputs: Sequence[str]) -> None:
+    try:
+        files.check_output(name, inputs)
+    except ValueError as error:
+        message = f"{files.shown_output(name)}: {error}"
+        raise CommandError(ExitCode.USAGE, message) from error
+
+
+@contextmanager
+def _jpeg_errors_of(name: str) -> Iterator[None]:
+    """Turn errors about JPEG data into those of a command, with the file's name."""
+    try:
+        yield
+    except JpegError as error:
+        message = f"{files.shown_input(name)}: {error}"
+        raise CommandError(ExitCode.BAD_JPEG, message) from error
+
+
+def _read_picture(name: str) -> tuple[files.Picture, int]:
+    """The picture in a file of any format, and the file's size."""
+    data = files.read_bytes(name)
+    with _jpeg_errors_of(name):
+        return files.read_picture(files.shown_input(name), data), len(data)
+
+
+def _pixels_to_keep(arguments: argparse.Namespace, picture: files.Picture) -> npt.NDArray[np.uint8]:
+    """Pixels of the input, if the metadata that is lost does not turn the picture."""
+    name = files.shown_input(arguments.input)
+    if picture.orientation != 1 and not arguments.ignore_orientation:
+        raise CommandError(
+            ExitCode.FILE_FAILED,
+            f"{name}: its Exif orientation is {picture.orientation}, which is not carried over: "
+            "the picture would lie turned. Turn its pixels first, or pass --ignore-orientation to "
+            "take them as they are stored",
+        )
+    if picture.has_icc_profile:
+        _say(f"{name}: warning: its ICC profile is dropped; colours are taken for sRGB")
+    return picture.pixels
+
+
+def _size_facts(data: bytes, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    height, width = pixels.shape[:2]
+    bits_per_pixel = 8 * len(data) / (width * height)
+    return {"width": width, "height": height, "bytes": len(data), "bits_per_pixel": bits_per_pixel}
+
+
+def _compress(arguments: argparse.Namespace) -> ExitCode:
+    _check_output(arguments.output, [arguments.input])
+    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+
+    from .inspection import columns
+    from .rate import annex_k_baseline, compress
+
+    target = arguments.ms_ssim
+    result = compress(pixels, ms_ssim=target)
+    files.write_bytes(arguments.output, result.data)
+    facts = _size_facts(result.data, pixels) | {
+        "ms_ssim": result.ms_ssim,
+        "target": target,
+        "met": result.met,
+        "encodes": result.encodes,
+        "subsampling": result.subsampling,
+    }
+    rows: list[tuple[str, object]] = [
+        ("bytes", facts["bytes"]),
+        ("bits per pixel", f"{facts['bits_per_pixel']:.4f}"),
+        ("MS-SSIM", f"{result.ms_ssim:.6f} (target {target:g})"),
+        ("encodes", result.encodes),
+        ("subsampling", result.subsampling),
+    ]
+    if arguments.against_libjpeg:
+        other = annex_k_baseline(pixels, min(target, result.ms_ssim))
+        saved = 100 * (1 - len(result.data) / len(other.data)) if other.met else None
+        facts["libjpeg"] = {
+            "bytes": len(other.data),
+            "ms_ssim": other.ms_ssim,
+            "met": other.met,
+            "saved_percent": saved,
+        }
+        rows.append(("libjpeg's tables", f"{len(other.data)} bytes, MS-SSIM {other.ms_ssim:.6f}"))
+        reason = "cannot be said: libjpeg's tables do not reach this score"
+        rows.append(("saved", reason if saved is None else f"{saved:.1f} %"))
+    _report(arguments, facts, columns(rows))
+    if result.met:
+        return ExitCode.DONE
+    _say(
+        f"{files.shown_output(arguments.output)}: the target {target:g} was not met; "
+        f"the best file, at {result.ms_ssim:.6f}, was written"
+    )
+    return ExitCode.TARGET_NOT_MET
+
+
+def _encode(arguments: argparse.Namespace) -> ExitCode:
+    tables = arguments.qtables
+    _check_output(
+        arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
+    )
+    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+
+    from .encoder import encode
+
+    data = encode(
+        pixels,
+        quality=arguments.quality,
+        qtables=None if tables is None else _read_qtables(tables, 1 if pixels.ndim == 2 else 3),
+        subsampling=arguments.subsampling,
+        optimize=arguments.optimize,
+        restart_interval=arguments.restart_interval,
+    )
+    files.write_bytes(arguments.output, data)
+    facts = _size_facts(data, pixels)
+    text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
+    _report(arguments, facts, text)
+    return ExitCode.DONE
+
+
+def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
+    """Quantization tables of so many components from a .npy or JSON file, (components, 8, 8)."""
+    from io import BytesIO
+
+    import numpy as np
+
+    from .encoder import check_qtables
+
+    data = files.read_bytes(name)
+    try:
+        if data.startswith(b"\x93NUMPY"):
+            tables = np.load(BytesIO(data), allow_pickle=False)
+        else:
+            tables = np.array(json.loads(data))
+        return np.stack(check_qtables(tables, components))
+    except (ValueError, TypeError) as error:
+        message = f"{files.shown_input(name)}: these are no quantization tables: {error}"
+        raise CommandError(ExitCode.USAGE, message) from error
+
+
+def _decode(arguments: argparse.Namespace) -> ExitCode:
+    name = files.shown_output(arguments.output)
+    _check_output(arguments.output, [arguments.input])
+    suffix = f".{arguments.format}" if arguments.format else Path(arguments.output).suffix
+    if not suffix:
+        message = f"{name}: no extension says which format to write: pass --format png"
+        raise CommandError(ExitCode.USAGE, message)
+    if suffix.lower() in files.JPEG_SUFFIXES:
+        raise CommandError(
+            ExitCode.USAGE,
+            f"{name}: decode writes pixels in other formats, such as .png; "
+            "encode and compress write JPEGs",
+        )
+    data = files.read_bytes(arguments.input)
+    with _jpeg_errors_of(arguments.input):
+        picture = files.read_jpeg(data)
+    pixels = _pixels_to_keep(arguments, picture)
+    files.write_bytes(arguments.output, files.picture_bytes(name, pixels, suffix))
+    return ExitCode.DONE
+
+
+# --- inspect -------------------------------------------------------------------------------------
+
+
+def _inspect(arguments: argparse.Namespace) -> ExitCode:
+    from . import inspection
+
+    name, data = files.shown_input(arguments.input), files.read_bytes(arguments.input)
+    facts = inspection.facts(data)
+    _report(arguments, facts, inspection.text(facts))
+    if facts["error"]:
+        raise CommandError(ExitCode.BAD_JPEG, f"{name}: {facts['error']}")
+    return ExitCode.DONE
+
+
+# --- compare, warmup -----------------------------------------------------------------------------
+
+
+def _compare(arguments: argparse.Namespace) -> ExitCode:
+    names = arguments.first, arguments.second
+    if names == (files.DASH, files.DASH):
+        raise CommandError(ExitCode.USAGE, "only one of the two images can be standard input")
+    (a, a_bytes), (b, b_bytes) = (_read_picture(name) for name in names)
+    if a.pixels.shape != b.pixels.shape:
+        sizes = " and ".join(_dimensions(picture.pixels) for picture in (a, b))
+        message = (
+            f"{files.shown_input(names[1])}: only images of the same kind can be compared: {sizes}"
+        )
+        raise CommandError(ExitCode.USAGE, message)
+
+    from .inspection import columns
+    from .metrics import ms_ssim, psnr
+
+    decibels = psnr(a.pixels, b.pixels)
+    facts = {
+        "width": a.pixels.shape[1],
+        "height": a.pixels.shape[0],
+        "bytes": [a_bytes, b_bytes],
+        "ms_ssim": ms_ssim(a.pixels, b.pixels),
+        "ms_ssim_luma": ms_ssim(a.pixels, b.pixels, luma_only=True),
+        "psnr": decibels if math.isfinite(decibels) else None,
+    }
+    rows: list[tuple[str, object]] = [
+        ("MS-SSIM", f"{facts['ms_ssim']:.6f}"),
+        ("MS-SSIM of luma", f"{facts['ms_ssim_luma']:.6f}"),
+        (
+            "PSNR",
+            f"{decibels:.3f} dB" if math.isfinite(decibels) else "infinite: the pixels are equal",
+        ),
+        ("bytes", f"{a_bytes} and {b_bytes}"),
+    ]
+    _report(arguments, facts, columns(rows))
+    return ExitCode.DONE
+
+
+def _dimensions(pixels: npt.NDArray[np.uint8]) -> str:
+    height, width = pixels.shape[:2]
+    return f"{width}x{height} {'grey' if pixels.ndim == 2 else 'RGB'}"
+
+
+def _warmup(arguments: argparse.Namespace) -> ExitCode:
+    from .warmup import warmup
+
+    began = time.perf_counter()
+    warmup()
+    seconds = time.perf_counter() - began
+    kept = "NUMBA_DISABLE_JIT is set" if jit_disabled() else f"kept in {cache_directory()}"
+    _report(arguments, {}, f"ready after {seconds:.1f} s ({kept})")
+    return ExitCode.DONE

@@ -1,0 +1,186 @@
+"""Where the coefficients of a picture lie, and how planes become coefficients and back.
+
+:class:`Geometry` does the arithmetic of T.81 A.1.1 and A.2.4 once: how large each component is, how
+many blocks it has, how many an interleaved scan pads it to, and where its array lies in the one
+flat int16 array that holds all of them (the layout is decided in ``docs/design.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import scan
+from .dct import forward_dct, inverse_dct
+from .huffman import AC
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Size of one component.
+
+    Attributes
+    ----------
+    h, v : int
+        Sampling factors, 1 to 4.
+    width, height : int
+        Samples that are part of the picture (T.81 A.1.1).
+    across, down : int
+        Blocks that hold them.
+    stride, rows : int
+        Blocks in the array: whole MCUs.
+    offset : int
+        Index of the first coefficient in the flat array.
+    """
+
+    h: int
+    v: int
+    width: int
+    height: int
+    across: int
+    down: int
+    stride: int
+    rows: int
+    offset: int
+
+
+class Geometry:
+    """Sizes of a picture's components.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the picture, 1 to 65535.
+    sampling : sequence of (H, V)
+        Sampling factors of each component, 1 to 4.
+
+    Attributes
+    ----------
+    planes : tuple of Plane
+    h_max, v_max : int
+        Largest sampling factors.
+    mcus_across, mcus_down : int
+        MCUs of an interleaved scan.
+    size : int
+        Coefficients of all components.
+    """
+
+    def __init__(self, width: int, height: int, sampling: Sequence[tuple[int, int]]) -> None:
+        if len(sampling) == 1:
+            sampling = [(1, 1)]  # one component is never interleaved: its factors mean nothing
+        self.width = width
+        self.height = height
+        self.sampling = tuple(sampling)
+        self.h_max = max(h for h, _ in sampling)
+        self.v_max = max(v for _, v in sampling)
+        self.mcus_across = _ceil_div(width, 8 * self.h_max)
+        self.mcus_down = _ceil_div(height, 8 * self.v_max)
+        planes = []
+        offset = 0
+        for h, v in sampling:
+            plane_width = _ceil_div(width * h, self.h_max)
+            plane_height = _ceil_div(height * v, self.v_max)
+            plane = Plane(
+                h=h,
+                v=v,
+                width=plane_width,
+                height=plane_height,
+                across=_ceil_div(plane_width, 8),
+                down=_ceil_div(plane_height, 8),
+                stride=self.mcus_across * h,
+                rows=self.mcus_down * v,
+                offset=offset,
+            )
+            planes.append(plane)
+            offset += 64 * plane.stride * plane.rows
+        self.planes = tuple(planes)
+        self.size = offset
+
+    @property
+    def mcus(self) -> int:
+        """MCUs of an interleaved scan of all components."""
+        return self.mcus_across * self.mcus_down
+
+    def view(self, coefficients: npt.NDArray[np.int16], component: int) -> npt.NDArray[np.int16]:
+        """One component's array in the flat one: (rows, stride, 64), blocks of whole MCUs."""
+        plane = self.planes[component]
+        size = 64 * plane.stride * plane.rows
+        return coefficients[plane.offset : plane.offset + size].reshape(
+            plane.rows, plane.stride, 64
+        )
+
+    def scan_plan(self, slots: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+        """Plan of the interleaved scan of all components (fields: :mod:`pyjpegml.scan`).
+
+        Parameters
+        ----------
+        slots : sequence of (DC, AC)
+            Huffman table of each component, 0 to 3.
+        """
+        rows = []
+        for i, plane in enumerate(self.planes):
+            for v in range(plane.v):
+                for h in range(plane.h):
+                    row = [0] * scan.PLAN_FIELDS
+                    row[scan.COMPONENT] = i
+                    row[scan.OFFSET] = plane.offset
+                    row[scan.STRIDE] = plane.stride
+                    row[scan.ACROSS] = plane.across
+                    row[scan.DOWN] = plane.down
+                    row[scan.H], row[scan.V] = plane.h, plane.v
+                    row[scan.COLUMN], row[scan.ROW] = h, v
+                    row[scan.DC_SLOT] = slots[i][0]
+                    row[scan.AC_SLOT] = AC + slots[i][1]
+                    rows.append(row)
+        return np.array(rows, np.int64)
+
+    def transform(self, planes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.int16]:
+        """Forward DCT of all components.
+
+        Parameters
+        ----------
+        planes : sequence of (8 down, 8 across) uint8
+            Samples of each component, padded to whole blocks.
+
+        Returns
+        -------
+        (size,) int16
+            Coefficients times 8, dummy blocks zero.
+        """
+        coefficients = np.zeros(self.size, np.int16)
+        scratch = np.empty(64, np.int32)
+        for i, plane in enumerate(self.planes):
+            forward_dct(planes[i], plane.down, plane.across, scratch, self.view(coefficients, i))
+        return coefficients
+
+    def reconstruct(
+        self, coefficients: npt.NDArray[np.int16], qtables: Sequence[npt.NDArray[np.uint16]]
+    ) -> list[npt.NDArray[np.uint8]]:
+        """Dequantize and inverse DCT: the planes that any decoder starts its upsampling from.
+
+        Parameters
+        ----------
+        coefficients : (size,) int16
+        qtables : sequence of (8, 8) uint16
+            Of each component.
+
+        Returns
+        -------
+        list of (8 down, 8 across) uint8
+        """
+        scratch = np.empty(64, np.int32)
+        planes = []
+        for i, plane in enumerate(self.planes):
+            samples = np.empty((8 * plane.down, 8 * plane.across), np.uint8)
+            table = np.ascontiguousarray(qtables[i], np.int32).reshape(64)
+            view = self.view(coefficients, i)
+            inverse_dct(view, plane.down, plane.across, table, scratch, samples)
+            planes.append(samples)
+        return planes

@@ -1,0 +1,341 @@
+"""The encoder: from pixels to bytes (T.81 clause 7.1), in plain Python over the stages.
+
+::
+
+    pixels ─ color ─ sampling.downsample ─ dct.forward_dct ─ quantize ─ scan.encode_mcus ─ bytes
+
+With optimal Huffman tables the scan is gone through twice: once to count symbols, once to code.
+
+:func:`analyse` does what depends on the picture only (up to the DCT), :func:`quantize_all` what
+depends on the tables, :func:`assemble` the lossless rest: rate control calls the first once and the
+others for every table that it tries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from . import markers, scan
+from .coefficients import Geometry
+from .color import rgb_to_ycbcr
+from .constants import ZIGZAG
+from .decoder import SUBSAMPLINGS, check_threads
+from .errors import JpegUnsupportedError
+from .huffman import (
+    AC,
+    STANDARD_TABLES,
+    TABLE_SLOTS,
+    HuffmanTable,
+    encoding_tables,
+    optimal_table,
+)
+from .quantize import quantize, standard_qtables
+from .sampling import downsample
+
+#: Blocks that are coded in one go: bounds the scratch memory.
+CHUNK_BLOCKS = 2048
+
+
+def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """The image as a C-contiguous (h, w) or (h, w, 3) uint8 array; copied only if it must be.
+
+    It is a read-only view: kernels then need compiling for one kind of array only.
+
+    Raises
+    ------
+    TypeError
+        If samples are not uint8.
+    ValueError
+        If the shape is not an image's, or a side is not 1 to 65535.
+    """
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        raise TypeError(
+            f"samples must be uint8, not {array.dtype}; scale to 0..255, round, then "
+            "astype(np.uint8)"
+        )
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim == 3 and array.shape[2] == 4:
+        raise ValueError(
+            "the image has an alpha channel (or is CMYK), which JPEG's RGB cannot hold: "
+            "flatten it onto a background, or drop it with image[:, :, :3]"
+        )
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(f"an image is (h, w), (h, w, 1) or (h, w, 3); this array is {array.shape}")
+    height, width = array.shape[:2]
+    if not (1 <= height <= 65535 and 1 <= width <= 65535):
+        raise ValueError(f"sides are 1 to 65535 pixels; this image is {width}x{height}")
+    array = np.ascontiguousarray(array).view()
+    array.flags.writeable = False
+    return array
+
+
+def check_subsampling(subsampling: str) -> tuple[tuple[int, int], ...]:
+    """Sampling factors of a name."""
+    try:
+        return SUBSAMPLINGS[subsampling]
+    except (KeyError, TypeError):
+        names = ", ".join(SUBSAMPLINGS)
+        raise ValueError(f"subsampling is one of {names}, not {subsampling!r}") from None
+
+
+def check_qtables(qtables: npt.ArrayLike, components: int) -> list[npt.NDArray[np.uint16]]:
+    """One (8, 8) uint16 table a component, from 1 to 3 given ones (the last serves the rest)."""
+    tables = np.asarray(qtables)
+    if tables.shape in ((8, 8), (64,)):
+        tables = tables[None]
+    if (
+        tables.ndim < 2
+        or tables.shape[1:] not in ((8, 8), (64,))
+        or not 1 <= len(tables) <= components
+    ):
+        raise ValueError(
+            f"qtables is (8, 8), or 1 to {components} such tables for {components} components; "
+            f"this one is {tables.shape}"
+        )
+    if not np.issubdtype(tables.dtype, np.integer):
+        raise TypeError(f"steps of a quantization table are integers, not {tables.dtype}")
+    if tables.min() < 1 or tables.max() > 255:
+        raise ValueError(
+            f"steps of a baseline file are 1 to 255; these are {tables.min()} to {tables.max()}"
+        )
+    steps = tables.reshape(-1, 8, 8).astype(np.uint16)
+    return [steps[min(i, len(steps) - 1)] for i in range(components)]
+
+
+def encode(
+    image: npt.ArrayLike,
+    *,
+    quality: int | None = None,
+    qtables: npt.ArrayLike | None = None,
+    subsampling: str = "4:2:0",
+    progressive: bool = False,
+    optimize: bool = True,
+    restart_interval: int = 0,
+    threads: int | None = 1,
+) -> bytes:
+    """Encode an image as a baseline JPEG.
+
+    Parameters
+    ----------
+    image : (h, w), (h, w, 1) or (h, w, 3) uint8 array
+        Grey or RGB, sides of 1 to 65535 pixels; any strides.
+    quality : int, optional
+        IJG quality from 1 to 100, which scales the tables of Annex K; 75 if no tables are given.
+    qtables : array of int, optional
+        Quantization tables to use as they are, in natural order: (8, 8) for all components,
+        (2, 8, 8) for luma and chroma, (3, 8, 8) for Y, Cb and Cr. Excludes `quality`.
+    subsampling : str
+        ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"`` or ``"4:4:0"``; of no effect on grey images.
+    progressive : bool
+        Not supported by this version.
+    optimize : bool
+        Huffman tables made for this image (some percent smaller), instead of Annex K's.
+    restart_interval : int
+        MCUs between restart markers, 0 (none) to 65535.
+    threads : int or None
+        How many threads may work on this image; None for all useful cores. This version uses one.
+
+    Returns
+    -------
+    bytes
+        A JFIF file. With ``optimize=False`` its coded data are libjpeg-turbo's, byte for byte.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+    JpegUnsupportedError
+        If `progressive` is set.
+
+    Examples
+    --------
+    >>> import numpy as np, pyjpegml
+    >>> image = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> data = pyjpegml.encode(image, quality=85)
+    >>> int(abs(pyjpegml.decode(data).astype(int) - image).max()) <= 8
+    True
+    """
+    check_threads(threads)
+    if progressive:
+        raise JpegUnsupportedError("progressive encoding is not supported; baseline is")
+    if quality is not None and qtables is not None:
+        raise ValueError("quality and qtables exclude each other: give one of them")
+    whole = isinstance(restart_interval, (int, np.integer)) and not isinstance(
+        restart_interval, bool
+    )
+    if not whole or not 0 <= restart_interval <= 65535:
+        raise ValueError(f"restart_interval is 0 to 65535 MCUs, not {restart_interval!r}")
+    factors = check_subsampling(subsampling)
+    array = check_image(image)
+    components = 1 if array.ndim == 2 else 3
+    if qtables is not None:
+        tables = check_qtables(qtables, components)
+    else:
+        luma, chroma = standard_qtables(75 if quality is None else quality)
+        tables = [luma, chroma, chroma][:components]
+    geometry, coefficients = analyse(array, factors)
+    quantized = quantize_all(geometry, coefficients, tables)
+    return assemble(
+        geometry, quantized, tables, optimize=optimize, restart_interval=int(restart_interval)
+    )
+
+
+def analyse(
+    image: npt.NDArray[np.uint8], factors: Sequence[tuple[int, int]]
+) -> tuple[Geometry, npt.NDArray[np.int16]]:
+    """Colour, downsampling and DCT of an image.
+
+    Parameters
+    ----------
+    image : (h, w) or (h, w, 3) C-contiguous uint8
+    factors : sequence of (H, V)
+        Sampling factors of Y, Cb, Cr; not used for grey.
+
+    Returns
+    -------
+    geometry : Geometry
+    coefficients : (geometry.size,) int16
+        Times 8, not quantized.
+    """
+    height, width = image.shape[:2]
+    if image.ndim == 2:
+        geometry = Geometry(width, height, [(1, 1)])
+        plane = geometry.planes[0]
+        samples = np.empty((8 * plane.down, 8 * plane.across), np.uint8)
+        samples[:height, :width] = image
+        _repeat_edges(samples, height, width)
+        return geometry, geometry.transform([samples])
+    geometry = Geometry(width, height, factors)
+    return geometry, geometry.transform(component_planes(image, geometry))
+
+
+def component_planes(
+    image: npt.NDArray[np.uint8], geometry: Geometry
+) -> list[npt.NDArray[np.uint8]]:
+    """Y, Cb and Cr of an RGB image, downsampled, the edges repeated to whole blocks.
+
+    As libjpeg does it, the right edge is repeated before samples are merged; the lower edge only as
+    far as merging needs it, and then the last merged row is.
+    """
+    height, width = image.shape[:2]
+    rows = -(-height // geometry.v_max) * geometry.v_max
+    full = np.empty((3, rows, 8 * geometry.h_max * geometry.mcus_across), np.uint8)
+    rgb_to_ycbcr(image.reshape(height, 3 * width), *full)
+    planes = []
+    for i, plane in enumerate(geometry.planes):
+        _repeat_edges(full[i], height, width)
+        samples = np.empty((8 * plane.down, 8 * plane.across), np.uint8)
+        across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
+        downsample(full[i], across, down, samples[: plane.height])
+        samples[plane.height :] = samples[plane.height - 1]
+        planes.append(samples)
+    return planes
+
+
+def _repeat_edges(samples: npt.NDArray[np.uint8], height: int, width: int) -> None:
+    """Fill what lies right of and below the picture with its last column and row."""
+    samples[:height, width:] = samples[:height, width - 1 : width]
+    samples[height:] = samples[height - 1]
+
+
+def quantize_all(
+    geometry: Geometry,
+    coefficients: npt.NDArray[np.int16],
+    qtables: Sequence[npt.NDArray[np.uint16]],
+    rounding: float = 0.5,
+) -> npt.NDArray[np.int16]:
+    """Quantize the coefficients of all components, each with its own table.
+
+    `rounding` is that of :func:`pyjpegml.quantize.quantize`; 1/2 rounds to the nearest.
+    """
+    quantized = np.empty_like(coefficients)
+    for i in range(len(geometry.planes)):
+        table = np.ascontiguousarray(qtables[i], np.int32).reshape(64)
+        quantize(geometry.view(coefficients, i), table, rounding, geometry.view(quantized, i))
+    return quantized
+
+
+def assemble(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    qtables: Sequence[npt.NDArray[np.uint16]],
+    *,
+    optimize: bool = True,
+    restart_interval: int = 0,
+) -> bytes:
+    """A baseline JFIF file of quantized coefficients (T.81 B.2.1), which loses nothing more.
+
+    Components that have equal quantization tables share one. Luma has Huffman tables 0, chroma 1.
+    """
+    count = len(geometry.planes)
+    distinct: list[npt.NDArray[np.uint16]] = []
+    slots = []
+    for table in qtables[:count]:
+        equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
+        slots.append(equal[0] if equal else len(distinct))
+        if not equal:
+            distinct.append(table)
+    huffman_slots = [(0, 0)] + [(1, 1)] * (count - 1)
+    plan = geometry.scan_plan(huffman_slots)
+    if optimize:
+        tables = optimal_tables(geometry, quantized, plan, restart_interval)
+    else:
+        tables = {slot: t for slot, t in STANDARD_TABLES.items() if count > 1 or slot % AC == 0}
+    components = tuple(
+        markers.FrameComponent(i + 1, h, v, slots[i]) for i, (h, v) in enumerate(geometry.sampling)
+    )
+    frame = markers.Frame(0, 8, geometry.height, geometry.width, components)
+    head = [b"\xff\xd8", markers.jfif_bytes()]
+    head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
+    head.append(markers.frame_bytes(frame))
+    head += [markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables)]
+    if restart_interval:
+        head.append(markers.restart_interval_bytes(restart_interval))
+    head.append(markers.scan_bytes([(i + 1, *huffman_slots[i]) for i in range(count)]))
+    body = encode_scan(geometry, quantized, plan, tables, restart_interval)
+    return b"".join([*head, *body, b"\xff\xd9"])
+
+
+def optimal_tables(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    plan: npt.NDArray[np.int64],
+    restart_interval: int = 0,
+) -> dict[int, HuffmanTable]:
+    """The Huffman tables that make this scan smallest, by slot (T.81 K.2)."""
+    counts = np.zeros((TABLE_SLOTS, 256), np.int64)
+    scan.count_symbols(
+        quantized, plan, geometry.mcus_across, geometry.mcus, restart_interval, ZIGZAG,
+        np.zeros(4, np.int64), counts,
+    )  # fmt: skip
+    used = sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
+    return {slot: optimal_table(counts[slot]) for slot in used}
+
+
+def encode_scan(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    plan: npt.NDArray[np.int64],
+    tables: dict[int, HuffmanTable],
+    restart_interval: int = 0,
+) -> list[bytes]:
+    """Entropy-coded data of the interleaved scan, in pieces (T.81 F.1.2)."""
+    codes, lengths = encoding_tables(tables)
+    step = max(1, CHUNK_BLOCKS // len(plan))
+    raw = np.empty(step * len(plan) * scan.BLOCK_BYTES + 8, np.uint8)
+    out = np.empty(2 * raw.size + 2 * step, np.uint8)
+    state = np.zeros(scan.STATE_FIELDS, np.int64)
+    pieces = []
+    for first in range(0, geometry.mcus, step):
+        last = min(first + step, geometry.mcus)
+        written = scan.encode_mcus(
+            quantized, plan, geometry.mcus_across, first, last, geometry.mcus, restart_interval,
+            ZIGZAG, codes, lengths, state, raw, out,
+        )  # fmt: skip
+        pieces.append(out[:written].tobytes())
+    return pieces

@@ -1,0 +1,292 @@
+"""Sensitivity: what an error of each DCT coefficient of each block costs in MS-SSIM.
+
+At every scale the loss is a weighted squared error (:mod:`pyjpegml.metrics`). Taking the variance
+of the picture for that of the original, with M = 1 / (2 v_x + C2) and L = 1 / (2 m_x^2 + C1)::
+
+    1 - MS-SSIM  ~  sum over scales s of  w_s * mean over windows of  M_s var(e_s)
+                    + w_last * mean over windows of  L mean(e_last)^2
+
+where e_s is the error after s halvings. An error of size 1 in coefficient k of a block is a cosine
+pattern; its energy in ``var(e_s)`` and ``mean(e_s)^2``, summed over all windows, is a number A_s(k)
+that does not depend on the picture (:func:`basis_energy`). What depends on the picture is how much
+M_s weighs around the block, T_s(b). So with six terms (five scales, and the luminance one)::
+
+    W[b, k] = sum over s of  V[b, s] A_s(k),      V[b, s] = w_s T_s(b) / windows_s
+
+and the loss of a quantization is ``sum W e^2`` over all coefficients: textured blocks, where v_x is
+large, have small weights. W has rank six, so V (six numbers a block) is what is kept.
+
+*Colour.* MS-SSIM is the mean over R, G and B. An error of Y goes into all three alike; one of Cb
+into G and B with the factors of the inverse transform (T.871), whose squares weigh the three maps.
+
+*Chroma at half size* has its own A: its patterns are stretched by the decoder's triangle filter.
+
+*Separability.* Patterns, halving and Gaussian are products of a horizontal and a vertical part, so
+A_s comes from one-dimensional energies, and T_s, a Gaussian of M_s averaged over a block, from two
+banded matrices: rows first, then columns (:func:`block_bands`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ._jit import kernel
+from .coefficients import Geometry
+from .metrics import C1, C2, TAPS, WINDOW, Reference
+
+#: Terms of the quadratic form: five scales and luminance.
+TERMS = 6
+
+# squared factors with which an error of Y, Cb, Cr reaches R, G and B (T.871 clause 7)
+_TO_RGB = np.array([[1.0, 1.0, 1.0], [0.0, 0.344136**2, 1.772**2], [1.402**2, 0.714136**2, 0.0]])
+
+
+def _halve_signal(signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return (signal[..., 0::2] + signal[..., 1::2]) / 2
+
+
+def halving_offset(size: int) -> int:
+    """By how many pixels the grid of the coarsest scale is shifted against the picture's border.
+
+    Each odd side is halved with a zero in front, which moves the pixels of that scale by one.
+    """
+    offset = 0
+    for s in range(4):
+        offset += (size & 1) << s
+        size = (size + 1) >> 1
+    return offset
+
+
+@lru_cache
+def _axis_energy(
+    stretch: int, offset: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Energies of the eight one-dimensional cosines at five scales.
+
+    Parameters
+    ----------
+    stretch : int
+        1, or 2 for a component at half size, stretched by the triangle filter.
+    offset : int
+        Of the axis (:func:`halving_offset`): a pattern that is halved across its border loses a
+        part of its energy, up to a quarter.
+
+    Returns
+    -------
+    energy : (5, 8)
+        Sum of squares after s halvings, in pixels of the finest scale.
+    smooth : (5, 8)
+        The same after the Gaussian. Both are averaged over where a block may lie in the coarsest
+        pixels.
+    """
+    x = np.arange(8)
+    basis = np.cos((2 * x + 1) * x[:, None] * np.pi / 16) / 2
+    basis[0] /= np.sqrt(2)
+    length = 320
+    energy, smooth = np.zeros((5, 8)), np.zeros((5, 8))
+    phases = (0, 8) if stretch == 1 else (0,)
+    for phase in phases:
+        signal = np.zeros((8, length))
+        start = 144 + phase + offset
+        if stretch == 1:
+            signal[:, start : start + 8] = basis
+        else:
+            padded = np.pad(basis, ((0, 0), (1, 1)))
+            wide = np.zeros((8, 20))
+            wide[:, 0::2] += 0.75 * padded
+            wide[:, 1::2] += 0.75 * padded
+            wide[:, 2::2] += 0.25 * padded[:, :-1]
+            wide[:, 1:-1:2] += 0.25 * padded[:, 1:]
+            signal[:, start - 2 : start + 18] = wide
+        for s in range(5):
+            if s:
+                signal = _halve_signal(signal)
+            filtered = np.apply_along_axis(np.convolve, 1, signal, WINDOW)
+            energy[s] += (signal**2).sum(1) * 2**s / len(phases)
+            smooth[s] += (filtered**2).sum(1) * 2**s / len(phases)
+    return energy, smooth
+
+
+@lru_cache
+def basis_energy(
+    across: int = 1, down: int = 1, scales: int = 5, offsets: tuple[int, int] = (0, 0)
+) -> npt.NDArray[np.float64]:
+    """A_s(k): what a unit error of coefficient k is at each scale, summed over windows.
+
+    Parameters
+    ----------
+    across, down : int
+        1, or 2 where the component has half the columns or rows.
+    scales : int
+        Scales in use (:func:`pyjpegml.metrics.scale_count`); the luminance term belongs to the
+        last.
+
+    offsets : (int, int)
+        Horizontal and vertical :func:`halving_offset` of the picture.
+
+    Returns
+    -------
+    (6, 64) float64
+        Variance at five scales (zeros for those not in use), then squared mean; natural order; in
+        pixels of the finest scale.
+    """
+    energy_x, smooth_x = _axis_energy(across, offsets[0])
+    energy_y, smooth_y = _axis_energy(down, offsets[1])
+    out = np.zeros((TERMS, 64))
+    for s in range(scales):
+        mean = np.outer(smooth_y[s], smooth_x[s]).ravel()
+        out[s] = np.outer(energy_y[s], energy_x[s]).ravel() - mean
+        if s == scales - 1:
+            out[5] = mean
+    out.flags.writeable = False
+    return out
+
+
+@lru_cache
+def sampling_attenuation(across: int = 1, down: int = 1) -> npt.NDArray[np.float32]:
+    """How much of each pattern is lost on the way down and up again, per unit of what is left.
+
+    At half size, the box before and the triangle behind let a cosine of frequency w (per pixel)
+    pass with the factor ``H = cos(w/2) (3 cos(w/2) + cos(3w/2)) / 4``. A coefficient c that is
+    coded stands for c / H in the picture; sampling has lost ``c (1 - H) / H`` of it. If
+    quantization then takes away more of c, both errors have the same sign, and their product counts
+    in the loss.
+
+    Parameters
+    ----------
+    across, down : int
+        1, or 2 where the component has half the columns or rows.
+
+    Returns
+    -------
+    (64,) float32
+        ``(1 - H) / H``, natural order; zeros at full size.
+    """
+    half = np.arange(8) * np.pi / 32
+    passed = np.cos(half) * (3 * np.cos(half) + np.cos(3 * half)) / 4
+    whole = np.ones(8)
+    gain = np.outer(passed if down == 2 else whole, passed if across == 2 else whole).ravel()
+    out = ((1 - gain) / gain).astype(np.float32)
+    out.flags.writeable = False
+    return out
+
+
+def block_bands(
+    size: int, blocks: int, scale: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """How much each window of an axis counts for each block: the Gaussian, averaged over the block.
+
+    Parameters
+    ----------
+    size : int
+        Pixels of the axis at the finest scale.
+    blocks : int
+        Blocks of 8 pixels that cover it.
+    scale : int
+        Halvings.
+
+    Returns
+    -------
+    first : (blocks,) int64
+        First window of each block's band, in ``[0, windows]``.
+    band : (blocks, n) float64
+        Weights of the windows from there on; zero behind the last window.
+    """
+    pixel = np.arange(8 * blocks).clip(max=size - 1)
+    n = size
+    for _ in range(scale):
+        pixel = (pixel + (n & 1)) >> 1
+        n = (n + 1) >> 1
+    windows = n - TAPS + 1
+    pixel = pixel.reshape(blocks, 8)
+    first = (pixel[:, 0] - TAPS + 1).clip(min=0)
+    band = np.zeros((blocks, (8 >> min(scale, 3)) + 2 * TAPS))
+    rows = np.arange(blocks)
+    for p in range(8):
+        for t in range(TAPS):
+            window = pixel[:, p] - t
+            inside = (window >= 0) & (window < windows)
+            np.add.at(band, (rows[inside], (window - first)[inside]), WINDOW[t] / 8)
+    used = int(np.flatnonzero(band.any(0))[-1]) + 1 if band.any() else 1
+    return first, np.ascontiguousarray(band[:, :used])
+
+
+@kernel
+def weigh_blocks(
+    values, double, constant, first_row, row_band, first_column, column_band, line, out
+):
+    """``1 / (double * value + constant)`` averaged over blocks by the bands of both axes.
+
+    Parameters
+    ----------
+    values : (h, w) float32 or float64
+        Variance of each window, or squared mean.
+    double, constant : float
+    first_row, row_band, first_column, column_band
+        From :func:`block_bands`.
+    line : (w,) float64
+        Scratch.
+    out : (block rows, block columns) float64
+    """
+    height, width = values.shape
+    for by in range(out.shape[0]):
+        line[:] = 0.0
+        for t in range(row_band.shape[1]):
+            weight, row = row_band[by, t], first_row[by] + t
+            if weight == 0.0 or row >= height:
+                continue
+            source = values[row]
+            for i in range(width):
+                line[i] += weight / (double * np.float64(source[i]) + constant)
+        for bx in range(out.shape[1]):
+            start = first_column[bx]
+            total = 0.0
+            for t in range(min(column_band.shape[1], width - start)):
+                total += column_band[bx, t] * line[start + t]
+            out[by, bx] = total
+
+
+def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[np.float64]]:
+    """V[b, s] of every component: the picture's part of the sensitivity.
+
+    Parameters
+    ----------
+    reference : Reference
+        The original, grey or RGB.
+    geometry : Geometry
+        Of the encoder's components.
+
+    Returns
+    -------
+    list of (down, across, 6) float64
+        ``V @ basis_energy(...)`` is W, (down, across, 64).
+    """
+    height, width = reference.shape[:2]
+    rows, columns = -(-height // 8), -(-width // 8)
+    maps = np.zeros((len(reference.channels), rows, columns, TERMS))
+    for s, weight in enumerate(reference.weights):
+        bands = [
+            *block_bands(max(height, TAPS), rows, s),
+            *block_bands(max(width, TAPS), columns, s),
+        ]
+        for c, scales in enumerate(reference.channels):
+            scale = scales[s]
+            line, out = np.empty(scale.mean.shape[1]), np.empty((rows, columns))
+            factor = weight / scale.mean.size / 4.0**s  # A counts finest pixels, 4**s to a window
+            weigh_blocks(scale.variance, 2.0, C2, *bands, line, out)
+            maps[c, :, :, s] = factor * out
+            if s == len(reference.weights) - 1:
+                weigh_blocks(scale.mean * scale.mean, 2.0, C1, *bands, line, out)
+                maps[c, :, :, 5] = factor * out
+    mixed = [maps[0]] if len(maps) == 1 else list(np.tensordot(_TO_RGB / 3, maps, 1))
+    weights = []
+    for plane, full in zip(geometry.planes, mixed, strict=True):
+        across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
+        extra = ((0, plane.down * down - rows), (0, plane.across * across - columns), (0, 0))
+        padded = np.pad(full, extra, mode="edge")
+        split = padded.reshape(plane.down, down, plane.across, across, TERMS)
+        weights.append(np.ascontiguousarray(split.mean((1, 3))))
+    return weights

@@ -1,0 +1,59 @@
+"""Settings of Hypothesis, and the data that tests read from disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from helpers import CONFORMANCE, REPOSITORY, natural
+from hypothesis import HealthCheck, settings
+from PIL import Image
+
+settings.register_profile(
+    "default",
+    deadline=None,  # the first example of a test may compile kernels
+    max_examples=60,
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+NO_CONFORMANCE = "the conformance files are not there"
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """The folder of real and broken files: MANIFEST.tsv, valid/, broken/."""
+    if not (CONFORMANCE / "MANIFEST.tsv").is_file():
+        pytest.skip(f"{NO_CONFORMANCE}: {CONFORMANCE}")
+    return CONFORMANCE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly if the conformance files were missing: a quiet skip looks like a pass."""
+    missed = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report, pytest.TestReport) and NO_CONFORMANCE in str(report.longrepr)
+    ]
+    if missed:
+        terminalreporter.section("NOT TESTED ON CONFORMANCE FILES", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(missed)} TESTS WERE SKIPPED: NO CONFORMANCE FILES IN {CONFORMANCE}. "
+            "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
+            red=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def photo() -> npt.NDArray[np.uint8]:
+    """An RGB photograph: the example's, or where that is not installed one made of 1/f noise."""
+    for path in sorted((REPOSITORY / "examples" / "data").glob("*.png")):
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    return natural((400, 600, 3), np.random.default_rng(2))

@@ -1,0 +1,823 @@
+"""The command line: every command, every exit code, one line for every error."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+import pyjpegml
+from pyjpegml import _jit, cli, decoder, encoder, markers, rate
+from pyjpegml.cli import ExitCode, main
+
+PACKAGE_PARENT = Path(pyjpegml.__file__).resolve().parent.parent
+
+
+def picture(height: int = 72, width: int = 96) -> npt.NDArray[np.uint8]:
+    """A gradient with some noise, RGB."""
+    rng = np.random.default_rng(20)
+    y, x = np.mgrid[:height, :width]
+    gradient = np.stack([2 * x, 2 * y, x + y], 2) + 20
+    return np.clip(gradient + rng.normal(0, 4, gradient.shape), 0, 255).astype(np.uint8)
+
+
+RGB = picture()
+GREY = RGB[:, :, 1].copy()
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> str:
+    """An RGB picture as a PNG file."""
+    path = tmp_path / "in.png"
+    iio.imwrite(path, RGB)
+    return str(path)
+
+
+@pytest.fixture
+def jpg(tmp_path: Path) -> str:
+    """The same as a JPEG file."""
+    path = tmp_path / "in.jpg"
+    path.write_bytes(pyjpegml.encode(RGB, quality=90))
+    return str(path)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    """A name for an output."""
+    return str(tmp_path / "out.jpg")
+
+
+ANNOUNCE = cli._announce
+
+
+@pytest.fixture(autouse=True)
+def _quiet_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compiles, and when, depends on the tests that ran before."""
+    monkeypatch.setattr(cli, "_announce", lambda: None)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``main`` here; returns the exit code, standard output and standard error."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def fails(run: Run) -> Callable[..., str]:
+    """Run ``main``, which must fail with this code and one line; returns that line's message."""
+
+    def call(code: ExitCode, *arguments: str) -> str:
+        got, printed, complaint = run(*arguments)
+        assert (got, printed) == (code, "")
+        assert complaint.startswith("pyjpegml: ")
+        assert complaint.count("\n") == 1
+        assert complaint.endswith("\n")
+        return complaint.removeprefix("pyjpegml: ").rstrip("\n")
+
+    return call
+
+
+def process(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """``python -m pyjpegml`` as a process of its own."""
+    command = [sys.executable, "-m", "pyjpegml", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, env=environment(), check=False)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}
+
+
+def standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+# --- compress -------------------------------------------------------------------------------------
+
+
+def test_compress(run: Run, png: str, out: str) -> None:
+    code, printed, complaint = run("compress", png, out)
+    assert (code, complaint) == (ExitCode.DONE, "")
+    data = Path(out).read_bytes()
+    assert pyjpegml.ms_ssim(RGB, pyjpegml.decode(data)) >= 0.99
+    facts = dict(re.split(r"\s{2,}", line) for line in printed.splitlines())
+    assert list(facts) == ["bytes", "bits per pixel", "MS-SSIM", "encodes", "subsampling"]
+    assert int(facts["bytes"]) == len(data)
+    assert float(facts["bits per pixel"]) == pytest.approx(8 * len(data) / GREY.size, abs=5e-5)
+    assert facts["subsampling"] == pyjpegml.read_header(data).subsampling
+
+
+def test_compress_reports_as_json(run: Run, png: str, out: str) -> None:
+    code, printed, _ = run("compress", png, out, "--json", "--ms-ssim", "0.95", "--against-libjpeg")
+    assert code == ExitCode.DONE
+    facts = json.loads(printed)
+    data = Path(out).read_bytes()
+    assert facts["bytes"] == len(data)
+    assert facts["bits_per_pixel"] == 8 * len(data) / GREY.size
+    assert (facts["width"], facts["height"]) == (96, 72)
+    assert facts["ms_ssim"] == pyjpegml.ms_ssim(RGB, pyjpegml.decode(data))
+    assert (facts["target"], facts["met"]) == (0.95, True)
+    assert facts["encodes"] >= 1
+    libjpeg = facts["libjpeg"]
+    assert libjpeg["met"] is True
+    assert libjpeg["ms_ssim"] >= 0.95
+    assert libjpeg["saved_percent"] == pytest.approx(100 * (1 - len(data) / libjpeg["bytes"]))
+
+
+def test_compress_keeps_grey_grey(run: Run, tmp_path: Path, out: str) -> None:
+    iio.imwrite(tmp_path / "grey.png", GREY)
+    assert run("compress", str(tmp_path / "grey.png"), out)[0] == ExitCode.DONE
+    assert pyjpegml.read_header(Path(out).read_bytes()).color == "grey"
+
+
+def test_compress_reads_jpegs(run: Run, jpg: str, out: str) -> None:
+    assert run("compress", jpg, out, "--ms-ssim", "0.9")[0] == ExitCode.DONE
+    original = pyjpegml.decode(Path(jpg).read_bytes())
+    assert pyjpegml.ms_ssim(original, pyjpegml.decode(Path(out).read_bytes())) >= 0.9
+
+
+def test_a_target_that_no_file_meets(run: Run, png: str, out: str) -> None:
+    code, printed, complaint = run("compress", png, out, "--ms-ssim", "1", "--json")
+    assert code == ExitCode.TARGET_NOT_MET
+    facts = json.loads(printed)
+    assert facts["met"] is False
+    score = pyjpegml.ms_ssim(RGB, pyjpegml.decode(Path(out).read_bytes()))
+    assert facts["ms_ssim"] == score
+    assert complaint == (
+        f"pyjpegml: {out}: the target 1 was not met; the best file, at {score:.6f}, was written\n"
+    )
+
+
+def test_a_miss_is_compared_with_libjpeg_at_the_score_it_reached(
+    run: Run, png: str, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def baseline(image: npt.NDArray[np.uint8], ms_ssim: float) -> rate.Result:
+        asked.append(ms_ssim)
+        return annex_k_baseline(image, ms_ssim)
+
+    annex_k_baseline = rate.annex_k_baseline
+    monkeypatch.setattr(rate, "annex_k_baseline", baseline)
+    code, printed, _ = run("compress", png, out, "--ms-ssim", "1", "--json", "--against-libjpeg")
+    assert code == ExitCode.TARGET_NOT_MET
+    assert asked == [json.loads(printed)["ms_ssim"]]
+    assert asked[0] < 1
+
+
+def test_no_saving_is_claimed_against_files_that_miss_the_target(
+    run: Run, tmp_path: Path, out: str
+) -> None:
+    """On noise libjpeg's tables miss even at quality 100, because of 4:2:0."""
+    source = str(tmp_path / "noise.png")
+    iio.imwrite(source, np.random.default_rng(0).integers(0, 256, (72, 96, 3), np.uint8))
+    arguments = ["compress", source, out, "--ms-ssim", "0.99", "--against-libjpeg"]
+    code, printed, _ = run(*arguments, "--json")
+    assert code == ExitCode.DONE
+    libjpeg = json.loads(printed)["libjpeg"]
+    assert libjpeg["ms_ssim"] < 0.99
+    assert (libjpeg["met"], libjpeg["saved_percent"]) == (False, None)
+    assert "saved             cannot be said" in run(*arguments)[1]
+
+
+@pytest.mark.parametrize("command", ["compress", "encode"])
+@pytest.mark.parametrize(
+    ("mode", "words"), [("RGBA", "alpha"), ("CMYK", "CMYK"), ("I", "bits"), ("F", "float32")]
+)
+def test_images_that_a_jpeg_cannot_hold(
+    fails: Callable[..., str], tmp_path: Path, out: str, command: str, mode: str, words: str
+) -> None:
+    source = str(tmp_path / "in.tiff")
+    Image.fromarray(RGB if mode in ("RGBA", "CMYK") else GREY).convert(mode).save(source)
+    message = fails(ExitCode.FILE_FAILED, command, source, out)
+    assert message.startswith(f"{source}: ")
+    assert words in message
+    assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("command", ["compress", "encode", "decode"])
+def test_a_picture_that_lies_turned(
+    fails: Callable[..., str], run: Run, tmp_path: Path, command: str
+) -> None:
+    source, target = str(tmp_path / "turned.jpg"), tmp_path / "out"
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    Image.fromarray(RGB).save(source, exif=tags)
+    options = ["--format", "png"] if command == "decode" else []
+    message = fails(ExitCode.FILE_FAILED, command, source, str(target), *options)
+    assert message.startswith(f"{source}: its Exif orientation is 6, ")
+    assert not target.exists()
+    code, _, complaint = run(command, source, str(target), *options, "--ignore-orientation")
+    assert (code, complaint) == (ExitCode.DONE, "")
+    assert target.exists()
+
+
+def test_a_lost_colour_profile_is_told(run: Run, tmp_path: Path, out: str) -> None:
+    source = str(tmp_path / "profile.jpg")
+    Image.fromarray(RGB).save(source, icc_profile=b"a profile")
+    code, _, complaint = run("encode", source, out)
+    assert code == ExitCode.DONE
+    assert complaint.startswith(f"pyjpegml: {source}: warning: its ICC profile is dropped")
+    assert complaint.count("\n") == 1
+
+
+# --- encode and decode ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ([], {}),
+        (["--quality", "33"], {"quality": 33}),
+        (["--subsampling", "4:4:0"], {"subsampling": "4:4:0"}),
+        (["--no-optimize"], {"optimize": False}),
+        (["--restart-interval", "3"], {"restart_interval": 3}),
+    ],
+    ids=["plain", "quality", "subsampling", "no optimize", "restart interval"],
+)
+def test_encode(
+    run: Run, png: str, out: str, options: list[str], arguments: dict[str, Any]
+) -> None:
+    code, printed, complaint = run("encode", png, out, *options)
+    assert (code, complaint) == (ExitCode.DONE, "")
+    data = pyjpegml.encode(RGB, **arguments)
+    assert Path(out).read_bytes() == data
+    assert printed == f"{len(data)} bytes, {8 * len(data) / GREY.size:.4f} bits per pixel\n"
+
+
+def test_encode_offers_what_the_encoder_knows() -> None:
+    assert tuple(decoder.SUBSAMPLINGS) == cli.SUBSAMPLINGS
+
+
+@pytest.mark.parametrize("kind", ["npy", "json"])
+@pytest.mark.parametrize("count", [None, 1, 2, 3])
+def test_encode_with_tables_from_a_file(
+    run: Run, png: str, out: str, tmp_path: Path, kind: str, count: int | None
+) -> None:
+    shape = (8, 8) if count is None else (count, 8, 8)
+    tables = np.random.default_rng(3).integers(1, 60, shape)
+    path = tmp_path / f"tables.{kind}"
+    if kind == "npy":
+        np.save(path, tables)
+    else:
+        path.write_text(json.dumps(tables.tolist()))
+    assert run("encode", png, out, "--qtables", str(path))[0] == ExitCode.DONE
+    assert Path(out).read_bytes() == pyjpegml.encode(RGB, qtables=tables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{}", "7", "[[1, 2], [3]]", json.dumps([[1.5] * 8] * 8), json.dumps([[0] * 8] * 8),
+        json.dumps([[[1] * 8] * 8] * 4), "\x93NUMPY", "[" * 50,
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_tables(
+    fails: Callable[..., str], png: str, out: str, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "tables"
+    path.write_bytes(text.encode("latin-1"))
+    message = fails(ExitCode.USAGE, "encode", png, out, "--qtables", str(path))
+    assert message.startswith(f"{path}: these are no quantization tables: ")
+    assert not Path(out).exists()
+
+
+def test_decode(run: Run, jpg: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.png"
+    assert run("decode", jpg, str(target)) == (ExitCode.DONE, "", "")
+    assert np.array_equal(iio.imread(target), pyjpegml.decode(Path(jpg).read_bytes()))
+
+
+def test_decode_in_a_format_by_name(run: Run, jpg: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.data"
+    assert run("decode", jpg, str(target), "--format", "bmp")[0] == ExitCode.DONE
+    assert target.read_bytes().startswith(b"BM")
+
+
+def test_decode_keeps_grey_grey(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.jpg").write_bytes(pyjpegml.encode(GREY))
+    assert run("decode", str(tmp_path / "in.jpg"), str(tmp_path / "out.png"))[0] == ExitCode.DONE
+    assert iio.imread(tmp_path / "out.png").shape == GREY.shape
+
+
+def test_decode_refuses_outputs_it_cannot_write(
+    fails: Callable[..., str], jpg: str, tmp_path: Path
+) -> None:
+    names = {name: str(tmp_path / name) for name in ("out", "out.jpg", "out.JPEG", "out.xyz")}
+    assert "--format png" in fails(ExitCode.USAGE, "decode", jpg, names["out"])
+    assert "--format png" in fails(ExitCode.USAGE, "decode", jpg, "-")
+    assert "encode and compress" in fails(ExitCode.USAGE, "decode", jpg, names["out.jpg"])
+    assert "encode and compress" in fails(ExitCode.USAGE, "decode", jpg, names["out.JPEG"])
+    assert "no .xyz files" in fails(ExitCode.FILE_FAILED, "decode", jpg, names["out.xyz"])
+    assert os.listdir(tmp_path) == ["in.jpg"]
+
+
+# --- inspect --------------------------------------------------------------------------------------
+
+
+def test_inspect_as_json(run: Run, tmp_path: Path) -> None:
+    data = pyjpegml.encode(RGB, quality=90, subsampling="4:2:2", restart_interval=5)
+    comment = markers.segment_bytes(markers.COM, "né à Nice\x1b\xff".encode("latin-1"))
+    data = data[:2] + comment + data[2:] + b"more"
+    path = tmp_path / "in.jpg"
+    path.write_bytes(data)
+    code, printed, complaint = run("inspect", str(path), "--json")
+    assert (code, complaint) == (ExitCode.DONE, "")
+    facts = json.loads(printed)
+    header = pyjpegml.read_header(data)
+    for name in (
+        "width", "height", "process", "precision", "color", "subsampling", "quality",
+        "quality_exact", "restart_interval", "jfif", "adobe_transform",
+    ):  # fmt: skip
+        assert facts[name] == getattr(header, name), name
+    assert (facts["quality"], facts["quality_exact"], facts["restart_interval"]) == (90, True, 5)
+    assert facts["components"] == [
+        {"identifier": 1, "h": 2, "v": 1, "table": 0},
+        {"identifier": 2, "h": 1, "v": 1, "table": 1},
+        {"identifier": 3, "h": 1, "v": 1, "table": 1},
+    ]
+    assert {int(s): np.array(t).tolist() for s, t in facts["qtables"].items()} == {
+        slot: table.tolist() for slot, table in header.qtables.items()
+    }
+    assert facts["comments"] == ["n\\xe9 \\xe0 Nice\x1b\\xff"]
+    assert (facts["orientation"], facts["icc_profile"], facts["error"]) == (1, False, None)
+    assert (facts["bytes"], facts["ends_with_eoi"], facts["bytes_behind_eoi"]) == (
+        len(data), True, 4,
+    )  # fmt: skip
+
+    # the segments, laid end to end, are the file
+    position = 0
+    for segment in facts["segments"]:
+        assert segment["offset"] == position
+        assert data[position] == 0xFF
+        assert markers.marker_name(data[position + 1]) == segment["marker"]
+        if segment["length"] is not None:
+            stored = int.from_bytes(data[position + 2 : position + 4])
+            assert segment["length"] == stored
+        position += 2 + (segment["length"] or 0) + (segment["coded_bytes"] or 0)
+    assert position == len(data) - 4
+    assert [s["identifier"] for s in facts["segments"] if s["marker"] == "APP0"] == ["JFIF"]
+    assert sorted((t["kind"], t["slot"]) for t in facts["huffman_tables"]) == [
+        ("AC", 0), ("AC", 1), ("DC", 0), ("DC", 1),
+    ]  # fmt: skip
+    for table in facts["huffman_tables"]:
+        assert sum(table["bits"]) == len(table["symbols"]) > 0
+
+
+def test_inspect_as_text(run: Run, tmp_path: Path) -> None:
+    data = pyjpegml.encode(RGB, quality=90)
+    comment = markers.segment_bytes(markers.COM, b"two\nlines \x1b[31m")
+    path = tmp_path / "in.jpg"
+    path.write_bytes(data[:2] + comment + data[2:])
+    code, printed, complaint = run("inspect", str(path))
+    assert (code, complaint) == (ExitCode.DONE, "")
+    assert re.search(r"^pixels +96 x 72$", printed, re.MULTILINE)
+    assert re.search(r"^process +baseline, 8 bits$", printed, re.MULTILINE)
+    assert re.search(r"^quality +90 \(exact\)$", printed, re.MULTILINE)
+    assert re.search(r"^comment +two lines \\x1b\[31m$", printed, re.MULTILINE)
+    assert re.search(r"^ +\d+ +12  SOS and \d+ bytes of coded data$", printed, re.MULTILINE)
+    rows = printed.split("quantization table 0\n")[1].splitlines()[:8]
+    steps = [[int(step) for step in row.split()] for row in rows]
+    assert steps == pyjpegml.read_header(data).qtables[0].tolist()
+
+
+def test_inspect_needs_no_decoder(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "progressive.jpg"
+    Image.fromarray(RGB).save(path, progressive=True)
+    facts = json.loads(run("inspect", str(path), "--json")[1])
+    assert facts["process"] == "progressive"
+    assert sum(segment["marker"] == "SOS" for segment in facts["segments"]) > 1
+    assert run("inspect", str(path))[0] == ExitCode.DONE
+
+
+def test_inspect_shows_what_stands_before_an_error(run: Run, jpg: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(Path(jpg).read_bytes()[:100])
+    code, printed, complaint = run("inspect", str(broken), "--json")
+    facts = json.loads(printed)
+    assert code == ExitCode.BAD_JPEG
+    assert complaint == f"pyjpegml: {broken}: {facts['error']}\n"
+    assert [segment["marker"] for segment in facts["segments"]] == ["SOI", "APP0", "DQT"]
+    code, printed, again = run("inspect", str(broken))
+    assert (code, again) == (ExitCode.BAD_JPEG, complaint)
+    assert "DQT" in printed
+
+
+def test_inspect_notices_a_missing_end(run: Run, jpg: str, tmp_path: Path) -> None:
+    data = Path(jpg).read_bytes()
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(data[:-2])
+    code, printed, _ = run("inspect", str(cut), "--json")
+    assert code == ExitCode.DONE
+    facts = json.loads(printed)
+    assert facts["ends_with_eoi"] is False
+    last = facts["segments"][-1]
+    assert last["offset"] + 2 + last["length"] + last["coded_bytes"] == len(data) - 2
+    assert "no EOI" in run("inspect", str(cut))[1]
+
+
+@pytest.mark.hostile
+def test_inspect_of_real_and_broken_files(run: Run, conformance: Path) -> None:
+    for path in sorted(conformance.glob("*/*")):
+        code, printed, complaint = run("inspect", str(path), "--json")
+        facts = json.loads(printed)
+        assert code in (ExitCode.DONE, ExitCode.BAD_JPEG), path
+        assert (code == ExitCode.DONE) == (complaint == "") == (facts["error"] is None), path
+        assert run("inspect", str(path))[0] == code, path
+
+
+# --- compare, warmup ------------------------------------------------------------------------------
+
+
+def test_compare(run: Run, png: str, jpg: str) -> None:
+    code, printed, complaint = run("compare", png, jpg, "--json")
+    assert (code, complaint) == (ExitCode.DONE, "")
+    decoded = pyjpegml.decode(Path(jpg).read_bytes())
+    squared = np.square(RGB.astype(float) - decoded).mean()
+    facts = json.loads(printed)
+    assert facts["ms_ssim"] == pyjpegml.ms_ssim(RGB, decoded)
+    assert facts["ms_ssim_luma"] == pyjpegml.ms_ssim(RGB, decoded, luma_only=True)
+    assert facts["psnr"] == pytest.approx(10 * math.log10(255**2 / squared))
+    assert facts["bytes"] == [os.path.getsize(png), os.path.getsize(jpg)]
+    code, printed, _ = run("compare", png, jpg)
+    assert code == ExitCode.DONE
+    assert re.search(rf"^PSNR +{facts['psnr']:.3f} dB$", printed, re.MULTILINE)
+
+
+def test_compare_equal_pictures(run: Run, png: str) -> None:
+    facts = json.loads(run("compare", png, png, "--json")[1])
+    assert (facts["ms_ssim"], facts["ms_ssim_luma"], facts["psnr"]) == (1.0, 1.0, None)
+    assert "the pixels are equal" in run("compare", png, png)[1]
+
+
+@pytest.mark.parametrize("other", [RGB[:-1], GREY], ids=["lower", "grey"])
+def test_compare_pictures_of_different_kinds(
+    fails: Callable[..., str], png: str, tmp_path: Path, other: npt.NDArray[np.uint8]
+) -> None:
+    path = str(tmp_path / "other.png")
+    iio.imwrite(path, other)
+    assert "96x72 RGB and 96x7" in fails(ExitCode.USAGE, "compare", png, path)
+
+
+def test_compare_reads_standard_input_once(fails: Callable[..., str]) -> None:
+    assert "only one" in fails(ExitCode.USAGE, "compare", "-", "-")
+
+
+def test_warmup_leaves_nothing_to_compile(run: Run, png: str, jpg: str, tmp_path: Path) -> None:
+    code, printed, _ = run("warmup")
+    assert code == ExitCode.DONE
+    assert re.fullmatch(r"ready after \d+\.\d s \(kept in .*\)\n", printed)
+    assert str(_jit.cache_directory()) in printed
+    iio.imwrite(tmp_path / "grey.png", GREY)
+    with _jit.CompileWatch(lambda: None) as watch:
+        for source in (png, jpg, str(tmp_path / "grey.png")):
+            target, pixels = str(tmp_path / "out.jpg"), str(tmp_path / "out.png")
+            assert run("compress", source, target, "--against-libjpeg")[0] == ExitCode.DONE
+            assert run("encode", source, target, "--no-optimize")[0] == ExitCode.DONE
+            assert run("decode", target, pixels)[0] == ExitCode.DONE
+            assert run("compare", target, pixels)[0] == ExitCode.DONE
+        for image in (RGB, GREY[:1, :1], RGB[::2, ::-1]):
+            pyjpegml.decode(bytearray(pyjpegml.encode(image)))
+    assert watch.seconds == 0
+
+
+def test_long_compilation_is_announced(run: Run, jpg: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient(_jit.CompileWatch):
+        def __enter__(self) -> _jit.CompileWatch:
+            self._announce()
+            return super().__enter__()
+
+    monkeypatch.setattr(cli, "_announce", ANNOUNCE)
+    monkeypatch.setattr(cli, "CompileWatch", Impatient)
+    assert run("inspect", jpg)[2] == (
+        f"pyjpegml: compiling kernels, once for this machine (kept in {_jit.cache_directory()})\n"
+    )
+
+
+# --- errors and exit codes ------------------------------------------------------------------------
+
+
+def test_help_tells_every_exit_code(run: Run) -> None:
+    code, printed, _ = run("--help")
+    assert code == ExitCode.DONE
+    assert set(cli.EXIT_CODES) == set(ExitCode)
+    for number, meaning in cli.EXIT_CODES.items():
+        assert f"{number:3}  {meaning}\n" in printed
+
+
+@pytest.mark.parametrize(
+    "command", ["compress", "encode", "decode", "inspect", "compare", "warmup"]
+)
+def test_help_of_every_command(run: Run, command: str) -> None:
+    code, printed, complaint = run(command, "--help")
+    assert (code, complaint) == (ExitCode.DONE, "")
+    assert printed.startswith(f"usage: pyjpegml {command} ")
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (ExitCode.DONE, f"pyjpegml {pyjpegml.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "paint"),
+        (["compress"], "IN, OUT"),
+        (["compress", "in"], "OUT"),
+        (["encode", "in"], "OUT"),
+        (["decode", "in"], "OUT"),
+        (["compare", "a"], "B"),
+        (["compress", "in", "out", "--ms-ssim", "0"], "above 0"),
+        (["compress", "in", "out", "--ms-ssim", "1.01"], "at most 1"),
+        (["compress", "in", "out", "--ms-ssim", "nan"], "'nan'"),
+        (["compress", "in", "out", "--ms", "0.9"], "--ms"),
+        (["encode", "in", "out", "--quality", "0"], "from 1 to 100"),
+        (["encode", "in", "out", "--quality", "101"], "from 1 to 100"),
+        (["encode", "in", "out", "--quality", "high"], "'high'"),
+        (["encode", "in", "out", "--quality", "5", "--qtables", "x"], "--qtables"),
+        (["encode", "in", "out", "--subsampling", "4:1:1"], "4:1:1"),
+        (["encode", "in", "out", "--restart-interval", "65536"], "0 to 65535"),
+        (["encode", "in", "out", "--progressive"], "--progressive"),
+    ],
+)
+def test_wrong_usage(fails: Callable[..., str], arguments: list[str], words: str) -> None:
+    message = fails(ExitCode.USAGE, *arguments)
+    assert words in message
+    assert "--help)" in message
+
+
+@pytest.mark.parametrize("command", ["compress", "encode", "decode"])
+def test_the_input_is_never_written_to(
+    fails: Callable[..., str], jpg: str, tmp_path: Path, command: str
+) -> None:
+    before = Path(jpg).read_bytes()
+    link = tmp_path / "link.png"
+    link.symlink_to(jpg)
+    for output in (jpg, str(link)):
+        message = fails(ExitCode.USAGE, command, jpg, output)
+        assert message == f"{output}: it is also read, and would be overwritten: name another file"
+    assert Path(jpg).read_bytes() == before
+
+
+def test_the_tables_are_never_written_to(
+    fails: Callable[..., str], png: str, tmp_path: Path
+) -> None:
+    tables = tmp_path / "tables.json"
+    tables.write_text("[]")
+    fails(ExitCode.USAGE, "encode", png, str(tables), "--qtables", str(tables))
+    assert tables.read_text() == "[]"
+
+
+@pytest.mark.parametrize("command", ["compress", "encode", "compare", "inspect"])
+def test_a_missing_input(
+    fails: Callable[..., str], tmp_path: Path, png: str, out: str, command: str
+) -> None:
+    missing = str(tmp_path / "missing.png")
+    others = {"inspect": [], "compare": [png]}.get(command, [out])
+    message = fails(ExitCode.FILE_FAILED, command, missing, *others)
+    assert message == f"{missing}: No such file or directory"
+
+
+def test_an_output_in_no_directory(fails: Callable[..., str], png: str, out: str) -> None:
+    """A parent that is a file; what permissions forbid fails alike, but not for root."""
+    target = os.path.join(png, "out.jpg")
+    assert fails(ExitCode.FILE_FAILED, "encode", png, target).startswith(f"{target}: ")
+
+
+def test_a_directory_that_cannot_be_written(
+    fails: Callable[..., str], png: str, tmp_path: Path
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        pytest.skip("permissions do not bind this user: root")
+    target = str(locked / "out.jpg")
+    assert fails(ExitCode.FILE_FAILED, "encode", png, target) == f"{target}: Permission denied"
+
+
+def test_bytes_that_are_no_jpeg(fails: Callable[..., str], png: str, tmp_path: Path) -> None:
+    target = str(tmp_path / "out.png")
+    assert "not a JPEG" in fails(ExitCode.BAD_JPEG, "decode", png, target)
+    code = main(["inspect", png])
+    assert code == ExitCode.BAD_JPEG
+
+
+@pytest.mark.parametrize("command", ["compress", "encode", "decode", "compare"])
+def test_a_jpeg_that_cannot_be_decoded(
+    fails: Callable[..., str], tmp_path: Path, jpg: str, command: str
+) -> None:
+    broken, lossless = tmp_path / "broken.jpg", tmp_path / "lossless.jpg"
+    data = Path(jpg).read_bytes()
+    broken.write_bytes(data[:-300])
+    sof = data.index(b"\xff\xc0")
+    lossless.write_bytes(data[:sof] + b"\xff\xc3" + data[sof + 2 :])
+    other = jpg if command == "compare" else str(tmp_path / "out.png")
+    for path, words in ((broken, "end early"), (lossless, "lossless")):
+        message = fails(ExitCode.BAD_JPEG, command, str(path), other)
+        assert message.startswith(f"{path}: ")
+        assert words in message
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ExitCode.FILE_FAILED, "No space left"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
+    ],
+    ids=["disk full", "interrupted"],
+)
+@pytest.mark.parametrize("command", ["compress", "encode", "decode"])
+def test_a_failure_while_writing_leaves_nothing(
+    fails: Callable[..., str], jpg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    command: str, error: BaseException, code: ExitCode, words: str,
+) -> None:  # fmt: skip
+    def fail(_: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    target = tmp_path / "out.png"
+    assert words in fails(code, command, jpg, str(target))
+    assert os.listdir(tmp_path) == ["in.jpg"]
+    target.write_bytes(b"old")
+    fails(code, command, jpg, str(target))
+    assert sorted(os.listdir(tmp_path)) == ["in.jpg", "out.png"]
+    assert target.read_bytes() == b"old"
+
+
+def test_interruption_while_working(
+    fails: Callable[..., str], png: str, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "encode", interrupt)
+    assert fails(ExitCode.INTERRUPTED, "encode", png, out) == "interrupted"
+    assert not Path(out).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ZeroDivisionError("no\nsuch luck"), ExitCode.INTERNAL, "ZeroDivisionError: no such luck"),
+        (OSError(errno.EACCES, "No", "cache"), ExitCode.FILE_FAILED, "cache: No"),
+        (MemoryError("3 GiB"), ExitCode.FILE_FAILED, "not enough memory: 3 GiB"),
+    ],
+    ids=["fault", "cache", "memory"],
+)
+def test_faults(
+    fails: Callable[..., str], png: str, out: str, monkeypatch: pytest.MonkeyPatch,
+    error: Exception, code: ExitCode, words: str,
+) -> None:  # fmt: skip
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(encoder, "encode", fail)
+    assert words in fails(code, "encode", png, out)
+    with pytest.raises(type(error)):
+        main(["encode", png, out, "--debug"])
+
+
+@pytest.mark.filterwarnings("always")
+def test_warnings_of_the_library_are_one_line(
+    run: Run, png: str, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warn(*_: object, **__: object) -> bytes:
+        warnings.warn("it is\nlate", RuntimeWarning, stacklevel=1)
+        return b"data"
+
+    monkeypatch.setattr(encoder, "encode", warn)
+    code, _, complaint = run("encode", png, out)
+    assert (code, complaint) == (ExitCode.DONE, "pyjpegml: warning: it is late\n")
+
+
+def test_names_in_any_script(run: Run, tmp_path: Path) -> None:
+    source, target = tmp_path / "фото ü 图.png", tmp_path / "größe é.jpg"
+    iio.imwrite(source, RGB)
+    assert run("encode", str(source), str(target))[0] == ExitCode.DONE
+    assert target.read_bytes() == pyjpegml.encode(RGB)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\udcffb"])
+def test_names_that_a_terminal_would_obey(
+    fails: Callable[..., str], tmp_path: Path, name: str
+) -> None:
+    message = fails(ExitCode.FILE_FAILED, "inspect", str(tmp_path / name))
+    assert message.isprintable()
+
+
+# --- pipes ----------------------------------------------------------------------------------------
+
+
+def test_standard_input_and_output(
+    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, png: str
+) -> None:
+    standard_input(monkeypatch, Path(png).read_bytes())
+    assert main(["encode", "-", "-"]) == ExitCode.DONE
+    captured = capsysbinary.readouterr()
+    assert captured.out == pyjpegml.encode(RGB)
+    assert captured.err.endswith(b" bits per pixel\n")
+    standard_input(monkeypatch, captured.out)
+    assert main(["decode", "-", "-", "--format", "png"]) == ExitCode.DONE
+    data, complaint = capsysbinary.readouterr()
+    assert complaint == b""
+    assert np.array_equal(iio.imread(data), pyjpegml.decode(captured.out))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["encode", "-", "-"], ExitCode.FILE_FAILED),
+        (["decode", "-", "-", "--format", "png"], ExitCode.BAD_JPEG),
+        (["inspect", "-"], ExitCode.BAD_JPEG),
+    ],
+)
+def test_errors_about_standard_input(
+    fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: ExitCode
+) -> None:
+    standard_input(monkeypatch, b"some text")
+    if arguments[0] == "inspect":
+        assert main(arguments) == code
+    else:
+        assert fails(code, *arguments).startswith("<stdin>: ")
+
+
+def test_a_terminal_is_spared(
+    fails: Callable[..., str], png: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert fails(ExitCode.USAGE, "encode", png, "-").startswith("<stdout>: it is a terminal")
+
+
+def test_a_pipe_of_processes(png: str) -> None:
+    encoded = process("compress", "-", "-", "--json", stdin=Path(png).read_bytes())
+    assert encoded.returncode == ExitCode.DONE
+    assert json.loads(encoded.stderr[encoded.stderr.index(b"{") :])["bytes"] == len(encoded.stdout)
+    decoded = process("decode", "-", "-", "--format", "png", stdin=encoded.stdout)
+    assert decoded.returncode == ExitCode.DONE
+    assert np.array_equal(iio.imread(decoded.stdout), pyjpegml.decode(encoded.stdout))
+
+
+@pytest.mark.parametrize("arguments", [["encode", "{png}", "-"], ["inspect", "{jpg}"]])
+def test_nobody_reads_the_output(png: str, jpg: str, arguments: list[str]) -> None:
+    command = [argument.format(png=png, jpg=jpg) for argument in arguments]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pyjpegml", *command],
+            stdout=writer, stderr=subprocess.PIPE, env=environment(), check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert done.returncode == ExitCode.FILE_FAILED
+    assert b"Traceback" not in done.stderr
+    assert b"Broken" not in done.stderr
+    assert b"ignored" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_behind_standard_output(jpg: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pyjpegml", "inspect", jpg],
+            stdout=full, stderr=subprocess.PIPE, env=environment(), check=False,
+        )  # fmt: skip
+    assert done.returncode == ExitCode.FILE_FAILED
+    assert done.stderr == b"pyjpegml: <stdout>: No space left on device\n"
+
+
+def test_help_imports_neither_numpy_nor_numba() -> None:
+    code = (
+        "import sys; from pyjpegml.cli import main; assert main(['--help']) == 0; "
+        "sys.exit(sorted({'numpy', 'numba', 'imageio'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment(), check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

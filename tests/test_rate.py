@@ -1,0 +1,163 @@
+"""compress: the guarantee, judged by Pillow; targets that cannot be met; pictures without content."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from helpers import picture as made
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import pyjpegml
+from pyjpegml import compress, decode, ms_ssim
+from pyjpegml.rate import COARSEST, FINEST, MAX_ENCODES, annex_k_baseline, solve_scale
+
+
+def pillow(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("target", [0.9, 0.95, 0.98, 0.99, 0.995])
+def test_the_score_holds_in_another_decoder(photo, target):
+    result = compress(photo, ms_ssim=target)
+    assert result.met
+    assert target <= result.ms_ssim == ms_ssim(photo, pillow(result.data))
+    assert result.ms_ssim - target <= 3e-4 if target >= 0.98 else 2e-3
+    assert 1 <= result.encodes <= 2 * MAX_ENCODES + 1
+    assert (result.width, result.height) == photo.shape[1::-1]
+
+
+def test_files_are_smaller_than_those_of_annex_k(photo):
+    ours, theirs = compress(photo, ms_ssim=0.99), annex_k_baseline(photo, 0.99)
+    assert theirs.met
+    assert len(ours.data) < 0.9 * len(theirs.data)
+
+
+def test_the_plan_in_the_result_is_the_plan_in_the_file(photo):
+    result = compress(photo, ms_ssim=0.98)
+    header = pyjpegml.read_header(result.data)
+    assert header.subsampling == result.subsampling
+    for component, table in zip(header.components, result.qtables, strict=True):
+        np.testing.assert_array_equal(header.qtables[component.table], table)
+
+
+def test_saturated_colour_edges_are_not_halved():
+    """Red and blue stripes of one pixel: chroma at half size could not pass."""
+    image = np.zeros((176, 176, 3), np.uint8)
+    image[:, 0::2, 0] = 255
+    image[:, 1::2, 2] = 255
+    result = compress(image, ms_ssim=0.99)
+    assert result.met
+    assert result.subsampling == "4:4:4"
+
+
+@pytest.mark.parametrize("target", [0, -0.1, 1.0001, 99, float("nan"), float("inf")])
+def test_targets_outside_of_0_to_1_are_refused(target):
+    with pytest.raises(ValueError, match="ms_ssim"):
+        compress(np.zeros((8, 8), np.uint8), ms_ssim=target)
+
+
+def test_a_target_that_cannot_be_met_gives_the_best_file():
+    noise = np.random.default_rng(5).integers(0, 256, (170, 180, 3), np.uint8)
+    result = compress(noise, ms_ssim=1.0)
+    assert not result.met
+    assert result.ms_ssim == ms_ssim(noise, decode(result.data)) > 0.99
+    assert all((table == 1).all() for table in result.qtables)
+    assert result.subsampling == "4:4:4"
+    assert "< target 1" in repr(result)
+
+
+@pytest.mark.parametrize("target", [0.5, 0.9, 0.99, 0.999])
+def test_noise_ends_and_keeps_the_guarantee(target):
+    noise = np.random.default_rng(6).integers(0, 256, (96, 130, 3), np.uint8)
+    result = compress(noise, ms_ssim=target)
+    score = ms_ssim(noise, pillow(result.data))
+    assert result.ms_ssim == score
+    assert result.met == (score >= target)
+    assert result.encodes <= 2 * (2 * MAX_ENCODES + 1)
+
+
+@pytest.mark.parametrize("value", [0, 1, 77, 128, 254, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (40, 30), (200, 200, 3)])
+def test_flat_pictures(value, shape):
+    image = np.full(shape, value, np.uint8)
+    result = compress(image, ms_ssim=0.99)
+    assert result.met
+    assert len(result.data) < 900
+    assert ms_ssim(image, pillow(result.data)) >= 0.99
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.booleans(),
+    st.sampled_from(["natural", "noise", "steps"]),
+    st.sampled_from([0.7, 0.95, 0.99, 0.998]),
+    st.integers(0, 1000),
+)
+def test_any_picture_meets_its_target_or_says_so(h, w, grey, kind, target, seed):
+    rng = np.random.default_rng(seed)
+    if kind == "natural":
+        image = made("natural", (h, w, 3), seed)
+    elif kind == "noise":
+        image = rng.integers(0, 256, (h, w, 3), np.uint8)
+    else:
+        image = rng.choice(np.array([0, 255], np.uint8), (h // 5 + 1, w // 5 + 1, 3))
+        image = image.repeat(5, 0).repeat(5, 1)[:h, :w]
+    image = np.ascontiguousarray(image[:, :, 0] if grey else image)
+    result = compress(image, ms_ssim=target)
+    decoded = pillow(result.data)
+    assert decoded.shape == image.shape
+    assert result.ms_ssim == ms_ssim(image, decoded)
+    assert result.met == (result.ms_ssim >= target)
+
+
+def test_grey_pictures_have_one_table():
+    image = made("natural", (180, 190, 3), 1)[:, :, 1].copy()
+    result = compress(image, ms_ssim=0.98)
+    assert result.met
+    assert (result.subsampling, len(result.qtables)) == ("grey", 1)
+    assert compress(image[:, :, None], ms_ssim=0.98).data == result.data
+
+
+def test_the_same_picture_gives_the_same_file_whatever_its_memory(photo):
+    part = photo[:200:1, 10:250]
+    assert compress(part).data == compress(np.asfortranarray(part)).data == compress(part).data
+
+
+def test_what_is_no_picture_is_refused():
+    with pytest.raises(TypeError, match="uint8"):
+        compress(np.zeros((8, 8)))
+    with pytest.raises(ValueError, match="alpha"):
+        compress(np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(ValueError, match="threads"):
+        compress(np.zeros((8, 8), np.uint8), threads=0)
+
+
+def test_the_result_reads_well(photo):
+    text = repr(compress(photo, ms_ssim=0.97))
+    for part in ("bytes", "bits per pixel", "MS-SSIM 0.97", ">= 0.97", "encode"):
+        assert part in text
+
+
+@pytest.mark.parametrize("power", [0.7, 1.0, 2.0, 3.5])
+def test_solves_for_a_scale(power):
+    assert solve_scale(lambda x: 0.02 * x**power, 0.01) == pytest.approx(
+        0.5 ** (1 / power), rel=0.01
+    )
+
+
+def test_solving_ends_at_the_border_where_there_is_no_solution():
+    assert solve_scale(lambda x: 1e-9, 0.01) == pytest.approx(COARSEST, rel=0.01)
+    assert solve_scale(lambda x: 1.0, 0.01) == pytest.approx(FINEST, rel=0.01)
+    assert solve_scale(lambda x: 1.0, 0.0) == FINEST
+
+
+def test_solving_a_staircase_stays_below_the_aim():
+    staircase = lambda x: 0.004 if x < 0.7 else 0.03  # noqa: E731
+    assert solve_scale(staircase, 0.01) == pytest.approx(0.7, rel=0.01)
+    assert solve_scale(staircase, 0.01) < 0.7
