@@ -19,9 +19,15 @@ numbers, without cancellation; and m_x and v_x belong to the original alone. :cl
 computes them once, and a search over many encodings pays only for ``mean(e)``, ``mean(e^2)`` and
 ``mean(x e)``.
 
+*Single precision* is enough for large planes, and twice as fast: its rounding is random from window
+to window and goes away in the average. It would not if ``var(e)`` were the small difference of two
+large numbers everywhere, as between a picture and a brighter one: relative to C2, rounding then
+weighs about ``mean(e)^2 * 1e-8``. So the mean square of ``mean(e)`` is summed up alongside, and if
+it is too large the plane is done again in double precision. Small planes always are.
+
 *By strips.* The Gaussian is separable. Rows are filtered horizontally into a ring of 11 rows, and
 each new row completes one row of windows; columns are taken in tiles, so that the ring stays in the
-cache. Nothing of the size of the picture is allocated but the error itself.
+cache. Nothing of the size of the picture is made but the planes of its scales.
 
 *Small pictures.* Five scales need 161 pixels a side. Below that, the scales that still hold a whole
 window are used, with the weights renormalised to the same sum, and l belongs to the coarsest of
@@ -44,11 +50,15 @@ import numpy.typing as npt
 
 from ._jit import kernel, summing
 
+AnyPlane = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
 #: Exponents of the five scales, finest first.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 TAPS = 11
+#: Largest mean square of ``mean(e)`` that single precision may have to cancel (see above).
+CANCELLATION = 16.0
 
 
 def _gaussian() -> npt.NDArray[np.float64]:
@@ -73,8 +83,8 @@ TILE = 512
 STRIDE = TILE + 24
 
 
-#: Planes of at most so many pixels are kept with their moments in double precision: where there are
-#: few windows, the rounding of single ones would show (at coarse scales it costs little memory).
+#: Planes of at most so many pixels are treated in double precision: where there are few windows,
+#: the rounding of single ones would show.
 SMALL = 1 << 16
 
 
@@ -94,20 +104,20 @@ def scale_weights(scales: int) -> npt.NDArray[np.float64]:
 
 
 @kernel
-def difference(image, original, channel, channels, out):
-    """Error of one channel: ``out = image - original``.
+def split_rgb(picture, red, green, blue):
+    """The three channels of a picture as planes.
 
     Parameters
     ----------
-    image : (h, channels * w) uint8
-    original : (h, w) uint8
-    channel, channels : int
-    out : (h, w) float32
+    picture : (h, 3 w) uint8
+    red, green, blue : (h, w) uint8
     """
-    for r in range(out.shape[0]):
-        row, plane, target = image[r], original[r], out[r]
-        for i in range(target.size):
-            target[i] = np.int32(row[channels * i + channel]) - np.int32(plane[i])
+    for r in range(red.shape[0]):
+        source, first, second, third = picture[r], red[r], green[r], blue[r]
+        for i in range(first.size):
+            first[i] = source[3 * i]
+            second[i] = source[3 * i + 1]
+            third[i] = source[3 * i + 2]
 
 
 @kernel
@@ -140,8 +150,8 @@ def halve(plane, out):
 def _filter_row(source, window, out):
     """Horizontal Gaussian: ``out[i] = sum of window[t] * source[i + t]``."""
     for i in range(out.size):
-        total = 0.0
-        for t in range(TAPS):
+        total = window[0] * source[i]
+        for t in range(1, TAPS):
             total += window[t] * source[i + t]
         out[i] = total
 
@@ -192,70 +202,81 @@ def moments(plane, window, row, square, ring, mean, variance):
 
 
 @summing
-def _window_losses(ring, weights, mean, variance, with_luminance):
-    """Sum over a row of windows of 1 - cs, or of 1 - l cs.
+def _window_losses(ring, weights, mean, variance, with_luminance, constants):
+    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error.
 
     `ring` (3, 11, n) holds the rows of e, e^2 and x e filtered horizontally, row r in slot r % 11;
-    `weights` (11,) the Gaussian turned accordingly.
+    `weights` (11,) the Gaussian turned accordingly; `constants` C1 and C2, all of one precision.
     """
-    loss = 0.0
+    c1, c2 = constants[0], constants[1]
+    loss = cancelled = c1 - c1
     errors, squares, products = ring[0], ring[1], ring[2]
     for i in range(mean.size):
-        e, ee, xe = 0.0, 0.0, 0.0
-        for t in range(TAPS):
+        e = weights[0] * errors[0, i]
+        ee = weights[0] * squares[0, i]
+        xe = weights[0] * products[0, i]
+        for t in range(1, TAPS):
             e += weights[t] * errors[t, i]
             ee += weights[t] * squares[t, i]
             xe += weights[t] * products[t, i]
-        m = np.float64(mean[i])
-        variance_e = ee - e * e
-        both = 2.0 * (np.float64(variance[i]) + xe - m * e) + variance_e
-        contrast_loss = variance_e / (both + C2)
+        m = mean[i]
+        square = e * e
+        variance_e = ee - square
+        half = variance[i] + xe - m * e
+        contrast_loss = variance_e / (half + half + variance_e + c2)
         if with_luminance:
-            luminance_loss = e * e / (m * m + (m + e) * (m + e) + C1)
+            luminance_loss = square / (m * m + (m + e) * (m + e) + c1)
             loss += contrast_loss + luminance_loss - contrast_loss * luminance_loss
         else:
             loss += contrast_loss
-    return loss
+        cancelled += square
+    return loss, cancelled
 
 
 @kernel
-def similarity_loss(plane, error, mean, variance, window, with_luminance, rows, ring, weights):
+def similarity_loss(
+    plane, other, mean, variance, with_luminance, window, constants, rows, ring, weights
+):
     """Mean over all windows of 1 - cs, or of 1 - l cs, at one scale.
 
     Parameters
     ----------
-    plane : (h, w) uint8 or float32
-        Original.
-    error : (h, w) float32
-        Picture minus original.
+    plane, other : (h, w) uint8 or float32, both alike
+        Original, and picture to compare with it.
     mean, variance : (h - 10, w - 10) float32 or float64
         Of the original (:func:`moments`).
-    window : (11,) float64
     with_luminance : bool
-    rows : (3, TILE + 10) float64
+    window : (11,) float32 or float64
+        The Gaussian. Its precision, and that of all that follow, is what is reckoned in.
+    constants : (2,)
+        C1 and C2.
+    rows : (3, TILE + 10)
         Scratch.
-    ring : (3, 11, STRIDE) float64
+    ring : (3, 11, STRIDE)
         Scratch.
-    weights : (11,) float64
+    weights : (11,)
         Scratch.
 
     Returns
     -------
-    float
+    loss : float
+    cancelled : float
+        Mean over all windows of the squared mean error.
     """
     height, width = mean.shape
-    total = 0.0
+    total = total_cancelled = 0.0
     for left in range(0, width, TILE):
         columns = min(TILE, width - left)
         e, ee, xe = rows[0, : columns + TAPS - 1], rows[1], rows[2]
         for r in range(height + TAPS - 1):
-            error_row = error[r, left : left + columns + TAPS - 1]
+            other_row = other[r, left : left + columns + TAPS - 1]
             plane_row = plane[r, left : left + columns + TAPS - 1]
-            for i in range(error_row.size):
-                value = np.float64(error_row[i])
-                e[i] = value
-                ee[i] = value * value
-                xe[i] = value * np.float64(plane_row[i])
+            for i in range(other_row.size):
+                x = np.float32(plane_row[i])
+                error = np.float32(other_row[i]) - x  # exact: levels have 16 bits at the most
+                e[i] = error
+                ee[i] = e[i] * e[i]
+                xe[i] = e[i] * x
             slot = r % TAPS
             for q in range(3):
                 _filter_row(rows[q], window, ring[q, slot, :columns])
@@ -264,11 +285,26 @@ def similarity_loss(plane, error, mean, variance, window, with_luminance, rows, 
             for t in range(TAPS):
                 weights[t] = window[(t - slot - 1) % TAPS]
             top = r + 1 - TAPS
-            total += _window_losses(
+            loss, cancelled = _window_losses(
                 ring, weights, mean[top, left : left + columns],
-                variance[top, left : left + columns], with_luminance,
+                variance[top, left : left + columns], with_luminance, constants,
             )  # fmt: skip
-    return total / (height * width)
+            total += loss
+            total_cancelled += cancelled
+    return total / (height * width), total_cancelled / (height * width)
+
+
+class Workspace:
+    """Scratch of :func:`similarity_loss` in one precision."""
+
+    def __init__(self, precision: type[np.floating]) -> None:
+        self.arrays = (
+            WINDOW.astype(precision),
+            np.array([C1, C2], precision),
+            np.zeros((3, TILE + TAPS - 1), precision),
+            np.empty((3, TAPS, STRIDE), precision),
+            np.empty(TAPS, precision),
+        )
 
 
 @dataclass(frozen=True)
@@ -279,10 +315,10 @@ class Scale:
     ----------
     plane : (h, w) uint8 (finest scale) or float32
     mean, variance : (h - 10, w - 10) float32 or float64
-        Of each window; in double precision where the plane is float32.
+        Of each window; in double precision if there are at most SMALL pixels.
     """
 
-    plane: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    plane: AnyPlane
     mean: npt.NDArray[np.float32] | npt.NDArray[np.float64]
     variance: npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -329,11 +365,7 @@ class Reference:
         array = _continued(array)
         self.weights = scale_weights(scale_count(*array.shape[:2]))
         self.channels: list[list[Scale]] = []
-        for c in range(array.shape[2]):
-            plane: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-            plane = np.ascontiguousarray(array[:, :, c])
-            if plane.size <= SMALL:
-                plane = plane.astype(np.float32)
+        for plane in _planes(array):
             scales = []
             for s in range(len(self.weights)):
                 if s:
@@ -357,33 +389,40 @@ class Reference:
         if array.shape != self.shape:
             raise ValueError(f"the pictures differ in shape: {self.shape} and {array.shape}")
         array = _continued(array)
-        height, width, channels = array.shape
-        flat = array.reshape(height, width * channels)
-        scores = np.ones(channels)
-        rows = np.zeros((3, TILE + TAPS - 1))
-        ring = np.empty((3, TAPS, STRIDE))
-        turned = np.empty(TAPS)
-        for c, scales in enumerate(self.channels):
-            if scales[0].plane.dtype == np.uint8:
-                error = np.empty((height, width), np.float32)
-                difference(flat, scales[0].plane, c, channels, error)
-            else:
-                error = array[:, :, c].astype(np.float32) - scales[0].plane
+        scores = np.ones(array.shape[2])
+        single, double = Workspace(np.float32), Workspace(np.float64)
+        for c, (scales, plane) in enumerate(zip(self.channels, _planes(array), strict=True)):
             for s, scale in enumerate(scales):
                 if s:
-                    error = _halved(error)
-                loss = similarity_loss(
-                    scale.plane, error, scale.mean, scale.variance, WINDOW,
-                    s == len(scales) - 1, rows, ring, turned,
-                )  # fmt: skip
+                    plane = _halved(plane)
+                last = s == len(scales) - 1
+                given = scale.plane, plane, scale.mean, scale.variance, last
+                loss, cancelled = math.nan, math.inf
+                if scale.mean.dtype == np.float32:
+                    loss, cancelled = similarity_loss(*given, *single.arrays)
+                if cancelled > CANCELLATION:
+                    loss, _ = similarity_loss(*given, *double.arrays)
                 scores[c] *= max(1.0 - loss, 0.0) ** self.weights[s]
         return scores
 
 
-def _scale(plane: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> Scale:
+def _planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
+    """The channels of a picture as planes; float32 if they are small (see SMALL)."""
+    height, width, channels = array.shape
+    if height * width <= SMALL:
+        return list(np.ascontiguousarray(array.transpose(2, 0, 1), np.float32))
+    planes = np.empty((channels, height, width), np.uint8)
+    if channels == 3:
+        split_rgb(array.reshape(height, 3 * width), *planes)
+    else:
+        planes[:] = array.transpose(2, 0, 1)
+    return list(planes)
+
+
+def _scale(plane: AnyPlane) -> Scale:
     height, width = plane.shape
     size = (height - TAPS + 1, width - TAPS + 1)
-    precision = np.float32 if plane.dtype == np.uint8 else np.float64
+    precision = np.float32 if plane.size > SMALL else np.float64
     mean, variance = np.empty(size, precision), np.empty(size, precision)
     moments(
         plane,
@@ -397,7 +436,7 @@ def _scale(plane: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> Scale:
     return Scale(plane, mean, variance)
 
 
-def _halved(plane: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _halved(plane: AnyPlane) -> npt.NDArray[np.float32]:
     height, width = plane.shape
     out = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
     halve(plane, out)
