@@ -73,6 +73,7 @@ class Kernel:
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self._dispatcher: Any = None
+        self._kept = 0
         self._call: Callable[..., Any] = self._first_call
 
     def __call__(self, *args: Any) -> Any:
@@ -82,8 +83,27 @@ class Kernel:
         return f"<kernel {self.__module__}.{self.__name__}>"
 
     def _first_call(self, *args: Any) -> Any:
-        self._call = self.py_func if jit_disabled() else self.dispatcher
+        if jit_disabled():
+            self._call = self.py_func
+        elif "numba" not in sys.modules and _objects_enabled():
+            from ._objects import Native
+
+            self._call = Native(self)
+        else:
+            self._call = self.compiled
         return self._call(*args)
+
+    def compiled(self, *args: Any) -> Any:
+        """Call through Numba; what it had to compile is kept for processes to come."""
+        dispatcher = self.dispatcher
+        result = dispatcher(*args)
+        if len(dispatcher.overloads) != self._kept:
+            self._kept = len(dispatcher.overloads)
+            if _objects_enabled():
+                from ._objects import save
+
+                save(self, args)
+        return result
 
     @property
     def dispatcher(self) -> Any:
@@ -116,6 +136,12 @@ def jit_disabled() -> bool:
     return value not in ("", "0")
 
 
+def _objects_enabled() -> bool:
+    from ._objects import enabled
+
+    return enabled()
+
+
 def cache_root() -> Path:
     """Where compiled kernels are kept: ``NUMBA_CACHE_DIR``, or ``pyjpegml`` in the user's cache."""
     if explicit := os.environ.get("NUMBA_CACHE_DIR"):
@@ -141,7 +167,7 @@ def source_hash() -> str:
 
 #: Of the sources as they were imported: a process that compiles later, after an edit, must not
 #: store the old code under the new sources' name.
-_SOURCES = source_hash()
+SOURCES = source_hash()
 
 
 def cache_facts() -> dict[str, str]:
@@ -160,7 +186,7 @@ def cache_facts() -> dict[str, str]:
     if features is None:
         features = llvm.get_host_cpu_features().flatten()
     return {
-        "sources": _SOURCES,
+        "sources": SOURCES,
         "package": str(_PACKAGE),
         "python": platform.python_implementation() + platform.python_version(),
         "numpy": numpy.__version__,
@@ -184,6 +210,11 @@ def cache_key() -> str:
     facts = cache_facts()
     text = "\n".join(f"{name}={facts[name]}" for name in sorted(facts))
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def cache_directories() -> list[Path]:
+    """All directories of compiled kernels below the cache's root, of this build and of others."""
+    return sorted(path for path in cache_root().glob("pyjpegml-*") if path.is_dir())
 
 
 _cache_dir: str | None = None

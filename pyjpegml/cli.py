@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import __version__, files
-from ._jit import CompileWatch, cache_directory, jit_disabled
+from ._jit import CompileWatch, cache_directories, cache_directory, cache_root, jit_disabled
 from .errors import JpegError
 
 if TYPE_CHECKING:
@@ -307,7 +308,14 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("second", metavar="B", help="image to compare with it")
     add_json(command)
 
-    add(_warmup, "compile everything ahead", "Compile all kernels now, so that no later call must.")
+    command = add(
+        _warmup,
+        "compile everything ahead",
+        "Compile all kernels now, so that no later call must.",
+    )
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
+    choice.add_argument("--clean", action="store_true", help="remove what is kept")
     return parser
 
 
@@ -531,6 +539,19 @@ def _dimensions(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def _warmup(arguments: argparse.Namespace) -> ExitCode:
+    if arguments.where or arguments.clean:
+        sizes = []
+        for directory in cache_directories():
+            size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+            sizes.append(f"{size:10d} bytes  {directory}")
+            if arguments.clean:
+                shutil.rmtree(directory)
+        said = "removed" if arguments.clean else "kept"
+        _print(
+            "\n".join([*sizes, f"{len(sizes)} directories {said} in {cache_root()}"]), sys.stdout
+        )
+        return ExitCode.DONE
+
     from .warmup import warmup
 
     began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 :class:`Geometry` does the arithmetic of T.81 A.1.1 and A.2.4 once: how large each component is, how
 many blocks it has, how many an interleaved scan pads it to, and where its array lies in the one
-flat int16 array that holds all of them (the layout is decided in ``docs/design.md``).
+flat int16 array that holds all of them (the layout is decided in ``docs/design.rst``).
 """
 
 from __future__ import annotations

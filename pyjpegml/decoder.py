@@ -9,8 +9,9 @@ over the stages.
 :func:`read_header` walks the segments up to the first scan; :func:`decode` goes on. Pixels are
 equal to those of libjpeg-turbo in its default settings, because every stage rounds as it does.
 
-Warnings, which are about things that do no harm to the pixels, are collected in the list that the
-:class:`Header` shows as ``warnings``; nothing is printed, and there are no global switches.
+Warnings, which are about things that do no harm to the pixels, are collected in the stream's list.
+The :class:`Header` shows those up to the first scan as ``warnings``; nothing is printed, and there
+are no global switches.
 """
 
 from __future__ import annotations
@@ -311,9 +312,10 @@ def decode(
     stream = _open(data)
     sos = stream.to_scan()
     geometry, plan, qtables = _check(stream, sos, max_pixels)
+    color = _color(stream)  # a marker behind the scan comes too late
     coefficients = _decode_scan(stream, sos, geometry, plan)
     _to_end(stream)
-    return picture(geometry, geometry.reconstruct(coefficients, qtables), _color(stream))
+    return picture(geometry, geometry.reconstruct(coefficients, qtables), color)
 
 
 def check_threads(threads: int | None) -> None:
@@ -421,7 +423,15 @@ def _decode_scan(
             scan.RUN_TOO_LONG: "a run of zeros goes beyond the block",
             scan.BAD_CATEGORY: "a DC category above 15",
         }[status]
-        raise error(f"{what}, in MCU {report[scan.MCU]} of {mcus}", int(report[scan.INTERVAL]))
+        interval = int(report[scan.INTERVAL])
+        start, read = sos.end, int(report[scan.POSITION])
+        if interval > 0:
+            start, read = int(offsets[interval - 1]) + 2, read - int(ends[interval - 1])
+        raise JpegFormatError(
+            f"{what}, in MCU {report[scan.MCU]} of {mcus}",
+            offset=_stuffed_offset(stream.data, start, read),
+            marker="SOS",
+        )
     if found < intervals:
         raise error(f"{found} restart intervals where {intervals} should be", found - 1)
     if found > intervals:
@@ -429,6 +439,15 @@ def _decode_scan(
     if report[scan.UNREAD] > 0:
         stream.warnings.append(f"{report[scan.UNREAD]} bytes of entropy-coded data are not used")
     return coefficients
+
+
+def _stuffed_offset(data: memoryview, start: int, count: int) -> int:
+    """Where in the file the `count`-th byte of an interval without its stuffing stands."""
+    text = bytes(data[start : start + 2 * count])
+    offset = count
+    while (further := count + text.count(b"\xff\0", 0, offset)) > offset:
+        offset = further
+    return min(start + offset, len(data))
 
 
 def _to_end(stream: Stream) -> None:

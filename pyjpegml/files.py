@@ -355,7 +355,7 @@ def _replace(target: str, data: bytes) -> None:
 def picture_bytes(name: str, pixels: npt.NDArray[np.uint8], suffix: str) -> bytes:
     """A picture in the format that goes with a file name's suffix, such as ``.png``.
 
-    Lossless where the format leaves a choice (WebP).
+    Lossless where the format leaves a choice (WebP); refused if the pixels do not come back.
 
     Parameters
     ----------
@@ -365,6 +365,8 @@ def picture_bytes(name: str, pixels: npt.NDArray[np.uint8], suffix: str) -> byte
     suffix : str
         With its dot.
     """
+    import numpy as np
+
     imageio = _imageio(name)
     try:
         data: bytes = imageio.v3.imwrite(
@@ -377,6 +379,16 @@ def picture_bytes(name: str, pixels: npt.NDArray[np.uint8], suffix: str) -> byte
                 f"imageio writes no {suffix} files; .png, .tiff, .bmp, .ppm, .webp are some it does"
             )
         raise FileError(name, why) from error
+    try:
+        back = np.asarray(imageio.v3.imread(data, plugin="pillow", extension=suffix.lower()))
+    except Exception:  # a format that is written only, such as PDF
+        back = np.empty(0, np.uint8)
+    if back.shape == (*pixels.shape[:2], 3) and pixels.ndim == 2:
+        back = back[:, :, 0] if (back == back[:, :, :1]).all() else back
+    if not np.array_equal(back, pixels):
+        raise FileError(
+            name, f"{suffix} does not hold these pixels as they are; .png, .tiff and .bmp do"
+        )
     return data
 
 

@@ -10,6 +10,7 @@ on, and back. What a decoder makes of their sequence is in :mod:`pyjpegml.decode
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -160,14 +161,14 @@ def segments(data: bytes | memoryview) -> Iterator[Segment]:
             position = end_of_scan(view, position)
 
 
+# a marker that is neither a stuffed FF, nor a fill byte, nor a restart marker
+_ENDING = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+
+
 def end_of_scan(data: memoryview, position: int) -> int:
     """Offset of the marker that ends entropy-coded data (T.81 B.1.1.5), or the data's length."""
-    text = np.frombuffer(data, np.uint8)
-    candidates = position + np.flatnonzero(text[position:-1] == 0xFF)
-    codes = text[candidates + 1]
-    ending = (codes != 0) & (codes != 0xFF) & ((codes < 0xD0) | (codes > 0xD7))
-    found = candidates[ending]
-    return int(found[0]) if found.size else len(data)
+    found = _ENDING.search(data, position)
+    return found.start() if found else len(data)
 
 
 @dataclass(frozen=True)
@@ -335,8 +336,9 @@ def parse_restart_interval(segment: Segment) -> int:
 
 
 def is_jfif(segment: Segment) -> bool:
-    """Whether an APP0 segment is JFIF's (ITU-T T.871 10.1)."""
-    return segment.code == APP0 and bytes(segment.payload[:5]) == b"JFIF\0"
+    """Whether an APP0 segment is JFIF's, all of it (ITU-T T.871 10.1)."""
+    payload = segment.payload
+    return segment.code == APP0 and len(payload) >= 14 and bytes(payload[:5]) == b"JFIF\0"
 
 
 def adobe_transform(segment: Segment) -> int | None:

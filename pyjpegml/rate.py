@@ -39,6 +39,8 @@ from .tables import ROUNDING, Estimator
 TOLERANCE = 0.005
 #: Encodes after which the best file so far is taken, if one passed.
 MAX_ENCODES = 6
+#: Files below this size are mostly tables: the finest, all the same, may make a smaller one.
+TINY = 1024
 #: If that one is further above the target than this, DC steps are held and the search goes on.
 OVERSHOOT = 1.5e-4
 #: The search ends when a scale that passes and one that fails differ by less than this part.
@@ -300,52 +302,57 @@ class Search:
         self.budget = 1 - target
         self.best: Result | None = None
         self.best_scale = FINEST
-        self._results: dict[bytes, Result] = {}
+        self._results: dict[tuple[object, ...], Result] = {}
 
     def run(self) -> Result:
         """Search, and return the best result."""
-        self.approach(FINEST)
-        if self.best is None or not self.best.met:
+        best = self.approach(FINEST)
+        if not best.met or len(best.data) < TINY:
             self.judge(FINEST)
+            self.judge(FINEST, rounding=0.5)
         assert self.best is not None
         if self.best.met and self.best.ms_ssim - self.target > OVERSHOOT:
             self.plan.hold_dc(self.best.qtables)
             self.plan.trials.append((self.best_scale, 1 - self.best.ms_ssim))
-            self.approach(self.best_scale)
+            self.approach(self.best_scale, 2 * MAX_ENCODES)
         return self.best
 
-    def approach(self, low: float) -> None:
+    def approach(self, low: float, most: int = MAX_ENCODES) -> Result:
         """Try scales from the prediction on, between the coarsest that passes (`low`, or FINEST)
-        and the finest that fails; at most MAX_ENCODES.
+        and the finest that fails; at most `most` of them.
         """
         high = COARSEST
         step = 1.002
         aim = self.budget * (1 - TOLERANCE / 2)
         scale = self.plan.scale_for(aim)
-        for _ in range(MAX_ENCODES):
+        for tries in range(1, most + 1):
             if not low < scale < high:
-                # the prediction repeats or contradicts what is known: step away, then further
+                # the prediction repeats or contradicts what is known: a small step, then larger
+                # ones, but at most to the middle
                 middle = math.sqrt(low * high)
                 scale = max(high / step, middle) if scale >= high else min(low * step, middle)
-                step *= step
+                step = min(step**4, 4.0)
             if self.judge(scale).met:
                 low = scale
             else:
                 high = scale
             assert self.best is not None
             if self.best.met and 1 - self.best.ms_ssim >= self.budget * (1 - TOLERANCE):
-                return
-            if high <= low * (1 + RESOLUTION):
-                return
+                break
+            near = self.best.met and self.best.ms_ssim - self.target <= OVERSHOOT
+            if high <= low * (1 + RESOLUTION) or (tries >= MAX_ENCODES and near):
+                break
             scale = self.plan.scale_for(aim)
+        assert self.best is not None
+        return self.best
 
-    def judge(self, scale: float) -> Result:
+    def judge(self, scale: float, rounding: float = ROUNDING) -> Result:
         """Make the file of a scale, decode it, score it (once for equal tables)."""
         plan, geometry = self.plan, self.plan.geometry
         qtables = plan.qtables(scale)
-        key = b"".join(table.tobytes() for table in qtables)
+        key = (rounding, *(table.tobytes() for table in qtables))
         if key not in self._results:
-            quantized = quantize_all(geometry, plan.coefficients, qtables, ROUNDING)
+            quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
             data = assemble(geometry, quantized, qtables)
             score = self.reference.score(decode(data, max_pixels=geometry.width * geometry.height))
             self.encodes += 1

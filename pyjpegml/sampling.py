@@ -54,7 +54,8 @@ def downsample(plane, across, down, out):
             for i in range(width):
                 target[i] = (np.int32(upper[i]) + np.int32(lower[i]) + 1) >> 1
         else:
-            target[:] = upper[:width]
+            for i in range(width):
+                target[i] = upper[i]
 
 
 @kernel
@@ -107,7 +108,9 @@ def upsample(plane, height, width, across, down, first_row, sums, out):
                 for i in range(columns):
                     target[i] = source[i // 2]
         else:
-            target[:] = plane[row, :columns]
+            source = plane[row]
+            for i in range(columns):
+                target[i] = source[i]
 
 
 @kernel

@@ -2,17 +2,19 @@
 
 Numba compiles a kernel for the types of its arguments. So the public functions are called here
 with everything that changes those types: grey and RGB, data that can be written and data
-that cannot.
+that cannot, and pictures small and large, which the metric reckons in different precisions.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from . import markers
 from .decoder import SUBSAMPLINGS, decode
 from .encoder import encode
-from .metrics import ms_ssim
+from .metrics import SMALL, ms_ssim
 from .rate import compress
 
 
@@ -34,6 +36,11 @@ def warmup() -> None:
             ms_ssim(decoded, original)
             ms_ssim(original, decoded, luma_only=True)
             compress(original, ms_ssim=0.95)
+    side = math.isqrt(SMALL) + 1
+    large = rng.integers(96, 160, (side, side, 3), np.uint8)
+    for image in (large, np.ascontiguousarray(large[:, :, 1])):
+        ms_ssim(image, image + np.uint8(90))  # falls back from single to double precision
+        compress(image, ms_ssim=0.95)
     decode(_without_ycbcr(encode(rgb, subsampling="4:4:4")))
 
 

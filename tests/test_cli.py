@@ -487,6 +487,21 @@ def test_compare_reads_standard_input_once(fails: Callable[..., str]) -> None:
     assert "only one" in fails(ExitCode.USAGE, "compare", "-", "-")
 
 
+def test_warmup_lists_and_removes_what_is_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    (tmp_path / "pyjpegml-0123").mkdir()
+    (tmp_path / "pyjpegml-0123" / "kernel.nbc").write_bytes(b"x" * 77)
+    (tmp_path / "of another package").mkdir()
+    code, printed, _ = run("warmup", "--where")
+    assert code == ExitCode.DONE
+    assert f"77 bytes  {tmp_path / 'pyjpegml-0123'}" in printed
+    assert f"1 directories kept in {tmp_path}" in printed
+    assert run("warmup", "--clean")[0] == ExitCode.DONE
+    assert [path.name for path in tmp_path.iterdir()] == ["of another package"]
+
+
 def test_warmup_leaves_nothing_to_compile(run: Run, png: str, jpg: str, tmp_path: Path) -> None:
     code, printed, _ = run("warmup")
     assert code == ExitCode.DONE

@@ -910,3 +910,32 @@ def test_an_odd_scan_header_does_no_harm() -> None:
 
 def test_the_package_says_its_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", pyjpegml.__version__)
+
+
+@pytest.mark.parametrize("late", ["Adobe", "JFIF"])
+def test_a_marker_behind_the_scan_does_not_change_the_colors(late: str) -> None:
+    """What the components mean is settled where the scan begins, as in libjpeg."""
+    adobe = markers.segment_bytes(markers.APP14, b"Adobe" + bytes([0, 100, 0, 0, 0, 0, 0]))
+    data = pyjpegml.encode(picture("natural", (20, 30, 3)), subsampling="4:4:4")
+    plain = data[:2] + data[2 + len(markers.jfif_bytes()) :]
+    if late == "Adobe":
+        data = plain[:-2] + adobe + plain[-2:]
+    else:
+        data = plain[:2] + adobe + plain[2:-2] + markers.jfif_bytes() + plain[-2:]
+    assert_same_picture(pyjpegml.decode(data), pillow_decode(data))
+
+
+def test_an_error_in_the_scan_is_located_in_the_file() -> None:
+    """The offset counts stuffed bytes, and starts anew in each restart interval."""
+    image = picture("noise", (64, 64))
+    for interval in (0, 5):
+        data = pyjpegml.encode(image, quality=95, restart_interval=interval)
+        at = data.index(b"\xff\xda") + 1500
+        while 0xFF in data[at - 2 : at + 24]:
+            at += 1
+        broken = data[:at] + b"\xff\0" * 10 + data[at + 20 :]
+        with pytest.raises(JpegFormatError) as caught:
+            pyjpegml.decode(broken)
+        if "no Huffman code" in caught.value.reason:
+            assert at <= caught.value.offset <= at + 24
+        assert at <= caught.value.offset < len(data)

@@ -121,6 +121,11 @@ def test_the_score_means_the_same_on_both_sides_of_the_boundary():
     assert five < 1
 
 
+def test_grey_pictures_may_have_an_axis_for_their_channel():
+    a, b = picture("waves", 30, 40, 1), picture("noise", 30, 40, 2)
+    assert ms_ssim(a, b[:, :, None]) == ms_ssim(a, b)
+
+
 def test_a_reference_is_reused_without_change():
     a, b = picture("waves", 100, 120, 1), picture("noise", 100, 120, 2)
     reference = Reference(a)
