@@ -10,6 +10,11 @@ and compiles (or loads from the cache) just that kernel and those it calls. Insi
 *One thread, no interpreter lock.* Kernels are compiled ``nogil`` and never ``parallel``: threads
 belong to the caller, because Numba's own pools survive neither ``fork`` nor a second thread.
 
+*No reference counts* (``_nrt=False``). Numba counts the references to every array that a variable
+names, a slice or an argument of an inlined helper included, with atomic instructions; in the
+Huffman decoder they took longer than all else. Without them a kernel can make no array, which ours
+never do, and not assign one slice to another, which Numba does by way of a copy.
+
 *NumPy's division* (``error_model="numpy"``): no hidden branch for a zero divisor in a hot loop.
 
 *A cache that cannot be stale.* Numba's disk cache does not see edits in the file of a *callee*,
@@ -90,8 +95,12 @@ class Kernel:
 
             self._call = Native(self)
         else:
-            self._call = self.compiled
+            self.use_numba()
         return self._call(*args)
+
+    def use_numba(self) -> None:
+        """Call through Numba from now on."""
+        self._call = self.compiled
 
     def compiled(self, *args: Any) -> Any:
         """Call through Numba; what it had to compile is kept for processes to come."""
@@ -113,6 +122,11 @@ class Kernel:
                 if self._dispatcher is None:
                     self._dispatcher = _make_dispatcher(self)
         return self._dispatcher
+
+    @property
+    def numba_type(self) -> Any:
+        """The type by which jitted code knows this function."""
+        return self.dispatcher._numba_type_
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:
@@ -237,10 +251,14 @@ def _make_dispatcher(source: Kernel) -> Any:
     _teach_numba()
     dispatcher = numba.njit(
         nogil=True,
+        _nrt=False,
+        no_cfunc_wrapper=True,  # nothing calls kernels from C
+        no_cpython_wrapper=source.inline,  # nor helpers from Python
         error_model="numpy",
         forceinline=source.inline,
         fastmath={"reassoc", "contract"} if source.reassociate else False,
     )(source.py_func)
+    _forget_literals(dispatcher)
     if not _writable(cache_directory()):  # Numba would fall back to places that have no key
         _warn_uncached()
         return dispatcher
@@ -251,6 +269,23 @@ def _make_dispatcher(source: Kernel) -> Any:
     finally:
         config.CACHE_DIR = before
     return dispatcher
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Compile a kernel that is called as ``f(0)`` for integers, not for the number 0 too.
+
+    Numba types a variable that starts as 0 and then counts first as that number, and would compile
+    what is called with it twice; in the encoder that was half of the time.
+    """
+    from numba.core.types.misc import unliteral
+
+    resolve = dispatcher.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        plain = {name: unliteral(kind) for name, kind in kws.items()}
+        return resolve(tuple(unliteral(kind) for kind in args), plain)
+
+    dispatcher.get_call_template = get_call_template
 
 
 def _writable(directory: Path) -> bool:
@@ -285,7 +320,7 @@ def _teach_numba() -> None:
 
     @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator, unused-ignore]
     def typeof_kernel(value: Kernel, context: Any) -> Any:
-        return value.dispatcher._numba_type_
+        return value.numba_type
 
     class Relay(event.Listener):  # type: ignore[misc, unused-ignore]
         def on_start(self, event: Any) -> None:

@@ -44,8 +44,9 @@ import numpy as np
 if TYPE_CHECKING:
     from ._jit import Kernel
 
-#: After so many calls through ctypes, which cost some microseconds more, Numba is worth its start.
-CALLS = 10_000
+#: After so many calls through ctypes, each of which costs some ten microseconds more, a process is
+#: long-lived enough for Numba's start.
+CALLS = 500
 
 _FORMAT = "pyjpegml object 1"
 _STAND_IN = "NRT_MemInfo_call_dtor"
@@ -92,8 +93,13 @@ def directory() -> Path:
 def kind(argument: Any) -> str | None:
     """The type of an argument as a word, ``"int16[2]"`` or ``"readonly uint8[1]"`` for arrays.
 
-    None if the store does not keep kernels for it.
+    A named tuple is ``"Name(kind;kind)"``. None if the store does not keep kernels for it.
     """
+    if isinstance(argument, tuple) and hasattr(argument, "_fields"):
+        words = [kind(member) for member in argument]
+        if any(word is None or word.endswith(")") for word in words):
+            return None
+        return f"{type(argument).__name__}({';'.join(map(str, words))})"
     if isinstance(argument, np.ndarray):
         flags = argument.flags
         if not flags.c_contiguous or not flags.aligned or not argument.dtype.isnative:
@@ -214,23 +220,38 @@ class Native:
     kernel : Kernel
     """
 
+    _left = CALLS  # of all kernels together
+
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._functions: dict[tuple[str | None, ...], Callable[..., Any]] = {}
+        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        kinds = tuple([kind(argument) for argument in arguments])
-        function = self._functions.get(kinds)
+        Native._left -= 1
+        if Native._left < 0 or "numba" in sys.modules:
+            self._kernel.use_numba()
+            return self._kernel.compiled(*arguments)
+        leaves = _members(arguments)
+        key = (len(arguments), *map(_quick_kind, leaves))
+        function = self._functions.get(key)
         if function is None:
-            function = self._functions[kinds] = self._find(kinds)
-        return function(*arguments)
+            function = self._functions[key] = self._find(arguments)
+        return function(arguments, leaves)
 
-    def _find(self, kinds: tuple[str | None, ...]) -> Callable[..., Any]:
+    def _find(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        kinds = tuple([kind(argument) for argument in arguments])
         loaded = None if None in kinds else _load(self._kernel, kinds)  # type: ignore[arg-type]
         if loaded is None:
-            return self._kernel.compiled
+            return lambda arguments, leaves: self._kernel.compiled(*arguments)
         address, result = loaded
         return _caller(self._kernel, address, kinds, result)  # type: ignore[arg-type]
+
+
+def _quick_kind(leaf: Any) -> Any:
+    """What :func:`kind` depends on, found faster."""
+    if type(leaf) is np.ndarray:
+        return leaf.dtype, leaf.ndim, leaf.flags.num
+    return type(leaf)
 
 
 def _load(kernel: Kernel, kinds: tuple[str, ...]) -> tuple[int, list[str]] | None:
@@ -283,13 +304,30 @@ def _link(code: bytes, symbol: str) -> int:
     return address
 
 
+def _leaves(word: str) -> list[str]:
+    """The kinds of a named tuple's members, or the kind itself."""
+    return word[word.index("(") + 1 : -1].split(";") if word.endswith(")") else [word]
+
+
+def _members(arguments: tuple[Any, ...]) -> list[Any]:
+    """Arguments with named tuples taken apart, as Numba passes them."""
+    members: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            members += argument
+        else:
+            members.append(argument)
+    return members
+
+
 def _caller(
     kernel: Kernel, address: int, kinds: tuple[str, ...], result: list[str]
 ) -> Callable[..., Any]:
     """A Python function around the machine code for arguments of these kinds."""
     types: list[Any] = [ctypes.c_void_p, ctypes.c_void_p]
     dimensions = []
-    for word in kinds:
+    leaves = [leaf for word in kinds for leaf in _leaves(word)]
+    for word in leaves:
         if word.endswith("]"):
             axes = int(word[word.index("[") + 1 : -1])
             dimensions.append(axes)
@@ -301,15 +339,10 @@ def _caller(
     native = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
     fields = [(f"f{i}", _SCALARS[word]) for i, word in enumerate(result)]
     structure = type("Result", (ctypes.Structure,), {"_fields_": fields})
-    left = CALLS
 
-    def call(*arguments: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            return kernel.compiled(*arguments)
+    def call(arguments: tuple[Any, ...], members: list[Any]) -> Any:
         flat: list[Any] = []
-        for argument, axes in zip(arguments, dimensions, strict=True):
+        for argument, axes in zip(members, dimensions, strict=True):
             if axes < 0:
                 flat.append(argument)
             else:

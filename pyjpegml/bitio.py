@@ -10,7 +10,7 @@ the zeros. The reader first runs :func:`destuff` over the scan, which also finds
 markers; decoding then never meets a marker, and a read past the end is noticed by counting.
 
 Accumulators are uint64. The writer's holds ``n < 32`` bits at its low end; the reader's holds ``n``
-bits at its high end and zeros below.
+bits at its high end, and below them more bits of the same stream or zeros.
 """
 
 from __future__ import annotations
@@ -18,60 +18,55 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import inlined, kernel
+from .simd import vector_function
 
 #: Zero bytes behind destuffed data: a decoder that has run past its end within one block (64 codes
 #: of at most 16 + 16 bits) still reads inside the array.
 PADDING = 512
 
 
-@inlined
-def put_bits(accumulator, n, position, raw, value, length):
-    """Append the `length` low bits of `value` (at most 32) and give off whole words.
-
-    Returns the new accumulator, bit count (below 32) and position in `raw`, which needs room for
-    four bytes at `position`.
-    """
-    accumulator = (accumulator << np.uint64(length)) | np.uint64(value)
-    n += length
-    if n >= 32:
-        n -= 32
-        word = accumulator >> np.uint64(n)
-        raw[position] = (word >> np.uint64(24)) & np.uint64(255)
-        raw[position + 1] = (word >> np.uint64(16)) & np.uint64(255)
-        raw[position + 2] = (word >> np.uint64(8)) & np.uint64(255)
-        raw[position + 3] = word & np.uint64(255)
-        position += 4
-        accumulator &= (np.uint64(1) << np.uint64(n)) - np.uint64(1)
-    return accumulator, n, position
+@vector_function
+def _copy_64(raw, i, out, position) -> int:
+    """Copy 64 bytes; returns which of them are FF, the first in the lowest bit."""
+    part = raw.load(64, i)
+    out.store(part, position)
+    return part.equals(0xFF).mask()
 
 
-@inlined
-def pad_bits(accumulator, n, position, raw):
-    """Write out what is left, the last byte filled with ones (T.81 F.1.2.3). Returns the position;
-    `raw` needs room for four bytes.
-    """
-    accumulator = (accumulator << np.uint64(7)) | np.uint64(127)
-    n += 7
-    while n >= 8:
-        n -= 8
-        raw[position] = (accumulator >> np.uint64(n)) & np.uint64(255)
-        position += 1
-    return position
+@vector_function
+def _lowest(mask) -> int:
+    """Index of the lowest bit that is set; 64 if none is."""
+    return mask.trailing_zeros()
 
 
 @kernel
 def stuff(raw, count, out, position):
-    """Copy `count` bytes of `raw` to ``out[position:]``, a zero behind every FF (T.81 B.1.1.5).
+    """Copy `count` bytes of `raw` to `out`, from `position` on, with a zero behind every FF
+    (T.81 B.1.1.5).
 
     Returns the position behind the last byte written, at most ``position + 2 * count``.
+
+    64 bytes at a time are copied as they are, and kept up to the first FF. Loads end at ``i + 64 <=
+    count``; stores too are in range, since i bytes so far have become at most 2 i.
     """
-    for i in range(count):
+    i = 0
+    while i + 64 <= count:
+        marks = _copy_64(raw, i, out, position)
+        kept = 64
+        if marks != 0:
+            kept = _lowest(marks) + 1
+            out[position + kept] = 0
+            position += 1
+        i += kept
+        position += kept
+    while i < count:
         byte = raw[i]
         out[position] = byte
         position += 1
         if byte == 255:
             out[position] = 0
             position += 1
+        i += 1
     return position
 
 
@@ -99,13 +94,23 @@ def destuff(data, start, out, ends, markers, offsets):
         How many were found, at most m; if m are filled the scan may go on.
     end : int
         Offset in `data` of the marker that ends the scan, or n if there is none.
+
+    Notes
+    -----
+    64 bytes at a time are copied as they are, and kept up to the first FF.
     """
     size = data.size
     i, position, found = start, 0, 0
     while i < size:
-        byte = data[i]
-        if byte != 255:
-            out[position] = byte
+        if i + 64 <= size:
+            # position <= i - start, so the store too is in range, by the PADDING
+            kept = _lowest(_copy_64(data, i, out, position))
+            i += kept
+            position += kept
+            if kept == 64:
+                continue
+        elif data[i] != 255:
+            out[position] = data[i]
             position += 1
             i += 1
             continue
@@ -142,11 +147,21 @@ def destuff(data, start, out, ends, markers, offsets):
     return found, i
 
 
+@vector_function
+def _load_word(data, position) -> int:
+    """Eight bytes as a number, the first byte the highest."""
+    return data.load(1, position, 64).swap_bytes()
+
+
 @inlined
 def refill(accumulator, n, position, data):
-    """Top the accumulator up to 57 bits or more. `data` must hold 8 bytes from `position`."""
-    while n <= 56:
-        accumulator |= np.uint64(data[position]) << np.uint64(56 - n)
-        position += 1
-        n += 8
-    return accumulator, n, position
+    """Top the accumulator up to 56 bits or more.
+
+    `accumulator` and `position` are uint64; the low six bits of `n` say how many bits there are,
+    so that a reader need not mask what it subtracts. `data` must hold 8 bytes from `position`. No
+    loop and no branch: eight bytes are put behind the n bits that there are, as many as fit whole
+    are counted, and the rest of them, which is there again at the next time, does no harm.
+    """
+    n &= 63
+    accumulator |= np.uint64(_load_word(data, position)) >> np.uint64(n)
+    return accumulator, n | 56, position + np.uint64((63 - n) >> 3)

@@ -155,9 +155,8 @@ class Geometry:
             Coefficients times 8, dummy blocks zero.
         """
         coefficients = np.zeros(self.size, np.int16)
-        scratch = np.empty(64, np.int32)
         for i, plane in enumerate(self.planes):
-            forward_dct(planes[i], plane.down, plane.across, scratch, self.view(coefficients, i))
+            forward_dct(planes[i], plane.down, plane.across, self.view(coefficients, i))
         return coefficients
 
     def reconstruct(
@@ -175,12 +174,11 @@ class Geometry:
         -------
         list of (8 down, 8 across) uint8
         """
-        scratch = np.empty(64, np.int32)
         planes = []
         for i, plane in enumerate(self.planes):
             samples = np.empty((8 * plane.down, 8 * plane.across), np.uint8)
             table = np.ascontiguousarray(qtables[i], np.int32).reshape(64)
             view = self.view(coefficients, i)
-            inverse_dct(view, plane.down, plane.across, table, scratch, samples)
+            inverse_dct(view, plane.down, plane.across, table, samples)
             planes.append(samples)
         return planes

@@ -24,6 +24,8 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import kernel
+from .simd import concatenate, pack, vector_function
+from .simd import interleave as pairs_of
 
 # factor * 2**16 of libjpeg's five-digit factors (0.16874 and so on), rounded; the three of each sum
 # add up to 65536, or to 0
@@ -35,6 +37,40 @@ _CENTRE = (128 << 16) + _HALF - 1
 _R_CR, _G_CB, _G_CR, _B_CB = 91881, -22554, -46802, 116130
 
 
+def _even_and_odd(channel):
+    """Indices into 96 bytes of RGB and a zero that make pairs (R, G) or (G, B) of 16-bit lanes."""
+    first = [range(channel + 3 * parity, 96, 6) for parity in (0, 1)]
+    return [[byte for k in starts for byte in (k, 96, k + 1, 96)] for starts in first]
+
+
+@vector_function
+def convert_32(rgb, offset, y, cb, cr, position):
+    """32 pixels, 96 bytes from ``rgb[offset]`` on, to 32 samples from `position` on in each plane.
+
+    Even and odd pixels are computed apart, because products of two 16-bit numbers each fill 32
+    bits, and put together as the two bytes of 16-bit lanes.
+    """
+    low, high = rgb.load(64, offset), rgb.load(32, offset + 64)
+    zeros = high & 0
+    pixels = concatenate(low, concatenate(high, zeros))
+    red_green, green_blue = (
+        [pixels.shuffle(order).view(16) for order in _even_and_odd(channel)] for channel in (0, 1)
+    )
+    # factors are 16-bit: that of G in Y is taken in two parts, and 0.5 is subtracted times -1
+    sums = [
+        (
+            rg.madd((_Y_R, _Y_G - 16384)) + gb.madd((16384, _Y_B)) + _HALF,
+            rg.madd((_CB_R, _CB_G)) - gb.madd((0, -_HALF)) + _CENTRE,
+            gb.madd((_CR_G, _CR_B)) - rg.madd((-_HALF, 0)) + _CENTRE,
+        )
+        for rg, gb in zip(red_green, green_blue, strict=True)
+    ]
+    for plane, even, odd in zip((y, cb, cr), *sums, strict=True):
+        # all sums lie in [0, 2**24): their third byte is the sample
+        samples = (even.shift_right(16) | (odd.shift_right(8) & 0xFF00)).trunc(16)
+        plane.store(samples.view(8), position)
+
+
 @kernel
 def rgb_to_ycbcr(rgb, y, cb, cr):
     """Colour planes of a picture (T.871 clause 7).
@@ -43,58 +79,115 @@ def rgb_to_ycbcr(rgb, y, cb, cr):
     ----------
     rgb : (h, 3 w) uint8
     y, cb, cr : (>= h, >= w) uint8
-        Written in their first h rows and w columns.
+        Written in their first h rows and w columns; all three have rows of the same length.
+
+    Notes
+    -----
+    Loads and stores: pixels ``i`` to ``i + 31`` of a row, below its width.
     """
     width = rgb.shape[1] // 3
     for row in range(rgb.shape[0]):
-        source, y_row, cb_row, cr_row = rgb[row], y[row], cb[row], cr[row]
-        for i in range(width):
-            r = np.int32(source[3 * i])
-            g = np.int32(source[3 * i + 1])
-            b = np.int32(source[3 * i + 2])
-            # all three sums lie in [0, 2**24): no clipping is needed
-            y_row[i] = (_Y_R * r + _Y_G * g + _Y_B * b + _HALF) >> 16
-            cb_row[i] = (_CB_R * r + _CB_G * g + _HALF * b + _CENTRE) >> 16
-            cr_row[i] = (_HALF * r + _CR_G * g + _CR_B * b + _CENTRE) >> 16
+        whole = width & ~31
+        for i in range(0, whole, 32):
+            convert_32(rgb, row * rgb.shape[1] + 3 * i, y, cb, cr, row * y.shape[1] + i)
+        for i in range(whole, width):
+            r = np.int32(rgb[row, 3 * i])
+            g = np.int32(rgb[row, 3 * i + 1])
+            b = np.int32(rgb[row, 3 * i + 2])
+            y[row, i] = (_Y_R * r + _Y_G * g + _Y_B * b + _HALF) >> 16
+            cb[row, i] = (_CB_R * r + _CB_G * g + _HALF * b + _CENTRE) >> 16
+            cr[row, i] = (_HALF * r + _CR_G * g + _CR_B * b + _CENTRE) >> 16
+
+
+def _rounded_product(lanes, factor):
+    """``round(lanes * factor / 2**16)`` of 16-bit lanes in [-128, 127].
+
+    The high half of the product with twice the lanes is one instruction; then it is halved.
+    """
+    product = ((lanes + lanes).sext(32) * factor >> 16).trunc(16)
+    return (product + 1) >> 1
+
+
+def _bytes(even, odd):
+    """Even and odd lanes of 16 bits, limited to [0, 255], as bytes in turn."""
+    return (even.maximum(0).minimum(255) | odd.maximum(0).minimum(255) << 8).view(8)
+
+
+def _store_pixels(r, g, b, rgb, position):
+    """64 samples of each channel, interleaved."""
+    for part in range(3):
+        order = [divmod(k, 3) for k in range(64 * part, 64 * part + 64)]
+        red_green = r.shuffle([i + 64 * (c == 1) for i, c in order], g)
+        rgb.store(
+            red_green.shuffle([64 + i if c == 2 else k for k, (i, c) in enumerate(order)], b),
+            position + 64 * part,
+        )
+
+
+@vector_function
+def _convert_64(samples, y, cb, cr, rgb, position):
+    """64 pixels of :func:`ycbcr_to_rgb`, the even and the odd ones by themselves."""
+    channels = []
+    for odd in (False, True):
+        luma, u, v = (
+            row.shift_right(8) if odd else row & 255
+            for row in (samples.load(32, offset, 16) for offset in (y, cb, cr))
+        )
+        u, v = u - 128, v - 128
+        # factors less a whole number are below 2**15: 91881 = 2**16 + 26345 and so on
+        r = luma + v + _rounded_product(v, _R_CR - 65536)
+        b = luma + u + u + _rounded_product(u, _B_CB - 2 * 65536)
+        parts = [pair.madd([_G_CB, _G_CR + 65536]) + _HALF for pair in pairs_of(u, v)]
+        g = luma - v + pack(*(part >> 16 for part in parts))
+        channels.append((r, g, b))
+    _store_pixels(*(_bytes(*pair) for pair in zip(*channels, strict=True)), rgb, position)
 
 
 @kernel
-def ycbcr_to_rgb(y, cb, cr, rgb):
-    """Picture of three planes of equal size (T.871 clause 7, solved for R, G, B).
+def ycbcr_to_rgb(samples, y, cb, cr, width, rgb, position):
+    """A row of pixels (T.871 clause 7, solved for R, G, B).
 
     Parameters
     ----------
-    y, cb, cr : (>= h, >= w) uint8
-    rgb : (h, 3 w) uint8
-        Written whole.
+    samples : (n,) uint8
+    y, cb, cr : int
+        Where the rows of the three components start. 64 samples at a time are read.
+    width : int
+    rgb : (m,) uint8
+    position : int
+        From there on ``3 * width`` bytes are written, rounded up to a multiple of 192.
     """
-    width = rgb.shape[1] // 3
-    for row in range(rgb.shape[0]):
-        target, y_row, cb_row, cr_row = rgb[row], y[row], cb[row], cr[row]
-        for i in range(width):
-            luma = np.int32(y_row[i])
-            u = np.int32(cb_row[i]) - 128
-            v = np.int32(cr_row[i]) - 128
-            r = luma + ((_R_CR * v + _HALF) >> 16)  # in [-179, 433]
-            g = luma + ((_G_CB * u + _G_CR * v + _HALF) >> 16)
-            b = luma + ((_B_CB * u + _HALF) >> 16)
-            target[3 * i] = min(max(r, 0), 255)
-            target[3 * i + 1] = min(max(g, 0), 255)
-            target[3 * i + 2] = min(max(b, 0), 255)
+    for x in range(0, width, 64):
+        _convert_64(samples, y + x, cb + x, cr + x, rgb, position + 3 * x)
+
+
+@vector_function
+def _interleave_64(samples, first, second, third, rgb, position):
+    """64 pixels of :func:`interleave`."""
+    _store_pixels(*(samples.load(64, offset) for offset in (first, second, third)), rgb, position)
 
 
 @kernel
-def interleave(first, second, third, picture):
-    """Three planes side by side, for files whose components are R, G and B themselves.
+def interleave(samples, first, second, third, width, rgb, position):
+    """A row of pixels of a file whose components are R, G and B themselves.
 
-    Parameters
-    ----------
-    first, second, third : (>= h, >= w) uint8
-    picture : (h, 3 w) uint8
-        Written whole.
+    The rows `first`, `second` and `third` of `samples`, of the given `width`, go to `position` of
+    `rgb` as in :func:`ycbcr_to_rgb`.
     """
-    for row in range(picture.shape[0]):
-        for i in range(picture.shape[1] // 3):
-            picture[row, 3 * i] = first[row, i]
-            picture[row, 3 * i + 1] = second[row, i]
-            picture[row, 3 * i + 2] = third[row, i]
+    for x in range(0, width, 64):
+        _interleave_64(samples, first + x, second + x, third + x, rgb, position + 3 * x)
+
+
+@vector_function
+def _copy_64(samples, offset, out, position):
+    out.store(samples.load(64, offset), position)
+
+
+@kernel
+def copy_row(samples, offset, width, out, position):
+    """A row of grey pixels: `width` bytes of `samples` from `offset` on to `position` in `out`.
+
+    The number of bytes is rounded up to a multiple of 64.
+    """
+    for x in range(0, width, 64):
+        _copy_64(samples, offset + x, out, position + x)

@@ -1,10 +1,9 @@
-"""The decoder: from bytes to pixels (T.81 clause 7.2 and Annex E.2), in plain Python
-over the stages.
+"""The decoder: from bytes to pixels (T.81 clause 7.2 and Annex E.2), in plain Python over the
+stages.
 
 ::
 
-    bytes ─ markers ─ bitio.destuff ─ scan.decode_scan ─ dct.inverse_dct ─
-    sampling.upsample ─ color ─ pixels
+    bytes ─ markers ─ bitio.destuff ─ strips (scan ─ dct ─ sampling ─ color) ─ pixels
 
 :func:`read_header` walks the segments up to the first scan; :func:`decode` goes on. Pixels are
 equal to those of libjpeg-turbo in its default settings, because every stage rounds as it does.
@@ -16,28 +15,42 @@ are no global switches.
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from . import bitio, markers, scan
 from .coefficients import Geometry
-from .color import interleave, ycbcr_to_rgb
-from .constants import ZIGZAG
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .huffman import AC, HuffmanTable, decoding_tables
+from .huffman import AC, DecodingTables, HuffmanTable, decoding_tables
 from .markers import Frame, ScanHeader, Segment
 from .quantize import estimated_quality
-from .sampling import upsample
+from .strips import (
+    COLORS,
+    Layout,
+    decode_band,
+    decode_strips,
+    empty_picture,
+    finish_band,
+    shaped,
+)
 
 Buffer = bytes | bytearray | memoryview
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
 
-#: Rows that are upsampled and coloured together, so that they stay in the cache.
-STRIP = 32
+#: A band is what one thread reads while another makes pixels of the one before; there is memory for
+#: the coefficients of a few. Pictures of a few bands are not worth a thread.
+BAND_PIXELS, BANDS, THREADED_PIXELS = 1 << 17, 3, 1 << 20
+
+#: What stands before the scan is remembered up to this size; only metadata make it larger.
+LARGEST_HEAD = 4096
 
 SUBSAMPLINGS = {
     "4:4:4": ((1, 1), (1, 1), (1, 1)),
@@ -160,11 +173,16 @@ class Stream:
                 return segment
 
 
-def _open(data: Buffer) -> Stream:
-    """A stream behind its SOI marker."""
+def _view(data: Buffer) -> memoryview:
+    """The bytes of what a caller gave."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"JPEG data are bytes, bytearray or memoryview, not {type(data).__name__}")
-    view = memoryview(data).cast("B").toreadonly()
+    return memoryview(data).cast("B").toreadonly()
+
+
+def _open(data: Buffer) -> Stream:
+    """A stream behind its SOI marker."""
+    view = _view(data)
     if bytes(view[:2]) != b"\xff\xd8":
         found = bytes(view[:4]).hex(" ") or "nothing"
         raise JpegFormatError(
@@ -283,7 +301,8 @@ def decode(
     data : bytes, bytearray or memoryview
         A whole JPEG. What follows its end is not looked at.
     threads : int or None
-        How many threads may work on this picture; None for all useful cores. This version uses one.
+        How many threads may work on this picture; None for all useful cores. This version uses two
+        at most, and one for pictures below a megapixel.
     max_pixels : int
         Pictures with more are refused before any memory is allocated.
 
@@ -309,13 +328,22 @@ def decode(
     ((20, 30), 77)
     """
     check_threads(threads)
-    stream = _open(data)
-    sos = stream.to_scan()
-    geometry, plan, qtables = _check(stream, sos, max_pixels)
-    color = _color(stream)  # a marker behind the scan comes too late
-    coefficients = _decode_scan(stream, sos, geometry, plan)
-    _to_end(stream)
-    return picture(geometry, geometry.reconstruct(coefficients, qtables), color)
+    view = _view(data)
+    size = markers.head_size(view)
+    if 0 < size <= LARGEST_HEAD:
+        job = _remembered(bytes(view[:size]), max_pixels)
+    else:
+        job = _prepare(view, max_pixels)
+    pixels, position = _decode_scan(view, job, useful_threads(threads))
+    _to_end(Stream(view, position, job.frame))
+    return pixels
+
+
+def useful_threads(threads: int | None) -> int:
+    """How many threads there may be: as many as the caller says, or one for each usable core."""
+    if threads is not None:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_threads(threads: int | None) -> None:
@@ -326,10 +354,56 @@ def check_threads(threads: int | None) -> None:
         raise ValueError(f"threads is 1 or more, or None for all useful cores, not {threads}")
 
 
-def _check(
-    stream: Stream, sos: Segment, max_pixels: int
-) -> tuple[Geometry, npt.NDArray[np.int64], list[npt.NDArray[np.uint16]]]:
-    """See that this version can decode the scan, before anything is allocated."""
+@dataclass(frozen=True)
+class Job:
+    """All that a decoder knows when it comes to the data of the scan.
+
+    Attributes
+    ----------
+    frame : Frame
+    start : int
+        Offset of the entropy-coded data.
+    restart_interval : int
+        In MCUs; 0 for none.
+    color : str
+        As in :class:`Header`.
+    geometry : Geometry
+    layout : Layout
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+        For the layout's buffers.
+    tables : DecodingTables
+    qtables : (n, 64) int32
+        Natural order.
+    """
+
+    frame: Frame
+    start: int
+    restart_interval: int
+    color: str
+    geometry: Geometry
+    layout: Layout
+    plan: npt.NDArray[np.int64]
+    tables: DecodingTables
+    qtables: npt.NDArray[np.int32]
+
+
+@lru_cache(maxsize=16)
+def _remembered(head: bytes, max_pixels: int) -> Job:
+    """What :func:`_prepare` makes of a head, remembered.
+
+    Thumbnails and frames come in series from one encoder, and to parse their tables anew would take
+    longer than to decode them.
+    """
+    return _prepare(memoryview(head), max_pixels)
+
+
+def _prepare(data: memoryview, max_pixels: int) -> Job:
+    """Read everything up to the first scan, and see that this version can decode it.
+
+    No memory for the picture is allocated yet.
+    """
+    stream = _open(data)
+    sos = stream.to_scan()
     frame = stream.frame
     assert frame is not None and stream.frame_segment is not None
 
@@ -387,35 +461,88 @@ def _check(
         if component.table not in stream.qtables:
             raise sos.error(f"quantization table {component.table} is used, but not defined")
     plan = geometry.scan_plan([(dc, ac) for _, dc, ac in header.components])
-    return geometry, plan, [stream.qtables[c.table] for c in frame.components]
+    qtables = np.array([stream.qtables[c.table].reshape(64) for c in frame.components], np.int32)
+    layout = Layout(geometry)
+    return Job(
+        frame, sos.end, stream.restart_interval, _color(stream), geometry, layout,
+        layout.chunk_plan(plan), decoding_tables(stream.huffman_tables), qtables,
+    )  # fmt: skip
 
 
-def _decode_scan(
-    stream: Stream, sos: Segment, geometry: Geometry, plan: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int16]:
-    """Entropy-decode the interleaved scan behind `sos`; the stream stands behind it afterwards."""
-    restart = stream.restart_interval
+def _decode_bands(
+    scan_data: tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], int, int],
+    job: Job,
+    reader: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint8],
+) -> int:
+    """Decode by two threads: this one reads the scan, band after band, another makes pixels of it.
+
+    A band is read into one of a few buffers, and waits, without spinning, until that is free again.
+    The thread lives no longer than the call: nothing is left that a ``fork`` could break.
+    """
+    geometry = job.geometry
+    band = max(1, BAND_PIXELS // (8 * geometry.v_max * geometry.width))
+    layout = Layout(geometry, band=band)
+    plan = layout.chunk_plan(job.plan)
+    samples = np.empty(layout.samples, np.uint8)
+    buffers = [
+        (np.zeros(64 * layout.blocks, np.int16), np.zeros(layout.blocks, np.uint8))
+        for _ in range(BANDS)
+    ]
+    finishing: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for i, first in enumerate(range(0, geometry.mcus_down, band)):
+            if len(finishing) == BANDS:
+                finishing.popleft().result()
+            buffer, rows = buffers[i % BANDS], min(band, geometry.mcus_down - first)
+            status = decode_band(
+                *scan_data, plan, geometry.mcus_across, rows, scan.PLACES, *job.tables, reader,
+                *buffer,
+            )  # fmt: skip
+            if status != scan.OK:
+                return int(status)
+            future = pool.submit(
+                finish_band, *buffer, job.qtables, layout.fields, first, rows,
+                geometry.mcus_across, geometry.mcus_down, samples, geometry.height, geometry.width,
+                COLORS[job.color], out,
+            )  # fmt: skip
+            finishing.append(future)
+        for future in finishing:
+            future.result()
+    return scan.OK
+
+
+def _decode_scan(view: memoryview, job: Job, threads: int) -> tuple[npt.NDArray[np.uint8], int]:
+    """Pixels of the interleaved scan, and the offset of the marker that ends it."""
+    geometry, restart, start = job.geometry, job.restart_interval, job.start
     mcus = geometry.mcus
     intervals = -(-mcus // restart) if restart else 1
-    data = np.frombuffer(stream.data, np.uint8)
-    plain = np.empty(data.size - sos.end + bitio.PADDING, np.uint8)
+    data = np.frombuffer(view, np.uint8)
+    plain = np.empty(data.size - start + bitio.PADDING, np.uint8)
     # no more intervals than asked for, and no more than the data can hold
-    room = min(intervals, data.size - sos.end) + 1
-    ends, numbers, offsets = (np.zeros(room, np.int64) for _ in range(3))
-    found, stream.position = bitio.destuff(data, sos.end, plain, ends, numbers, offsets)
+    ends, numbers, offsets = np.empty((3, min(intervals, data.size - start) + 1), np.int64)
+    found, position = bitio.destuff(data, start, plain, ends, numbers, offsets)
 
     def error(message: str, interval: int) -> JpegFormatError:
         return JpegFormatError(message, offset=int(offsets[min(interval, found - 1)]), marker="SOS")
 
-    coefficients = np.zeros(geometry.size, np.int16)
-    report = np.zeros(scan.REPORT_FIELDS, np.int64)
-    for i in range(min(found, intervals) - 1):
-        if numbers[i] != i % 8:
-            raise error(f"restart marker RST{numbers[i]} where RST{i % 8} should be", i)
-    status = scan.decode_scan(
-        plain, ends, min(found, intervals), restart, mcus, plan, geometry.mcus_across, ZIGZAG,
-        *decoding_tables(stream.huffman_tables), np.zeros(4, np.int64), coefficients, report,
-    )  # fmt: skip
+    expected = np.arange(min(found, intervals) - 1) % 8
+    for i in np.flatnonzero(numbers[: expected.size] != expected)[:1]:
+        raise error(f"restart marker RST{numbers[i]} where RST{i % 8} should be", i)
+    reader = np.zeros(scan.READER_FIELDS, np.int64)
+    out = empty_picture(geometry, job.color)
+    scan_data = (plain, ends, restart, min(mcus, found * restart) if restart else mcus)
+    if threads > 1 and geometry.height * geometry.width >= THREADED_PIXELS:
+        status = _decode_bands(scan_data, job, reader, out)
+    else:
+        layout = job.layout
+        status = decode_strips(
+            *scan_data, job.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES,
+            *job.tables, reader, np.zeros(64 * layout.blocks, np.int16),
+            np.zeros(layout.blocks, np.uint8), job.qtables, layout.fields,
+            np.empty(layout.samples, np.uint8), geometry.height, geometry.width,
+            COLORS[job.color], out,
+        )  # fmt: skip
     if status != scan.OK:
         what = {
             scan.ENDED_EARLY: "entropy-coded data end early",
@@ -423,22 +550,20 @@ def _decode_scan(
             scan.RUN_TOO_LONG: "a run of zeros goes beyond the block",
             scan.BAD_CATEGORY: "a DC category above 15",
         }[status]
-        interval = int(report[scan.INTERVAL])
-        start, read = sos.end, int(report[scan.POSITION])
+        interval = int(reader[scan.INTERVAL])
+        start, read = job.start, int(reader[scan.BIT]) // 8
         if interval > 0:
             start, read = int(offsets[interval - 1]) + 2, read - int(ends[interval - 1])
         raise JpegFormatError(
-            f"{what}, in MCU {report[scan.MCU]} of {mcus}",
-            offset=_stuffed_offset(stream.data, start, read),
+            f"{what}, in MCU {reader[scan.MCU]} of {mcus}",
+            offset=_stuffed_offset(view, start, read),
             marker="SOS",
         )
     if found < intervals:
         raise error(f"{found} restart intervals where {intervals} should be", found - 1)
     if found > intervals:
         raise error(f"a restart marker behind the last of {intervals} intervals", intervals - 1)
-    if report[scan.UNREAD] > 0:
-        stream.warnings.append(f"{report[scan.UNREAD]} bytes of entropy-coded data are not used")
-    return coefficients
+    return shaped(out, geometry, job.color), position
 
 
 def _stuffed_offset(data: memoryview, start: int, count: int) -> int:
@@ -467,42 +592,3 @@ def _to_end(stream: Stream) -> None:
             raise JpegUnsupportedError(
                 "more than one scan is not supported in a baseline file", offset=segment.offset
             )
-
-
-def picture(
-    geometry: Geometry, planes: list[npt.NDArray[np.uint8]], color: str
-) -> npt.NDArray[np.uint8]:
-    """Upsample planes and convert them to RGB, strip by strip.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    planes : list of (8 down, 8 across) uint8
-        As :meth:`Geometry.reconstruct` returns them.
-    color : str
-        ``"grey"``, ``"YCbCr"`` or ``"RGB"``.
-
-    Returns
-    -------
-    (h, w) or (h, w, 3) uint8
-    """
-    height, width = geometry.height, geometry.width
-    if color == "grey":
-        return planes[0][:height, :width].copy()
-    out = np.empty((height, 3 * width), np.uint8)
-    convert = ycbcr_to_rgb if color == "YCbCr" else interleave
-    full = [np.empty((STRIP, width), np.uint8) for _ in planes]
-    sums = np.empty(width, np.int32)
-    for top in range(0, height, STRIP):
-        rows = min(STRIP, height - top)
-        strips = []
-        for i, plane in enumerate(geometry.planes):
-            across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
-            if (across, down) == (1, 1):
-                strips.append(planes[i][top : top + rows])
-                continue
-            strip = full[i][:rows]
-            upsample(planes[i], plane.height, plane.width, across, down, top, sums, strip)
-            strips.append(strip)
-        convert(*strips, out[top : top + rows])
-    return out.reshape(height, width, 3)

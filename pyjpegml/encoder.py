@@ -2,9 +2,11 @@
 
 ::
 
-    pixels ─ color ─ sampling.downsample ─ dct.forward_dct ─ quantize ─ scan.encode_mcus ─ bytes
+    pixels ─ color ─ sampling.downsample ─ dct.forward_dct ─ quantize ─ symbols.encode_mcus ─ bytes
 
-With optimal Huffman tables the scan is gone through twice: once to count symbols, once to code.
+:func:`encode` takes small chunks of the picture through all of that (:mod:`pyjpegml.fused`). With
+optimal Huffman tables the quantized blocks are gone through twice: once to count symbols, once to
+code.
 
 :func:`analyse` does what depends on the picture only (up to the DCT), :func:`quantize_all` what
 depends on the tables, :func:`assemble` the lossless rest: rate control calls the first once and the
@@ -13,15 +15,16 @@ others for every table that it tries.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from . import markers, scan
+from . import fused, markers, scan, symbols
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .constants import ZIGZAG
 from .decoder import SUBSAMPLINGS, check_threads
 from .errors import JpegUnsupportedError
 from .huffman import (
@@ -29,14 +32,16 @@ from .huffman import (
     STANDARD_TABLES,
     TABLE_SLOTS,
     HuffmanTable,
-    encoding_tables,
     optimal_table,
 )
-from .quantize import quantize, standard_qtables
+from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
 
 #: Blocks that are coded in one go: bounds the scratch memory.
-CHUNK_BLOCKS = 2048
+CHUNK_BLOCKS = 8192
+
+#: Huffman tables, DC and AC, of Y, Cb and Cr.
+HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1))
 
 
 def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -176,13 +181,123 @@ def encode(
     if qtables is not None:
         tables = check_qtables(qtables, components)
     else:
-        luma, chroma = standard_qtables(75 if quality is None else quality)
-        tables = [luma, chroma, chroma][:components]
-    geometry, coefficients = analyse(array, factors)
-    quantized = quantize_all(geometry, coefficients, tables)
-    return assemble(
-        geometry, quantized, tables, optimize=optimize, restart_interval=int(restart_interval)
+        tables = _quality_tables(75 if quality is None else quality)[:components]
+    setting = _setting(
+        array.shape[1], array.shape[0], factors[:components],
+        tuple(table.tobytes() for table in tables), int(restart_interval),
+    )  # fmt: skip
+    picture = fused.read_only(array.reshape(array.shape[0], -1))
+    if optimize:
+        return _encode_twice(picture, setting)
+    return _encode_once(picture, setting)
+
+
+@functools.lru_cache(maxsize=128)
+def _quality_tables(quality: int) -> list[npt.NDArray[np.uint16]]:
+    luma, chroma = standard_qtables(quality)
+    return [luma, chroma, chroma]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What does not depend on the pixels, kept for the next picture of the same kind.
+
+    Attributes
+    ----------
+    geometry : Geometry
+    qtables : list of (8, 8) uint16
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+    reciprocals : (components, 192) int16
+    restart_interval : int
+    standard_head : bytes
+        All segments up to SOS, with the standard Huffman tables.
+    """
+
+    geometry: Geometry
+    qtables: list[npt.NDArray[np.uint16]]
+    plan: npt.NDArray[np.int64]
+    reciprocals: npt.NDArray[np.int16]
+    restart_interval: int
+    standard_head: bytes
+
+
+@functools.lru_cache(maxsize=128)
+def _setting(
+    width: int,
+    height: int,
+    factors: tuple[tuple[int, int], ...],
+    steps: tuple[bytes, ...],
+    restart_interval: int,
+) -> _Setting:
+    geometry = Geometry(width, height, factors)
+    qtables = [np.frombuffer(table, np.uint16).reshape(8, 8) for table in steps]
+    return _Setting(
+        geometry,
+        qtables,
+        geometry.scan_plan(HUFFMAN_SLOTS[: len(factors)]),
+        np.stack([reciprocals(table) for table in qtables]),
+        restart_interval,
+        _head(geometry, qtables, _standard_tables(len(factors)), restart_interval),
     )
+
+
+def _buffers(blocks: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+    """Blocks and masks, with the spare one."""
+    return np.empty((blocks + 1) * 64, np.int16), np.empty(blocks + 1, np.int64)
+
+
+def _encode_once(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
+    """The file with the standard Huffman tables; some rows of MCUs at a time."""
+    geometry, plan = setting.geometry, setting.plan
+    coding = _standard_coding_tables()
+    row_blocks = len(plan) * geometry.mcus_across
+    rows = min(max(1, CHUNK_BLOCKS // row_blocks), geometry.mcus_down)
+    writer = symbols.new_writer(rows * row_blocks)
+    blocks, masks = _buffers(fused.CHUNK_BLOCKS)
+    planes = fused.new_planes()
+    pieces = [setting.standard_head]
+    for first in range(0, geometry.mcus_down, rows):
+        last = min(first + rows, geometry.mcus_down)
+        written = fused.encode_rows(
+            picture, geometry.h_max, geometry.v_max, first, last, geometry.mcus,
+            setting.reciprocals, planes, blocks, masks, plan, setting.restart_interval,
+            coding, writer,
+        )  # fmt: skip
+        pieces.append(writer.out[:written].tobytes())
+    return b"".join([*pieces, b"\xff\xd9"])
+
+
+def _encode_twice(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
+    """The file with optimal Huffman tables. All quantized blocks are kept between the passes."""
+    geometry, plan = setting.geometry, setting.plan
+    blocks, masks = _buffers(geometry.mcus * len(plan))
+    counts = np.zeros((TABLE_SLOTS, 256), np.int64)
+    fused.transform_rows(
+        picture, geometry.h_max, geometry.v_max, 0, geometry.mcus_down, setting.reciprocals,
+        fused.new_planes(), blocks, masks, plan, setting.restart_interval,
+        np.zeros(symbols.STATE_FIELDS, np.int64), counts,
+    )  # fmt: skip
+    tables = _optimal_tables(counts, plan)
+    coding = symbols.coding_tables(tables)
+    step = min(max(1, CHUNK_BLOCKS // len(plan)), geometry.mcus)
+    writer = symbols.new_writer(step * len(plan))
+    pieces = [_head(geometry, setting.qtables, tables, setting.restart_interval)]
+    for first in range(0, geometry.mcus, step):
+        written = symbols.encode_blocks(
+            blocks, masks, first * len(plan), min(step, geometry.mcus - first), geometry.mcus,
+            setting.restart_interval, plan, coding, writer,
+        )  # fmt: skip
+        pieces.append(writer.out[:written].tobytes())
+    return b"".join([*pieces, b"\xff\xd9"])
+
+
+def _standard_tables(components: int) -> dict[int, HuffmanTable]:
+    return {slot: t for slot, t in STANDARD_TABLES.items() if components > 1 or slot % AC == 0}
+
+
+@functools.cache
+def _standard_coding_tables() -> symbols.CodingTables:
+    return symbols.coding_tables(STANDARD_TABLES)
 
 
 def analyse(
@@ -273,19 +388,30 @@ def assemble(
     Components that have equal quantization tables share one. Luma has Huffman tables 0, chroma 1.
     """
     count = len(geometry.planes)
+    plan = geometry.scan_plan(HUFFMAN_SLOTS[:count])
+    if optimize:
+        tables = optimal_tables(geometry, quantized, plan, restart_interval)
+    else:
+        tables = _standard_tables(count)
+    body = encode_scan(geometry, quantized, plan, tables, restart_interval)
+    head = _head(geometry, qtables[:count], tables, restart_interval)
+    return b"".join([head, *body, b"\xff\xd9"])
+
+
+def _head(
+    geometry: Geometry,
+    qtables: Sequence[npt.NDArray[np.uint16]],
+    tables: dict[int, HuffmanTable],
+    restart_interval: int,
+) -> bytes:
+    """All marker segments up to SOS (T.81 B.2.1)."""
     distinct: list[npt.NDArray[np.uint16]] = []
     slots = []
-    for table in qtables[:count]:
+    for table in qtables:
         equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
         slots.append(equal[0] if equal else len(distinct))
         if not equal:
             distinct.append(table)
-    huffman_slots = [(0, 0)] + [(1, 1)] * (count - 1)
-    plan = geometry.scan_plan(huffman_slots)
-    if optimize:
-        tables = optimal_tables(geometry, quantized, plan, restart_interval)
-    else:
-        tables = {slot: t for slot, t in STANDARD_TABLES.items() if count > 1 or slot % AC == 0}
     components = tuple(
         markers.FrameComponent(i + 1, h, v, slots[i]) for i, (h, v) in enumerate(geometry.sampling)
     )
@@ -296,9 +422,9 @@ def assemble(
     head += [markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables)]
     if restart_interval:
         head.append(markers.restart_interval_bytes(restart_interval))
-    head.append(markers.scan_bytes([(i + 1, *huffman_slots[i]) for i in range(count)]))
-    body = encode_scan(geometry, quantized, plan, tables, restart_interval)
-    return b"".join([*head, *body, b"\xff\xd9"])
+    huffman = HUFFMAN_SLOTS[: len(qtables)]
+    head.append(markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)]))
+    return b"".join(head)
 
 
 def optimal_tables(
@@ -309,10 +435,20 @@ def optimal_tables(
 ) -> dict[int, HuffmanTable]:
     """The Huffman tables that make this scan smallest, by slot (T.81 K.2)."""
     counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-    scan.count_symbols(
-        quantized, plan, geometry.mcus_across, geometry.mcus, restart_interval, ZIGZAG,
-        np.zeros(4, np.int64), counts,
-    )  # fmt: skip
+    state = np.zeros(symbols.STATE_FIELDS, np.int64)
+    step = max(1, CHUNK_BLOCKS // len(plan))
+    blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
+    for first in range(0, geometry.mcus, step):
+        last = min(first + step, geometry.mcus)
+        symbols.order_blocks(quantized, plan, geometry.mcus_across, first, last, blocks, masks)
+        symbols.count_symbols(blocks, masks, 0, last - first, restart_interval, plan, state, counts)
+    return _optimal_tables(counts, plan)
+
+
+def _optimal_tables(
+    counts: npt.NDArray[np.int64], plan: npt.NDArray[np.int64]
+) -> dict[int, HuffmanTable]:
+    """The optimal table of each slot that a plan uses."""
     used = sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
     return {slot: optimal_table(counts[slot]) for slot in used}
 
@@ -325,17 +461,17 @@ def encode_scan(
     restart_interval: int = 0,
 ) -> list[bytes]:
     """Entropy-coded data of the interleaved scan, in pieces (T.81 F.1.2)."""
-    codes, lengths = encoding_tables(tables)
+    coding = symbols.coding_tables(tables)
     step = max(1, CHUNK_BLOCKS // len(plan))
-    raw = np.empty(step * len(plan) * scan.BLOCK_BYTES + 8, np.uint8)
-    out = np.empty(2 * raw.size + 2 * step, np.uint8)
-    state = np.zeros(scan.STATE_FIELDS, np.int64)
+    blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
+    writer = symbols.new_writer(min(step, geometry.mcus) * len(plan))
     pieces = []
     for first in range(0, geometry.mcus, step):
         last = min(first + step, geometry.mcus)
-        written = scan.encode_mcus(
-            quantized, plan, geometry.mcus_across, first, last, geometry.mcus, restart_interval,
-            ZIGZAG, codes, lengths, state, raw, out,
+        symbols.order_blocks(quantized, plan, geometry.mcus_across, first, last, blocks, masks)
+        written = symbols.encode_blocks(
+            blocks, masks, 0, last - first, geometry.mcus, restart_interval, plan, coding,
+            writer,
         )  # fmt: skip
-        pieces.append(out[:written].tobytes())
+        pieces.append(writer.out[:written].tobytes())
     return pieces

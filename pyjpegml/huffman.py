@@ -13,8 +13,10 @@ takes part, which ends up with the all-ones code and is then dropped. And no cod
 16 bits: pairs of too long codes give up one sibling's place to a shorter code which is split
 instead (Figure K.3).
 
-*Decoding* looks at the next ``LOOK_AHEAD`` bits at once; a code of that length or shorter is found
-by one table access. Longer ones compare against the largest code of each length (F.2.2.3).
+*Decoding* looks at the next ``LOOK_AHEAD`` bits at once. Most of the time they hold the code and
+the raw bits behind it, and one table access gives run, value and the length of both. Codes that are
+longer are rare, and, as codes count upwards, few bit patterns start with one of them: a second
+table holds those of 16 bits (:class:`DecodingTables`).
 
 Arrays, for all tables of a scan together (DC tables 0 to 3 are rows 0 to 3, AC tables rows 4 to 7):
 ``codes`` (8, 256) uint32 and ``lengths`` (8, 256) uint8 to encode with (length 0: no code);
@@ -24,6 +26,7 @@ Arrays, for all tables of a scan together (DC tables 0 to 3 are rows 0 to 3, AC 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +37,9 @@ from ._jit import kernel
 from .errors import JpegFormatError
 
 LOOK_AHEAD = 10
+#: Step of an end of block: beyond the path from wherever it is met, and told from a run that is too
+#: long, which ends at 62 + 16 at most.
+END_STEP = 128
 #: Rows of a set of tables: four DC tables, then four AC tables.
 TABLE_SLOTS = 8
 AC = 4
@@ -125,44 +131,91 @@ def encoding_tables(
 
 
 class DecodingTables(NamedTuple):
-    """What the scan decoder looks codes up in; one row a table slot.
+    """What the scan decoder looks codes up in.
 
-    ``look_up`` (8, 2**LOOK_AHEAD) uint16: ``length << 8 | symbol`` of the code that starts these
-    bits, 0 if it is longer. ``largest`` (8, 18) int32: largest code of each length, -1 if none.
-    ``first`` (8, 18) int32: index of a length's first symbol minus its first code. ``symbols``
-    (8, 256) uint8.
+    ``look_up`` (8, 2**LOOK_AHEAD) int32: for each slot, by the next LOOK_AHEAD bits, the code that
+    starts them; 0 if it is longer, or these bits are no code. Where the raw bits behind the code
+    lie within the look-ahead too, they have been read already::
+
+        value << 16 | step << 8 | length of code and raw bits        the short form
+        length of code << 24 | size << 16 | step << 8 | 0            the long form
+
+    ``step`` is how far the symbol goes along the zigzag path: its run and the coefficient itself,
+    END_STEP for an end of block, and 1 in DC tables. ``size`` is the number of raw bits; in DC
+    tables it may be up to 255, which is an error. ``tail`` (n,) int32: long forms of the codes that
+    are longer than LOOK_AHEAD, 0 for no code, by the next 16 bits. Codes count upwards, so all
+    bits from a certain number on belong here: ``tail_start`` (8,) int64 is what is to be added to
+    16 bits of a slot. A slot without a table must not be asked.
     """
 
-    look_up: npt.NDArray[np.uint16]
-    largest: npt.NDArray[np.int32]
-    first: npt.NDArray[np.int32]
-    symbols: npt.NDArray[np.uint8]
+    look_up: npt.NDArray[np.int32]
+    tail: npt.NDArray[np.int32]
+    tail_start: npt.NDArray[np.int64]
 
 
 def decoding_tables(tables: dict[int, HuffmanTable]) -> DecodingTables:
-    """Tables for decoding (T.81 F.2.2.3, Decoder_tables), with a direct look-up for short codes."""
-    look_up = np.zeros((TABLE_SLOTS, 1 << LOOK_AHEAD), np.uint16)
-    largest = np.full((TABLE_SLOTS, 18), -1, np.int32)
-    first = np.zeros((TABLE_SLOTS, 18), np.int32)
-    symbols = np.zeros((TABLE_SLOTS, 256), np.uint8)
-    for slot, table in tables.items():
-        symbols[slot, : len(table.symbols)] = np.frombuffer(table.symbols, np.uint8)
-        codes, index = table.codes(), 0
-        for length, count in enumerate(table.bits, 1):
-            if count == 0:
-                continue
-            code = codes[index]
-            first[slot, length] = index - code
-            largest[slot, length] = code + count - 1
-            if length <= LOOK_AHEAD:
-                spare = LOOK_AHEAD - length
-                entries = np.frombuffer(table.symbols, np.uint8)[index : index + count]
-                entries = entries.astype(np.uint16) | np.uint16(length << 8)
-                look_up[slot, code << spare : (code + count) << spare] = np.repeat(
-                    entries, 1 << spare
-                )
-            index += count
-    return DecodingTables(look_up, largest, first, symbols)
+    """Tables for decoding (T.81 F.2.2.3), read-only; those used last are remembered.
+
+    Parameters
+    ----------
+    tables : dict
+        By slot, 0 to 7.
+    """
+    return _decoding_tables(tuple(sorted(tables.items())))
+
+
+@lru_cache(maxsize=16)
+def _decoding_tables(tables: tuple[tuple[int, HuffmanTable], ...]) -> DecodingTables:
+    look_up = np.zeros((TABLE_SLOTS, 1 << LOOK_AHEAD), np.int32)
+    tails = []
+    tail_start = np.zeros(TABLE_SLOTS, np.int64)
+    size = 0
+    for slot, table in tables:
+        look_up[slot], tail = _decoding_table(table, slot >= AC)
+        tails.append(tail)
+        size += tail.size
+        tail_start[slot] = size - (1 << 16)
+    made = DecodingTables(look_up, np.concatenate(tails), tail_start)
+    for array in made:
+        array.flags.writeable = False
+    return made
+
+
+@lru_cache(maxsize=32)
+def _decoding_table(
+    table: HuffmanTable, is_ac: bool
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Look-up table of one slot, and its part of the tail.
+
+    That is the last of all 2**16 bit patterns, from the first on that no code of up to LOOK_AHEAD
+    bits starts.
+    """
+    symbols = np.frombuffer(table.symbols, np.uint8).astype(np.int64)
+    lengths = np.array(table.code_lengths(), np.int64)
+    sizes = symbols & 15 if is_ac else symbols
+    steps = np.where((sizes == 0) & (symbols != 0xF0), END_STEP, (symbols >> 4) + 1)
+    if not is_ac:
+        steps[:] = 1
+    long_forms = lengths << 24 | sizes << 16 | steps << 8
+    short = lengths <= LOOK_AHEAD
+
+    repeats = 1 << (LOOK_AHEAD - lengths[short])
+    length, size, step, entries = (
+        np.repeat(each[short], repeats) for each in (lengths, sizes, steps, long_forms)
+    )
+    total = length + size
+    raw = np.arange(total.size) >> np.maximum(LOOK_AHEAD - total, 0)
+    span = 1 << np.minimum(size, LOOK_AHEAD)
+    raw &= span - 1
+    value = np.where(raw < span >> 1, raw - span + 1, raw)  # T.81 Figure F.12
+    short_forms = value << 16 | step << 8 | total
+    look_up = np.zeros(1 << LOOK_AHEAD, np.int32)
+    look_up[: total.size] = np.where(total <= LOOK_AHEAD, short_forms, entries)
+
+    tail = np.zeros(((1 << LOOK_AHEAD) - total.size) << (16 - LOOK_AHEAD), np.int32)
+    found = np.repeat(long_forms[~short], 1 << (16 - lengths[~short]))
+    tail[: found.size] = found
+    return look_up, tail
 
 
 def optimal_table(counts: npt.NDArray[np.int64]) -> HuffmanTable:

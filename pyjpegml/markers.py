@@ -91,6 +91,19 @@ class Segment:
         return JpegFormatError(message, offset=self.offset + 4 + at, marker=self.name)
 
 
+def head_size(data: memoryview) -> int:
+    """Offset of the data of the first scan, if only whole segments stand before it; else 0."""
+    size, position = len(data), 2
+    while position + 4 <= size and data[position] == 0xFF:
+        code = data[position + 1]
+        if code < SOF0 or 0xD0 <= code <= EOI or code == 0xFF:
+            break  # a marker without a length, or none
+        position += 2 + (data[position + 2] << 8 | data[position + 3])
+        if code == SOS:
+            return position if position <= size else 0
+    return 0
+
+
 def next_segment(data: memoryview, position: int, warnings: list[str]) -> Segment:
     """The segment at `position`, or behind junk that is skipped with a warning (T.81 B.1.1).
 

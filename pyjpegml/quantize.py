@@ -95,6 +95,46 @@ def estimated_quality(qtable: npt.ArrayLike) -> tuple[int, bool]:
     return best + 1, distance[best] == 0
 
 
+def reciprocals(qtable: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
+    """What :func:`quantized` multiplies by, for steps of at most 255.
+
+    Returns
+    -------
+    (192,) int16 array, to be read as unsigned: half a step times 8, reciprocal and scale of the 64
+    steps.
+
+    Notes
+    -----
+    Let d = 8 q and b such that 2**b < d <= 2**(b + 1). With R = ceil(2**(16 + b) / d), which is
+    below 2**16, R d exceeds 2**(16 + b) by less than d. So for n < 2**15 ::
+
+        n / d <= n R / 2**(16 + b) < n / d + n / 2**(16 + b) <= n / d + 1 / d
+
+    and ``n R >> (16 + b)`` is exactly ``n // d``. The shift is made in two parts: 16 bits by taking
+    the high half of the product, b bits by the high half of that times 2**(16 - b).
+    """
+    steps = 8 * qtable.astype(np.int64).reshape(64)
+    shift = np.ceil(np.log2(steps)).astype(np.int64) - 1
+    inverse = -(-(1 << (16 + shift)) // steps)
+    return np.concatenate([steps // 2, inverse, 1 << (16 - shift)]).astype(np.uint16).view(np.int16)
+
+
+def quantized(coefficients, half, reciprocal, scale):
+    """Divide 16-bit lanes by the table and round to the nearest, halves away from zero.
+
+    Parameters
+    ----------
+    coefficients : vector
+        Times 8, in [-8192, 8192]; with half a step times 8 still below 2**15.
+    half, reciprocal, scale : vectors
+        Of the same coefficients, from :func:`reciprocals`.
+    """
+    sign = coefficients >> 15
+    size = (coefficients ^ sign) - sign
+    level = (size + half).multiply_high(reciprocal).multiply_high(scale)
+    return (level ^ sign) - sign
+
+
 @kernel
 def quantize(coefficients, qtable, rounding, out):
     """Divide by the table and round (T.81 A.3.4).

@@ -18,8 +18,9 @@ sample is repeated. Rounding alternates again: 1 and 2 quarters, 8 and 7 sixteen
 
 libjpeg uses the triangle only on components wider than 2 samples, unless only rows are merged.
 
-Arrays: planes are uint8 (rows, columns). ``across`` and ``down`` are 1 or 2: how many columns and
-rows of the picture one sample covers.
+Arrays: planes are uint8 (rows, columns). Upsampling works on rows in a flat array, with room
+around them for whole vectors (:mod:`pyjpegml.strips`). ``across`` and ``down`` are 1 or 2: how many
+columns and rows of the picture one sample covers.
 """
 
 from __future__ import annotations
@@ -27,6 +28,35 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import kernel
+from .simd import vector_function
+
+# added before the division by 4 and by 2: halves are rounded down and up in turn
+_IN_TURN_4, _IN_TURN_2 = (1, 2), (0, 1)
+
+
+@vector_function
+def mean_of_4(plane, upper, lower, out, position):
+    """32 means of 2 x 2 samples: 64 from ``plane[upper]`` on and 64 from ``plane[lower]`` on.
+
+    Two neighbours are the low and the high byte of a 16-bit lane. `position` is even in its row.
+    """
+    a, b = plane.load(32, upper, 16), plane.load(32, lower, 16)
+    total = (a & 0xFF) + a.shift_right(8) + (b & 0xFF) + b.shift_right(8)
+    out.store(((total + _IN_TURN_4) >> 2).trunc(8), position)
+
+
+@vector_function
+def mean_across(plane, offset, out, position):
+    """32 means of 2 samples in a row; as :func:`mean_of_4`."""
+    a = plane.load(32, offset, 16)
+    out.store((((a & 0xFF) + a.shift_right(8) + _IN_TURN_2) >> 1).trunc(8), position)
+
+
+@vector_function
+def mean_down(plane, upper, lower, out, position):
+    """32 means of 2 samples in a column."""
+    total = plane.load(32, upper).zext(16) + plane.load(32, lower).zext(16)
+    out.store(((total + 1) >> 1).trunc(8), position)
 
 
 @kernel
@@ -38,93 +68,108 @@ def downsample(plane, across, down, out):
     plane : (>= down * h, >= across * w) uint8
     across, down : int, 1 or 2
     out : (h, w) uint8
+
+    Notes
+    -----
+    Loads and stores: samples ``i`` to ``i + 31`` of a row of `out`, below its width, and the
+    ``across`` times as many that make them.
     """
     height, width = out.shape
     for row in range(height):
-        target, upper, lower = out[row], plane[row * down], plane[row * down + down - 1]
-        if across == 2 and down == 2:
-            for i in range(width):
-                total = np.int32(upper[2 * i]) + np.int32(upper[2 * i + 1])
-                total += np.int32(lower[2 * i]) + np.int32(lower[2 * i + 1])
+        upper = row * down * plane.shape[1]
+        lower = upper + (down - 1) * plane.shape[1]
+        whole = width & ~31 if across + down > 2 else 0
+        for i in range(0, whole, 32):
+            if across == 1:
+                mean_down(plane, upper + i, lower + i, out, row * width + i)
+            elif down == 1:
+                mean_across(plane, upper + 2 * i, out, row * width + i)
+            else:
+                mean_of_4(plane, upper + 2 * i, lower + 2 * i, out, row * width + i)
+        above, below, target = plane[row * down], plane[row * down + down - 1], out[row]
+        for i in range(whole, width):
+            if across == 2 and down == 2:
+                total = np.int32(above[2 * i]) + np.int32(above[2 * i + 1])
+                total += np.int32(below[2 * i]) + np.int32(below[2 * i + 1])
                 target[i] = (total + 1 + (i & 1)) >> 2
-        elif across == 2:
-            for i in range(width):
-                target[i] = (np.int32(upper[2 * i]) + np.int32(upper[2 * i + 1]) + (i & 1)) >> 1
-        elif down == 2:
-            for i in range(width):
-                target[i] = (np.int32(upper[i]) + np.int32(lower[i]) + 1) >> 1
-        else:
-            for i in range(width):
-                target[i] = upper[i]
+            elif across == 2:
+                target[i] = (np.int32(above[2 * i]) + np.int32(above[2 * i + 1]) + (i & 1)) >> 1
+            elif down == 2:
+                target[i] = (np.int32(above[i]) + np.int32(below[i]) + 1) >> 1
+            else:
+                target[i] = above[i]
+
+
+def _store_pairs(left, right, samples, out):
+    """Results of 16-bit lanes as bytes, one leaning left and one leaning right in turn."""
+    samples.store((left | right << 8).view(8), out)
+
+
+@vector_function
+def _widen_32(samples, row, out):
+    """64 pixels of 32 samples of a row."""
+    before, here, after = (samples.load(32, row + k).zext(16) for k in (-1, 0, 1))
+    triple = here * 3
+    _store_pairs((triple + before + 1) >> 2, (triple + after + 2) >> 2, samples, out)
+
+
+@vector_function
+def _widen_rows_32(samples, near, far, out):
+    """64 pixels of 32 samples of two rows."""
+    before, here, after = (
+        samples.load(32, near + k).zext(16) * 3 + samples.load(32, far + k).zext(16)
+        for k in (-1, 0, 1)
+    )
+    triple = here * 3
+    _store_pairs((triple + before + 8) >> 4, (triple + after + 7) >> 4, samples, out)
+
+
+@vector_function
+def _upper_32(samples, near, far, out):
+    """32 pixels of a row between `far`, above, and `near`."""
+    total = samples.load(32, near).zext(16) * 3 + samples.load(32, far).zext(16)
+    samples.store(((total + 1) >> 2).trunc(8), out)
+
+
+@vector_function
+def _lower_32(samples, near, far, out):
+    """32 pixels of a row between `near` and `far`, below."""
+    total = samples.load(32, near).zext(16) * 3 + samples.load(32, far).zext(16)
+    samples.store(((total + 2) >> 2).trunc(8), out)
 
 
 @kernel
-def upsample(plane, height, width, across, down, first_row, sums, out):
-    """Rows of the full-size plane, from `first_row` on, by the triangle filter.
+def upsample_row(samples, near, far, across, down, odd, width, out):
+    """A row at full width, by the triangle filter.
 
     Parameters
     ----------
-    plane : (>= height, >= width) uint8
-        Samples of the component; only `height` x `width` of them are part of the picture.
-    height, width : int
-        Real size of the component.
+    samples : (n,) uint8
+        Source and target. Rows are read and written in whole vectors: 32 samples to either side.
+    near, far : int
+        Where the two rows start that lie nearest to the wanted one; the same if `down` is 1. If
+        `across` is 2, the samples before and behind them repeat the outermost ones.
     across, down : int, 1 or 2
-    first_row : int
-        Row of the full-size plane that goes to ``out[0]``.
-    sums : (>= width,) int32
-        Scratch.
-    out : (rows, columns) uint8
-        Written whole; ``width == ceil(columns / across)`` and ``first_row + rows <= down *
-        height``.
+        Not both 1.
+    odd : int
+        1 if `far` is the lower row, 0 if it is the upper one.
+    width : int
+        Samples in a row.
+    out : int
+        Where the row of ``across * width`` pixels is written, rounded up to a multiple of 64.
     """
-    rows, columns = out.shape
-    for r in range(rows):
-        row = first_row + r
-        target = out[r]
-        if down == 2:
-            # the nearer row weighs three times the farther one: above for even rows, below for odd
-            near = row // 2
-            far = near + 1 if row & 1 else near - 1
-            far = min(max(far, 0), height - 1)
-            near_row, far_row = plane[near], plane[far]
-            if across == 2 and width > 2:
-                for i in range(width):
-                    sums[i] = 3 * np.int32(near_row[i]) + np.int32(far_row[i])
-                _widen(sums, width, 8, 7, 4, target)
-            elif across == 2:
-                for i in range(columns):
-                    target[i] = near_row[i // 2]
-            else:
-                bias = 2 if row & 1 else 1
-                for i in range(columns):
-                    target[i] = (3 * np.int32(near_row[i]) + np.int32(far_row[i]) + bias) >> 2
-        elif across == 2:
-            source = plane[row]
-            if width > 2:
-                for i in range(width):
-                    sums[i] = np.int32(source[i])
-                _widen(sums, width, 1, 2, 2, target)
-            else:
-                for i in range(columns):
-                    target[i] = source[i // 2]
-        else:
-            source = plane[row]
-            for i in range(columns):
-                target[i] = source[i]
-
-
-@kernel
-def _widen(sums, width, left_bias, right_bias, shift, out):
-    """Twice as many columns: each sample gives one pixel leaning left and one leaning right.
-
-    ``width`` is ``ceil(out.size / 2)``, so that ``2 * (width - 1) < out.size``. At the borders the
-    neighbour is the sample itself, and 3 + 1 = 4.
-    """
-    last = width - 1
-    out[0] = (4 * sums[0] + left_bias) >> shift
-    for i in range(1, width):
-        out[2 * i] = (3 * sums[i] + sums[i - 1] + left_bias) >> shift
-    for i in range(last):
-        out[2 * i + 1] = (3 * sums[i] + sums[i + 1] + right_bias) >> shift
-    if 2 * last + 1 < out.size:
-        out[2 * last + 1] = (4 * sums[last] + right_bias) >> shift
+    if across == 2 and width <= 2:
+        for i in range(2 * width):
+            samples[out + i] = samples[near + i // 2]
+    elif across == 2 and down == 2:
+        for i in range(0, width, 32):
+            _widen_rows_32(samples, near + i, far + i, out + 2 * i)
+    elif across == 2:
+        for i in range(0, width, 32):
+            _widen_32(samples, near + i, out + 2 * i)
+    elif odd:
+        for i in range(0, width, 32):
+            _lower_32(samples, near + i, far + i, out + i)
+    else:
+        for i in range(0, width, 32):
+            _upper_32(samples, near + i, far + i, out + i)

@@ -9,7 +9,8 @@ from helpers import Bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml.color import interleave, rgb_to_ycbcr, ycbcr_to_rgb
+from pyjpegml._jit import Kernel
+from pyjpegml.color import copy_row, interleave, rgb_to_ycbcr, ycbcr_to_rgb
 
 levels = st.integers(0, 255)
 #: Every level, and those where a factor's rounding could show.
@@ -24,11 +25,24 @@ def to_planes(rgb: Bytes) -> Bytes:
     return np.moveaxis(planes, 0, -1)
 
 
+def rows_to_picture(row_kernel: Kernel, planes: Bytes) -> Bytes:
+    """Planes (3, h, w) through a kernel of rows; nothing but the row and its rest is written."""
+    _, height, width = planes.shape
+    step = -(-width // 64) * 64
+    out = np.empty((height, width, 3), np.uint8)
+    for row in range(height):
+        samples = np.full((3, step), 77, np.uint8)
+        samples[:, :width] = planes[:, row]
+        target = np.full(5 + 3 * step + 5, 99, np.uint8)
+        row_kernel(samples.reshape(-1), 0, step, 2 * step, width, target, 5)
+        out[row] = target[5 : 5 + 3 * width].reshape(width, 3)
+        assert (target[:5] == 99).all()
+        assert (target[-5:] == 99).all()
+    return out
+
+
 def to_rgb(ycbcr: Bytes) -> Bytes:
-    height, width = ycbcr.shape[:2]
-    out = np.empty((height, 3 * width), np.uint8)
-    ycbcr_to_rgb(*np.ascontiguousarray(np.moveaxis(ycbcr, -1, 0)), out)
-    return out.reshape(height, width, 3)
+    return rows_to_picture(ycbcr_to_rgb, np.moveaxis(ycbcr, -1, 0))
 
 
 def cube() -> Bytes:
@@ -82,9 +96,6 @@ def test_planes_may_be_larger_than_the_picture() -> None:
     assert np.array_equal(np.moveaxis(planes[:, :3, :5], 0, -1), to_planes(rgb))
     assert (planes[:, 3:] == 77).all()
     assert (planes[:, :, 5:] == 77).all()
-    out = np.empty((3, 15), np.uint8)
-    ycbcr_to_rgb(*planes, out)
-    assert np.array_equal(out.reshape(3, 5, 3), to_rgb(to_planes(rgb)))
 
 
 def test_there_and_back_changes_no_level_by_more_than_one() -> None:
@@ -94,8 +105,17 @@ def test_there_and_back_changes_no_level_by_more_than_one() -> None:
     assert np.abs(to_rgb(to_planes(rgb)).astype(int) - rgb).max() <= 1
 
 
-def test_interleave() -> None:
-    planes = np.random.default_rng(0).integers(0, 256, (3, 4, 6), np.uint8)
-    out = np.empty((4, 15), np.uint8)
-    interleave(*planes, out)
-    assert np.array_equal(out.reshape(4, 5, 3), np.moveaxis(planes[:, :, :5], 0, -1))
+@pytest.mark.parametrize("width", [1, 5, 63, 64, 65, 130])
+def test_interleave(width: int) -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 4, width), np.uint8)
+    assert np.array_equal(rows_to_picture(interleave, planes), np.moveaxis(planes, 0, -1))
+
+
+@pytest.mark.parametrize("width", [1, 63, 64, 65])
+def test_copy_row(width: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, 192, np.uint8)
+    out = np.full(200, 99, np.uint8)
+    copy_row(samples, 7, width, out, 5)
+    assert np.array_equal(out[5 : 5 + width], samples[7 : 7 + width])
+    assert (out[:5] == 99).all()
+    assert (out[5 + -(-width // 64) * 64 :] == 99).all()

@@ -17,6 +17,7 @@ from pyjpegml import huffman
 from pyjpegml.errors import JpegFormatError
 from pyjpegml.huffman import (
     AC,
+    END_STEP,
     LOOK_AHEAD,
     STANDARD_TABLES,
     HuffmanTable,
@@ -75,35 +76,56 @@ def test_no_code_is_all_ones(table: HuffmanTable) -> None:
     assert all("0" in code for code in oracles.canonical_codes(table.bits, table.symbols).values())
 
 
-@given(tables(), st.lists(st.integers(0, 2**16 - 1), min_size=20, max_size=20))
+@given(tables(), st.lists(st.integers(0, 2**32 - 1), min_size=20, max_size=20))
 def test_decoding_tables_find_every_code(table: HuffmanTable, others: Sequence[int]) -> None:
-    """All codes, followed by any bits, and 16 bits that may be no code."""
+    """All codes, followed by any bits, and bits that may be no code, as a DC and as an AC table."""
     codes = oracles.canonical_codes(table.bits, table.symbols)
-    made = decoding_tables({3: table})
-    heads = [c.ljust(16, fill) for c in codes.values() for fill in "01"]
-    for head in heads + [format(n, "016b") for n in others]:
-        expected = [(s, len(c)) for s, c in codes.items() if head.startswith(c)]
-        accumulator = np.uint64(int(head, 2) << 48)
-        symbol, length = huffman_symbol(accumulator, made)
-        assert [(symbol, length)] == (expected or [(0, 0)])
+    made = decoding_tables({3: table, 7: table})
+    heads = [c.ljust(32, fill) for c in codes.values() for fill in "01"]
+    for head in heads + [format(n, "032b") for n in others]:
+        found = [(s, len(c)) for s, c in codes.items() if head.startswith(c)]
+        for slot in (3, 7):
+            assert huffman_entry(head, made, slot) == (
+                expected(*found[0], head, slot) if found else None
+            )
 
 
-def huffman_symbol(accumulator: np.uint64, made: huffman.DecodingTables) -> tuple[int, int]:
-    """The rule that DecodingTables documents, on slot 3."""
-    entry = int(made.look_up[3, int(accumulator) >> (64 - LOOK_AHEAD)])
-    if entry:
-        return entry & 255, entry >> 8
-    for length in range(LOOK_AHEAD + 1, 17):
-        code = int(accumulator) >> (64 - length)
-        if code <= made.largest[3, length]:
-            return int(made.symbols[3, code + made.first[3, length]]), length
-    return 0, 0
+def expected(symbol: int, length: int, head: str, slot: int) -> tuple[int, int, int, int]:
+    """Length of the code, raw bits, the step along the zigzag path, and the value, which is 0 if
+    there are no raw bits, and not looked at if the category is none (T.81 F.2.2.1, F.2.2.2)."""
+    size = symbol if slot < AC else symbol & 15
+    end = slot >= AC and size == 0 and symbol != 0xF0
+    step = END_STEP if end else 1 if slot < AC else (symbol >> 4) + 1
+    return length, size, step, oracles.extend(head[length : length + size]) if size < 16 else 0
 
 
-def test_empty_slots_hold_no_codes() -> None:
-    made = decoding_tables({})
-    assert not made.look_up.any()
-    assert (made.largest == -1).all()
+def huffman_entry(
+    head: str, made: huffman.DecodingTables, slot: int
+) -> tuple[int, int, int, int] | None:
+    """The rules that DecodingTables documents."""
+    entry = int(made.look_up[slot, int(head[:LOOK_AHEAD], 2)])
+    if entry & 63:
+        total, step, value = entry & 63, (entry >> 8) & 255, entry >> 16
+        size = oracles.category(value)
+        return total - size, size, step, value
+    if entry == 0:
+        entry = int(made.tail[made.tail_start[slot] + int(head[:16], 2)])
+    if entry == 0:
+        return None
+    length, size, step = entry >> 24, (entry >> 16) & 255, (entry >> 8) & 255
+    return length, size, step, oracles.extend(head[length : length + size]) if size < 16 else 0
+
+
+def test_decoding_tables_are_remembered() -> None:
+    """By what they hold, and read-only, as they are shared."""
+    assert decoding_tables(dict(STANDARD_TABLES)) is decoding_tables(dict(STANDARD_TABLES))
+    for array in decoding_tables(STANDARD_TABLES):
+        assert not array.flags.writeable
+
+
+def test_tails_of_the_standard_tables_are_small() -> None:
+    """Few bit patterns start a code of more than LOOK_AHEAD bits."""
+    assert decoding_tables(STANDARD_TABLES).tail.size < 1024
 
 
 @given(counts)

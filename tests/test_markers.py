@@ -353,3 +353,50 @@ def test_unsupported_frames_are_named(sof: int, name: str) -> None:
     assert (error.marker, error.offset) == (f"SOF{sof}", 77)
     assert isinstance(error, JpegUnsupportedError)
     assert error.reason.startswith(f"{name} coding (SOF{sof}, 12 bits) is not supported")
+
+
+# --- the head of a file ---------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0xE0, 0xEF, 0xFE, 0xDB, 0xC0]), st.binary(max_size=20)),
+        max_size=5,
+    )
+)
+def test_head_size(parts: list[tuple[int, bytes]]) -> None:
+    """Where the first scan's data begin, as the segments that are read one by one have it."""
+    head = b"\xff\xd8" + b"".join(markers.segment_bytes(code, payload) for code, payload in parts)
+    data = head + markers.segment_bytes(markers.SOS, b"abc") + b"data"
+    assert markers.head_size(memoryview(data)) == len(data) - 4
+    position = 2
+    while True:
+        segment = markers.next_segment(memoryview(data), position, [])
+        position = segment.end
+        if segment.code == markers.SOS:
+            break
+    assert position == len(data) - 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xd9",
+        b"\xff\xd8\xff\xe0\x00\x05abc",  # no scan
+        b"\xff\xd8\xff\xda\x00\x09abc",  # that ends early
+        b"\xff\xd8junk\xff\xda\x00\x05abc",
+        b"\xff\xd8\xff\xff\xda\x00\x05abc",  # a fill byte
+        b"\xff\xd8\xff\xd0\xff\xda\x00\x05abc",  # a marker without a length
+        b"\xff\xd8\xff\x00\x00\x00\xff\xda\x00\x05abc",
+    ],
+)
+def test_head_size_of_anything_else_is_0(data: bytes) -> None:
+    assert markers.head_size(memoryview(data)) == 0
+
+
+@pytest.mark.hostile
+@given(st.binary(max_size=40))
+def test_head_size_of_any_bytes(data: bytes) -> None:
+    assert 0 <= markers.head_size(memoryview(b"\xff\xd8\xff" + data)) <= len(data) + 3

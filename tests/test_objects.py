@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,10 @@ def test_kinds_tell_arguments_apart_as_numba_does():
     assert [_objects.kind(x) for x in (True, 3, 2.5, np.float32(1), np.int64(2), np.uint64(2))] == [
         "bool", "int64", "float64", "float32", "int64", "uint64",
     ]  # fmt: skip
+    pair = namedtuple("Pair", "first second")
+    assert _objects.kind(pair(3, np.zeros(3, np.int16))) == "Pair(int64;int16[1])"
+    assert _objects.kind(pair(3, "text")) is None
+    assert _objects.kind((3, 4)) is None
     assert _objects.kind("text") is None
     assert _objects.kind(None) is None
 

@@ -12,11 +12,14 @@ from helpers import picture, pillow_encode
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pyjpegml._simd_numpy import NumpyVector
 from pyjpegml.constants import CHROMINANCE_QTABLE, LUMINANCE_QTABLE
 from pyjpegml.quantize import (
     estimated_quality,
     quality_scale,
     quantize,
+    quantized,
+    reciprocals,
     scaled_qtable,
     standard_qtables,
 )
@@ -40,6 +43,17 @@ def test_every_coefficient(step: int) -> None:
     out = np.empty_like(ALL)
     quantize(ALL, steps, 0.5, out)
     assert np.array_equal(out, exactly(ALL, steps))
+
+
+def test_reciprocals() -> None:
+    """The encoder's division is exact for every step of a baseline table and every coefficient that
+    a forward DCT can produce."""
+    coefficients = np.arange(-8192, 8193, dtype=np.int16)
+    for step in range(1, 256):
+        table = reciprocals(np.full((8, 8), step)).reshape(3, 64)[:, 0]
+        factors = (NumpyVector(np.full(coefficients.size, value)) for value in table)
+        levels = quantized(NumpyVector(coefficients), *factors).values
+        assert np.array_equal(levels, exactly(coefficients, np.array(step)))
 
 
 def test_every_step_where_rounding_turns() -> None:

@@ -12,7 +12,7 @@ from helpers import SUBSAMPLINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import bitio, encoder, scan
+from pyjpegml import bitio, encoder, scan, symbols
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
@@ -55,9 +55,14 @@ class Case:
 
     def counts(self) -> tuple[npt.NDArray[np.int64], int]:
         counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-        raw = scan.count_symbols(
-            self.coefficients, self.plan, self.geometry.mcus_across, self.geometry.mcus,
-            self.restart_interval, ZIGZAG, np.zeros(4, np.int64), counts,
+        mcus, size = self.geometry.mcus, self.geometry.mcus * len(self.plan)
+        blocks, masks = np.zeros(64 * size, np.int16), np.zeros(size, np.int64)
+        symbols.order_blocks(
+            self.coefficients, self.plan, self.geometry.mcus_across, 0, mcus, blocks, masks
+        )
+        raw = symbols.count_symbols(
+            blocks, masks, 0, mcus, self.restart_interval, self.plan,
+            np.zeros(symbols.STATE_FIELDS, np.int64), counts,
         )  # fmt: skip
         return counts, raw
 
@@ -98,13 +103,26 @@ class Case:
         ends, numbers, offsets = (np.zeros(self.geometry.mcus + 1, np.int64) for _ in range(3))
         found, _ = bitio.destuff(source, 0, plain, ends, numbers, offsets)
         coefficients = np.zeros(self.geometry.size, np.int16)
-        report = np.zeros(scan.REPORT_FIELDS, np.int64)
-        status = scan.decode_scan(
-            plain, ends, found, self.restart_interval, self.geometry.mcus, self.plan,
-            self.geometry.mcus_across, ZIGZAG, *decoding_tables(tables), np.zeros(4, np.int64),
-            coefficients, report,
-        )  # fmt: skip
-        return status, coefficients, report
+        extents = np.zeros(self.geometry.size // 64, np.uint8)
+        reader = np.zeros(scan.READER_FIELDS, np.int64)
+        mcus, across = self.geometry.mcus, self.geometry.mcus_across
+        if self.restart_interval:
+            mcus = min(mcus, found * self.restart_interval)
+        status = scan.OK
+        for row in range(self.geometry.mcus_down):
+            # a row in two parts, as a decoder may do it
+            last = min(across, mcus - row * across)
+            for columns in ((0, last // 2), (last // 2, last)):
+                if status == scan.OK:
+                    status = scan.decode_mcus(
+                        plain, ends, self.restart_interval, mcus, self.plan, row, *columns,
+                        scan.PLACES, *decoding_tables(tables), reader, coefficients, extents,
+                    )  # fmt: skip
+        if status == scan.OK:
+            places = np.arange(64) * (coefficients.reshape(-1, 64)[:, ZIGZAG] != 0)
+            assert (extents >= places.max(axis=1)).all()
+            assert (extents < 64).all()
+        return status, coefficients, reader
 
 
 def random_blocks(geometry: Geometry, seed: int, density: float, largest: int) -> Array:

@@ -83,8 +83,8 @@ def test_bands_sum_to_what_each_block_has_of_windows():
 @pytest.mark.parametrize("size", [(200, 232), (171, 205), (170, 207)])
 def test_predicts_the_loss_of_random_errors(subsampling, size):
     """Errors are put on planes in float, so that nothing is rounded but the final pixels."""
-    from pyjpegml.decoder import picture
     from pyjpegml.encoder import component_planes
+    from pyjpegml.strips import picture
 
     image = natural(*size)
     geometry = Geometry(size[1], size[0], SUBSAMPLINGS[subsampling])

@@ -1,0 +1,529 @@
+"""The sequential scan, written: blocks to symbols, symbols to bits, bits to bytes (T.81 F.1.2).
+
+Three short loops, each without the others' branches, over pieces that stay in the fastest cache:
+
+1. *Blocks to symbols.* A block comes in zigzag order with a *mask*, whose bit k says that
+   coefficient k is not zero: the runs of zeros are the gaps between its bits. Each symbol with the
+   raw bits of its value becomes one *entry*, ``bits << 5 | length``. For small values and runs
+   below 16 the entry stands ready in a table; otherwise (rare) it is put together.
+2. *Entries to bits.* No branch at all: two entries are appended to a 64-bit accumulator, of which
+   eight bytes are written at the place of the first unfinished byte.
+3. *Bits to bytes*: :func:`pyjpegml.bitio.stuff`.
+
+*Order.* Blocks lie in the order of the scan (MCU by MCU, :mod:`pyjpegml.scan`), dummies included: a
+dummy has the DC of the block before it and an empty mask, and so codes as two short symbols.
+
+*Optimal tables* take two passes: :func:`count_symbols`, then :func:`encode_mcus`.
+
+Arrays: blocks are (n * 64,) int16, masks (n,) int64, in a buffer that has room for one more, which
+is written and never read. The *plan* says component and table slots of each block of an MCU.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._jit import inlined, kernel
+from .bitio import stuff
+from .constants import ZIGZAG
+from .huffman import AC, TABLE_SLOTS, HuffmanTable, encoding_tables
+from .scan import (
+    AC_SLOT,
+    COMPONENT,
+    DC_SLOT,
+    END_OF_BLOCK,
+    ZERO_RUN,
+    block_start,
+)
+from .simd import vector_function
+
+# the state between calls: pending bits (fewer than 8) and their number, whole bytes in `raw` that
+# are not stuffed yet, MCUs done, predictions of four components
+BITS, COUNT, POSITION, DONE, PREDICTIONS = 0, 1, 2, 3, 4
+STATE_FIELDS = 8
+
+#: Values of at most this size, and runs below 16, have their entry ready.
+READY = 128
+
+#: Blocks that are coded at once. One has at most 128 entries: 63 values of two entries each (code,
+#: and raw bits when both do not fit), DC's two, and nothing else then, since zeros cost values.
+BATCH_BLOCKS = 24
+ENTRIES = BATCH_BLOCKS * 128 + 16
+
+#: Bits of a block: 64 codes of at most 16 + 16 bits; and the size of the buffer that is stuffed
+#: when it holds more than a batch less than that.
+BLOCK_BYTES = 256
+RAW_BYTES = 16384
+STUFF_AT = RAW_BYTES - BATCH_BLOCKS * BLOCK_BYTES - 16
+
+
+class CodingTables(NamedTuple):
+    """What the writer looks entries up in.
+
+    ``symbols`` (8 * 256,) uint32: the code alone, by slot and symbol. ``values`` (4 * 256 * 16,)
+    uint32: code and raw bits, by AC slot, value + 128 and run.
+    """
+
+    symbols: npt.NDArray[np.uint32]
+    values: npt.NDArray[np.uint32]
+
+
+class Writer(NamedTuple):
+    """State and scratch of the writer; made by :func:`new_writer`.
+
+    ``state`` (STATE_FIELDS,) int64: zeros at the start of a scan, kept from call to call. ``raw``
+    (RAW_BYTES,) uint8: bytes that are not stuffed yet. ``out`` (n,) uint8: finished bytes. The rest
+    is scratch: ``entries`` (ENTRIES,) uint32; ``indices`` (64,) int16, ``places`` (64,) uint8 and
+    ``large`` (1,) int64 for :func:`find_ready`.
+    """
+
+    state: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int16]
+    places: npt.NDArray[np.uint8]
+    large: npt.NDArray[np.int64]
+    entries: npt.NDArray[np.uint32]
+    raw: npt.NDArray[np.uint8]
+    out: npt.NDArray[np.uint8]
+
+
+def new_writer(blocks: int) -> Writer:
+    """A writer whose `out` has room for `blocks` blocks between two calls.
+
+    Stuffing may double the bytes; an MCU may end with a byte that is filled up (and stuffed) and a
+    restart marker.
+    """
+    return Writer(
+        np.zeros(STATE_FIELDS, np.int64),
+        np.empty(64, np.int16),
+        np.empty(64, np.uint8),
+        np.empty(1, np.int64),
+        np.empty(ENTRIES, np.uint32),
+        np.empty(RAW_BYTES, np.uint8),
+        np.empty(2 * blocks * BLOCK_BYTES + 4 * blocks + 64, np.uint8),
+    )
+
+
+def coding_tables(tables: dict[int, HuffmanTable]) -> CodingTables:
+    """Entries of a set of Huffman tables, by slot."""
+    codes, lengths = encoding_tables(tables)
+    symbols = (codes << 5 | lengths).astype(np.uint32).reshape(TABLE_SLOTS * 256)
+    values = np.zeros(4 * 2 * READY * 16, np.uint32)
+    for slot in tables:
+        if slot >= AC:
+            ready_values(symbols, slot, values)
+    return CodingTables(symbols, values)
+
+
+@vector_function
+def leading_zeros(x) -> int:
+    """Zero bits above the highest one of a 64-bit number."""
+    return x.leading_zeros()
+
+
+@vector_function
+def trailing_zeros(x) -> int:
+    """Zero bits below the lowest one of a 64-bit number."""
+    return x.trailing_zeros()
+
+
+@vector_function
+def _level(blocks, index) -> int:
+    """A coefficient."""
+    return blocks.load(1, index).sext(64)
+
+
+@vector_function
+def _mask(masks, index) -> int:
+    """A block's mask."""
+    return masks.load(1, index)
+
+
+@vector_function
+def _entry(table, index) -> int:
+    """An unsigned 32-bit entry."""
+    return table.load(1, index).zext(64)
+
+
+@vector_function
+def _index(indices, k) -> int:
+    """An unsigned 16-bit index."""
+    return indices.load(1, k).zext(64)
+
+
+@vector_function
+def _put(entries, index, entry):
+    """Store an entry."""
+    entries.store(entry.trunc(32), index)
+
+
+@vector_function
+def _put_bytes(raw, position, bits):
+    """Store eight bytes, the first from the highest bits."""
+    raw.store(bits.swap_bytes(), position)
+
+
+@vector_function
+def put_ordered(coefficients, start, blocks, masks, block):
+    """One block from natural to zigzag order, and its mask."""
+    levels = coefficients.load(64, start).shuffle(ZIGZAG)
+    blocks.store(levels, block * 64)
+    masks.store(levels.differs(0).mask(), block)
+
+
+@vector_function
+def find_ready(blocks, masks, block, indices, places, large) -> int:
+    """Indices of the ready entries of a block, one for each of its AC values.
+
+    All values that are not zero are moved to the front, and so are their places in the block, whose
+    differences are the runs. Returns how many there are; -1 if a run is longer than 15, or if the
+    CPU cannot do this fast. 64 numbers are stored in `indices`, those behind the last without a
+    meaning but below 2 * READY * 16, and 64 in `places`; in `large` a mask of the values that may
+    be too large to have an entry.
+    """
+    mask = masks.load(1, block) & ~1
+    if not mask.can_compress:
+        return mask * 0 - 1
+    chosen = mask.from_mask(64)
+    levels = blocks.load(64, block * 64).to_int8().compress(chosen)
+    where = ((levels & 0) + range(64)).compress(chosen)
+    runs = where - where.shuffle([64, *range(63)], where & 0) - 1
+    for k, (level, run) in enumerate(zip(levels.halves(), runs.halves(), strict=True)):
+        indices.store(((level.sext(16) + READY) << 4) + (run.zext(16) & 15), 32 * k)
+    places.store(where)
+    # what lies behind the last is ignored: many < 64, since DC is not among them
+    many = mask.ones()
+    inside = (many * 0 + 1 << many) - 1
+    large.store((levels.equals(127).mask() | levels.equals(-128).mask()) & inside)
+    long = (runs & 0xF0).differs(0).mask() & inside
+    return long.equals(0).select(many, many * 0 - 1)
+
+
+@inlined
+def size_of(value):
+    """Category of a value: the number of bits of abs(value) (T.81 Table F.1)."""
+    return 64 - leading_zeros(abs(value))
+
+
+@inlined
+def _with_bits(entry, value, size):
+    """Entry of a code and the raw bits of a value (T.81 F.1.2.1.1, Figure F.3)."""
+    bits = (value + (value >> 63)) & ((1 << size) - 1)
+    return (((((entry >> 5) << size) | bits) << 5) | (entry & 31)) + size
+
+
+@inlined
+def _put_value(entries, p, entry, value, size):
+    """The entry of a code and a value; two if an uint32 entry may not hold both, 27 bits.
+
+    Returns the new number of entries.
+    """
+    if size <= 11:
+        _put(entries, p, _with_bits(entry, value, size))
+        return p + 1
+    _put(entries, p, entry)
+    _put(entries, p + 1, _with_bits(0, value, size))
+    return p + 2
+
+
+@kernel
+def ready_values(symbols, slot, values):
+    """Fill the entries of small values for one AC slot; symbols without a code give nonsense, which
+    no block asks for.
+
+    Parameters
+    ----------
+    symbols, values
+        :class:`CodingTables`.
+    slot : int
+    """
+    for value in range(-READY, READY):
+        size = size_of(value)
+        for run in range(16):
+            entry = np.int64(symbols[256 * slot + 16 * run + size])
+            where = ((slot - AC) * 2 * READY + value + READY) * 16 + run
+            values[where] = _with_bits(entry, value, size)
+
+
+@kernel
+def order_blocks(coefficients, plan, mcus_across, first, last, blocks, masks):
+    """Blocks of the MCUs from `first` to `last`, from a component's natural order to the scan's.
+
+    Parameters
+    ----------
+    coefficients : (n,) int16
+        All components, natural order (:class:`pyjpegml.coefficients.Geometry`).
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+    mcus_across, first, last : int
+    blocks : (64 n,) int16
+    masks : (n,) int64
+        Written from block 0 on. Room for the blocks of these MCUs is all that is needed: each store
+        is 64 numbers at a block's place, and each load 64 numbers of a block in the array.
+    """
+    block = 0
+    for mcu in range(first, last):
+        for b in range(plan.shape[0]):
+            start, real = block_start(plan[b], mcu // mcus_across, mcu % mcus_across)
+            if real:
+                put_ordered(coefficients, start, blocks, masks, block)
+            else:
+                put_dummy(blocks, masks, block)
+            block += 1
+
+
+@inlined
+def put_dummy(blocks, masks, block):
+    """A block beyond the edge of its component; never the first one of an MCU."""
+    masks[block] = 0
+    blocks[64 * block] = blocks[64 * block - 64]
+
+
+@kernel
+def count_symbols(blocks, masks, start, mcus, restart_interval, plan, state, counts):
+    """Count the Huffman symbols of some MCUs: the first pass when tables are to be optimal.
+
+    Parameters
+    ----------
+    blocks : (64 n,) int16
+        In the order of the scan.
+    masks : (n,) int64
+    start : int
+        The first block.
+    mcus : int
+    restart_interval : int
+        In MCUs; 0 for none.
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+    state : (STATE_FIELDS,) int64
+        Zeros at the start of the scan, kept from call to call.
+    counts : (8, 256) int64
+        By table slot and symbol; added to.
+
+    Returns
+    -------
+    int
+        Raw bits that follow the symbols, in all.
+    """
+    raw_bits = 0
+    block = start
+    for _ in range(mcus):
+        if restart_interval > 0 and state[DONE] % restart_interval == 0:
+            state[PREDICTIONS:] = 0
+        for b in range(plan.shape[0]):
+            component = PREDICTIONS + plan[b, COMPONENT]
+            dc_counts, ac_counts = counts[plan[b, DC_SLOT]], counts[plan[b, AC_SLOT]]
+            dc = _level(blocks, 64 * block)
+            size = size_of(dc - state[component])
+            state[component] = dc
+            dc_counts[size] += 1
+            raw_bits += size
+            mask = np.uint64(_mask(masks, block) & ~1)
+            last = 0
+            while mask != 0:
+                k = trailing_zeros(mask)
+                mask &= mask - np.uint64(1)
+                run = k - last - 1
+                last = k
+                size = size_of(_level(blocks, 64 * block + k))
+                ac_counts[ZERO_RUN] += run >> 4
+                ac_counts[((run & 15) << 4) + size] += 1
+                raw_bits += size
+            if last < 63:
+                ac_counts[END_OF_BLOCK] += 1
+            block += 1
+        state[DONE] += 1
+    return raw_bits
+
+
+@inlined
+def _block_entries(
+    blocks, masks, block, prediction, dc, ac, symbols, values, indices, places, large, entries, p
+):
+    """Entries of one block, behind `p` others. Returns their new number."""
+    difference = _level(blocks, 64 * block) - prediction
+    size = size_of(difference)
+    p = _put_value(entries, p, _entry(symbols, 256 * dc + size), difference, size)
+    mask = np.uint64(_mask(masks, block) & ~1)
+    ready = (ac - AC) * 2 * READY * 16
+    count = find_ready(blocks, masks, block, indices, places, large)
+    if count >= 0:
+        for i in range(0, count, 4):
+            for k in range(i, i + 4):
+                _put(entries, p + k, _entry(values, ready + _index(indices, k)))
+        left = large[0]
+        while left != 0:
+            k = trailing_zeros(left)
+            left &= left - 1
+            value = _level(blocks, 64 * block + places[k])
+            size = size_of(value)
+            run = _index(indices, k) & 15
+            entry = _entry(symbols, 256 * ac + 16 * run + size)
+            _put(entries, p + k, _with_bits(entry, value, size))
+            if size > 11:
+                count = -1  # two entries: the other way
+                break
+    if count >= 0:
+        p += count
+        _put(entries, p, _entry(symbols, 256 * ac + END_OF_BLOCK))
+        return p + 1 - (_mask(masks, block) >> 63 & 1)
+    ready += 16 * READY
+    last = 0
+    while mask != 0:
+        k = trailing_zeros(mask)
+        mask &= mask - np.uint64(1)
+        run = k - last - 1
+        last = k
+        value = _level(blocks, 64 * block + k)
+        if run < 16 and -READY <= value < READY:
+            _put(entries, p, _entry(values, ready + 16 * value + run))
+            p += 1
+        else:
+            while run > 15:
+                _put(entries, p, _entry(symbols, 256 * ac + ZERO_RUN))
+                p += 1
+                run -= 16
+            size = size_of(value)
+            p = _put_value(entries, p, _entry(symbols, 256 * ac + 16 * run + size), value, size)
+    _put(entries, p, _entry(symbols, 256 * ac + END_OF_BLOCK))
+    return p + (1 if last < 63 else 0)
+
+
+@vector_function
+def _join_pairs(entries, i):
+    """16 entries to 8 of twice the size, in place: ``bits << 6 | length``, at most 54 bits."""
+    pair = entries.load(8, i, 64)
+    first, second = pair & 0xFFFFFFFF, pair.shift_right(32)
+    length = second & 31
+    bits = (first.shift_right(5) << length) | second.shift_right(5)
+    entries.store((bits << 6) | ((first & 31) + length), i)
+
+
+@vector_function
+def _pair(entries, i) -> int:
+    """Two entries, joined."""
+    return entries.load(1, i, 64)
+
+
+@inlined
+def _write_bits(entries, count, raw, state):
+    """Append entries to the bits in `raw` (T.81 F.1.4.3: from the most significant bit on).
+
+    Fewer than 8 pending bits and two entries of at most 27 bits fit into the accumulator. Its bits
+    above the n pending ones are remains, which the shift to the top drops. At least one entry of a
+    pair has a length, so that the shift is below 64.
+    """
+    _put(entries, count, 0)  # one more, of length 0, if the number is odd
+    for i in range(0, count, 16):
+        _join_pairs(entries, i)
+    accumulator, n = np.uint64(state[BITS]), np.uint64(state[COUNT])
+    position = state[POSITION]
+    for i in range(0, count, 2):
+        pair = np.uint64(_pair(entries, i))
+        length = pair & np.uint64(63)
+        accumulator = (accumulator << length) | (pair >> np.uint64(6))
+        n += length
+        _put_bytes(raw, position, np.int64(accumulator << (np.uint64(64) - n)))
+        position += np.int64(n >> np.uint64(3))
+        n &= np.uint64(7)
+    state[BITS], state[COUNT], state[POSITION] = np.int64(accumulator), np.int64(n), position
+
+
+@inlined
+def _pad(raw, state):
+    """Fill the last byte with ones (T.81 F.1.2.3)."""
+    n = state[COUNT]
+    if n > 0:
+        raw[state[POSITION]] = ((state[BITS] << (8 - n)) | ((1 << (8 - n)) - 1)) & 255
+        state[POSITION] += 1
+    state[BITS] = state[COUNT] = 0
+
+
+@inlined
+def encode_mcus(blocks, masks, start, mcus, total, restart_interval, plan, coding, writer, written):
+    """Code some MCUs into bytes (T.81 F.1.2, E.1.4).
+
+    Parameters
+    ----------
+    blocks, masks, start, mcus, restart_interval, plan
+        As for :func:`count_symbols`. Differences and values are below 2**15 in size.
+    total : int
+        MCUs of the whole scan: with the last one the last byte is filled.
+    coding : CodingTables
+        Every symbol that occurs must have a code.
+    writer : Writer
+    written : int
+        Bytes of the writer's `out` that are filled.
+
+    Returns
+    -------
+    int
+        Bytes of `out` that are filled now.
+
+    Notes
+    -----
+    Loads: coefficients and masks of blocks ``start`` to ``start + mcus * plan.shape[0] - 1``.
+    Symbols are below 256: runs are below 16 and sizes at most 15. Stores: at most 128 entries a
+    block (see BATCH_BLOCKS), up to three behind them without a meaning, and what
+    :func:`_write_bits` rounds up to 16. `raw` holds at most STUFF_AT bytes before a batch, which
+    adds at most BATCH_BLOCKS * BLOCK_BYTES, and a store of eight bytes begins at the last of them.
+    """
+    # taken out of their tuples here, once: each taking counts a reference
+    symbols, values = coding.symbols, coding.values
+    state, indices, places, large, entries, raw, out = writer
+    batch = BATCH_BLOCKS // plan.shape[0]
+    block = start
+    end = start + mcus * plan.shape[0]
+    while block < end:
+        done = state[DONE]
+        now = min(batch, (end - block) // plan.shape[0])
+        if restart_interval > 0:
+            now = min(now, restart_interval - done % restart_interval)
+        p = 0
+        for _ in range(now):
+            for b in range(plan.shape[0]):
+                component = PREDICTIONS + plan[b, COMPONENT]
+                p = _block_entries(
+                    blocks, masks, block, state[component], plan[b, DC_SLOT], plan[b, AC_SLOT],
+                    symbols, values, indices, places, large, entries, p,
+                )  # fmt: skip
+                state[component] = _level(blocks, 64 * block)
+                block += 1
+        _write_bits(entries, p, raw, state)
+        done += now
+        state[DONE] = done
+        at_restart = restart_interval > 0 and done % restart_interval == 0 and done < total
+        if at_restart or done == total:
+            _pad(raw, state)
+        if at_restart or done == total or state[POSITION] > STUFF_AT:
+            written = stuff(raw, state[POSITION], out, written)
+            state[POSITION] = 0
+        if at_restart:
+            out[written] = 0xFF
+            out[written + 1] = 0xD0 + (done // restart_interval - 1) % 8
+            written += 2
+            state[PREDICTIONS:] = 0
+    return written
+
+
+@inlined
+def flush(writer, written):
+    """Stuff what is pending in whole bytes."""
+    written = stuff(writer.raw, writer.state[POSITION], writer.out, written)
+    writer.state[POSITION] = 0
+    return written
+
+
+@kernel
+def encode_blocks(blocks, masks, start, mcus, total, restart_interval, plan, coding, writer):
+    """:func:`encode_mcus` from the start of `out`, all whole bytes flushed.
+
+    Parameters
+    ----------
+    blocks, masks, start, mcus, total, restart_interval, plan, coding, writer
+        As for :func:`encode_mcus`.
+    """
+    written = encode_mcus(
+        blocks, masks, start, mcus, total, restart_interval, plan, coding, writer, 0
+    )
+    return flush(writer, written)
