@@ -12,7 +12,7 @@ the loss would be ``scale^2 / 12`` for each component at full size.
 
 :class:`Estimator` quantizes a sample of the blocks and sums ``W e^2`` (deadzones, clipping to
 1..255 and all), and the entropy of their Huffman symbols: loss and bytes of a file, within some
-percent, in a hundredth of the time of an encoding.
+percent, without an encoding.
 """
 
 from __future__ import annotations
