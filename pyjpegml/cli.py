@@ -376,7 +376,7 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     from .rate import annex_k_baseline, compress
 
     target = arguments.ms_ssim
-    result = compress(pixels, ms_ssim=target)
+    result = compress(pixels, ms_ssim=target, threads=None)
     files.write_bytes(arguments.output, result.data)
     facts = _size_facts(result.data, pixels) | {
         "ms_ssim": result.ms_ssim,
@@ -430,6 +430,7 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
         subsampling=arguments.subsampling,
         optimize=arguments.optimize,
         restart_interval=arguments.restart_interval,
+        threads=None,
     )
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)

@@ -15,9 +15,6 @@ are no global switches.
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -30,24 +27,23 @@ from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
 from .huffman import AC, DecodingTables, HuffmanTable, decoding_tables
 from .markers import Frame, ScanHeader, Segment
 from .quantize import estimated_quality
+from .stretches import Rounds
 from .strips import (
     COLORS,
     Layout,
-    decode_band,
     decode_strips,
     empty_picture,
-    finish_band,
     shaped,
 )
+from .threads import Crew, check_threads, useful_threads
 
 Buffer = bytes | bytearray | memoryview
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
 
-#: A band is what one thread reads while another makes pixels of the one before; there is memory for
-#: the coefficients of a few. Pictures of a few bands are not worth a thread.
-BAND_PIXELS, BANDS, THREADED_PIXELS = 1 << 17, 3, 1 << 20
+#: Below that many pixels a thread, starting it costs more than it saves.
+THREAD_PIXELS = 1 << 19
 
 #: What stands before the scan is remembered up to this size; only metadata make it larger.
 LARGEST_HEAD = 4096
@@ -301,8 +297,8 @@ def decode(
     data : bytes, bytearray or memoryview
         A whole JPEG. What follows its end is not looked at.
     threads : int or None
-        How many threads may work on this picture; None for all useful cores. This version uses two
-        at most, and one for pictures below a megapixel.
+        How many threads may work on this picture; None for all useful cores. Small pictures never
+        use more than one.
     max_pixels : int
         Pictures with more are refused before any memory is allocated.
 
@@ -334,24 +330,11 @@ def decode(
         job = _remembered(bytes(view[:size]), max_pixels)
     else:
         job = _prepare(view, max_pixels)
-    pixels, position = _decode_scan(view, job, useful_threads(threads))
+    size = job.frame.width * job.frame.height
+    with Crew(useful_threads(threads, size // THREAD_PIXELS)) as crew:
+        pixels, position = _decode_scan(view, job, crew)
     _to_end(Stream(view, position, job.frame))
     return pixels
-
-
-def useful_threads(threads: int | None) -> int:
-    """How many threads there may be: as many as the caller says, or one for each usable core."""
-    if threads is not None:
-        return threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_threads(threads: int | None) -> None:
-    """Refuse what is no number of threads."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):
-        raise TypeError(f"threads is a number or None, not {threads!r}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is 1 or more, or None for all useful cores, not {threads}")
 
 
 @dataclass(frozen=True)
@@ -469,50 +452,7 @@ def _prepare(data: memoryview, max_pixels: int) -> Job:
     )  # fmt: skip
 
 
-def _decode_bands(
-    scan_data: tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], int, int],
-    job: Job,
-    reader: npt.NDArray[np.int64],
-    out: npt.NDArray[np.uint8],
-) -> int:
-    """Decode by two threads: this one reads the scan, band after band, another makes pixels of it.
-
-    A band is read into one of a few buffers, and waits, without spinning, until that is free again.
-    The thread lives no longer than the call: nothing is left that a ``fork`` could break.
-    """
-    geometry = job.geometry
-    band = max(1, BAND_PIXELS // (8 * geometry.v_max * geometry.width))
-    layout = Layout(geometry, band=band)
-    plan = layout.chunk_plan(job.plan)
-    samples = np.empty(layout.samples, np.uint8)
-    buffers = [
-        (np.zeros(64 * layout.blocks, np.int16), np.zeros(layout.blocks, np.uint8))
-        for _ in range(BANDS)
-    ]
-    finishing: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for i, first in enumerate(range(0, geometry.mcus_down, band)):
-            if len(finishing) == BANDS:
-                finishing.popleft().result()
-            buffer, rows = buffers[i % BANDS], min(band, geometry.mcus_down - first)
-            status = decode_band(
-                *scan_data, plan, geometry.mcus_across, rows, scan.PLACES, *job.tables, reader,
-                *buffer,
-            )  # fmt: skip
-            if status != scan.OK:
-                return int(status)
-            future = pool.submit(
-                finish_band, *buffer, job.qtables, layout.fields, first, rows,
-                geometry.mcus_across, geometry.mcus_down, samples, geometry.height, geometry.width,
-                COLORS[job.color], out,
-            )  # fmt: skip
-            finishing.append(future)
-        for future in finishing:
-            future.result()
-    return scan.OK
-
-
-def _decode_scan(view: memoryview, job: Job, threads: int) -> tuple[npt.NDArray[np.uint8], int]:
+def _decode_scan(view: memoryview, job: Job, crew: Crew) -> tuple[npt.NDArray[np.uint8], int]:
     """Pixels of the interleaved scan, and the offset of the marker that ends it."""
     geometry, restart, start = job.geometry, job.restart_interval, job.start
     mcus = geometry.mcus
@@ -532,17 +472,21 @@ def _decode_scan(view: memoryview, job: Job, threads: int) -> tuple[npt.NDArray[
     reader = np.zeros(scan.READER_FIELDS, np.int64)
     out = empty_picture(geometry, job.color)
     scan_data = (plain, ends, restart, min(mcus, found * restart) if restart else mcus)
-    if threads > 1 and geometry.height * geometry.width >= THREADED_PIXELS:
-        status = _decode_bands(scan_data, job, reader, out)
-    else:
-        layout = job.layout
-        status = decode_strips(
-            *scan_data, job.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES,
-            *job.tables, reader, np.zeros(64 * layout.blocks, np.int16),
-            np.zeros(layout.blocks, np.uint8), job.qtables, layout.fields,
-            np.empty(layout.samples, np.uint8), geometry.height, geometry.width,
-            COLORS[job.color], out,
+    if len(crew) > 1 and found == intervals:
+        rounds = Rounds(
+            plain, ends[:found], restart, geometry, job.plan, job.tables, job.qtables,
+            COLORS[job.color], out, crew,
         )  # fmt: skip
+        if rounds.run():
+            return shaped(out, geometry, job.color), position
+    layout = job.layout
+    status = decode_strips(
+        *scan_data, job.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES,
+        *job.tables, reader, np.zeros(64 * layout.blocks, np.int16),
+        np.zeros(layout.blocks, np.uint8), job.qtables, layout.fields,
+        np.empty(layout.samples, np.uint8), geometry.height, geometry.width,
+        COLORS[job.color], out,
+    )  # fmt: skip
     if status != scan.OK:
         what = {
             scan.ENDED_EARLY: "entropy-coded data end early",

@@ -5,8 +5,13 @@
     pixels ─ color ─ sampling.downsample ─ dct.forward_dct ─ quantize ─ symbols.encode_mcus ─ bytes
 
 :func:`encode` takes small chunks of the picture through all of that (:mod:`pyjpegml.fused`). With
-optimal Huffman tables the quantized blocks are gone through twice: once to count symbols, once to
-code.
+optimal Huffman tables that is done twice, once to count symbols and once to code: quantized blocks
+of a large picture would be slower to keep, in three bytes a pixel of memory, than to make again.
+
+*Threads* encode pieces of some rows of MCUs. A piece needs two things of the one before: the DC
+predictions, for which it makes the last MCU of that piece itself, and the bits that do not fill a
+byte. So each piece is coded as if it began with a byte, and shifted when the one before is done
+(:func:`pyjpegml.symbols.finish`). The bytes do not depend on the number of threads.
 
 :func:`analyse` does what depends on the picture only (up to the DCT), :func:`quantize_all` what
 depends on the tables, :func:`assemble` the lossless rest: rate control calls the first once and the
@@ -16,8 +21,12 @@ others for every table that it tries.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +34,7 @@ import numpy.typing as npt
 from . import fused, markers, scan, symbols
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .decoder import SUBSAMPLINGS, check_threads
+from .decoder import SUBSAMPLINGS
 from .errors import JpegUnsupportedError
 from .huffman import (
     AC,
@@ -36,9 +45,13 @@ from .huffman import (
 )
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
+from .threads import check_threads, run, useful_threads
 
-#: Blocks that are coded in one go: bounds the scratch memory.
-CHUNK_BLOCKS = 8192
+#: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
+PIECE_BLOCKS = 8192
+
+#: Below that many pixels a thread, starting it costs more than it saves.
+THREAD_PIXELS = 1 << 18
 
 #: Huffman tables, DC and AC, of Y, Cb and Cr.
 HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1))
@@ -143,7 +156,8 @@ def encode(
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535.
     threads : int or None
-        How many threads may work on this image; None for all useful cores. This version uses one.
+        How many threads may work on this image; None for all useful cores. The bytes are the same
+        for any number. Small images never use more than one.
 
     Returns
     -------
@@ -187,9 +201,18 @@ def encode(
         tuple(table.tobytes() for table in tables), int(restart_interval),
     )  # fmt: skip
     picture = fused.read_only(array.reshape(array.shape[0], -1))
+    threads = useful_threads(threads, array.shape[0] * array.shape[1] // THREAD_PIXELS)
+    head, coding = setting.standard_head, _standard_coding_tables()
     if optimize:
-        return _encode_twice(picture, setting)
-    return _encode_once(picture, setting)
+        tables_used = _optimal_tables(_count(picture, setting, threads), setting.plan)
+        head = _head(setting.geometry, setting.qtables, tables_used, setting.restart_interval)
+        coding = symbols.coding_tables(tables_used)
+    # keeps the pieces once, where joining them would hold the file twice
+    file = BytesIO()
+    file.write(head)
+    file.writelines(_code(picture, setting, coding, threads))
+    file.write(b"\xff\xd9")
+    return file.getvalue()
 
 
 @functools.lru_cache(maxsize=128)
@@ -241,54 +264,111 @@ def _setting(
     )
 
 
+class _Scratch:
+    """What one thread needs to encode pieces of a picture.
+
+    Parameters
+    ----------
+    picture : (h, w) or (h, 3 w) uint8
+    setting : _Setting
+    blocks : int
+        The most that a piece has.
+    """
+
+    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, blocks: int = 0) -> None:
+        geometry = setting.geometry
+        self.setting = setting
+        self.head = picture, geometry.h_max, geometry.v_max
+        self.chunk = fused.new_planes(), *_buffers(fused.CHUNK_BLOCKS)
+        self.writer = symbols.new_writer(blocks)
+
+    def count(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Symbols of the rows of MCUs from `first` to `last`, by Huffman slot."""
+        setting = self.setting
+        counts = np.zeros((TABLE_SLOTS, 256), np.int64)
+        fused.count_rows(
+            *self.head, first, last, setting.reciprocals, *self.chunk, setting.plan,
+            setting.restart_interval, np.zeros(symbols.STATE_FIELDS, np.int64), counts,
+        )  # fmt: skip
+        return counts
+
+    def code(self, first: int, last: int, coding: symbols.CodingTables, apart: bool) -> int:
+        """Code them; bytes of the writer's `out` (:func:`pyjpegml.fused.encode_rows`)."""
+        setting = self.setting
+        written: int = fused.encode_rows(
+            *self.head, first, last, setting.geometry.mcus, setting.reciprocals, *self.chunk,
+            setting.plan, setting.restart_interval, coding, self.writer, apart,
+        )  # fmt: skip
+        return written
+
+
 def _buffers(blocks: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
     """Blocks and masks, with the spare one."""
     return np.empty((blocks + 1) * 64, np.int16), np.empty(blocks + 1, np.int64)
 
 
-def _encode_once(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
-    """The file with the standard Huffman tables; some rows of MCUs at a time."""
-    geometry, plan = setting.geometry, setting.plan
-    coding = _standard_coding_tables()
-    row_blocks = len(plan) * geometry.mcus_across
-    rows = min(max(1, CHUNK_BLOCKS // row_blocks), geometry.mcus_down)
-    writer = symbols.new_writer(rows * row_blocks)
-    blocks, masks = _buffers(fused.CHUNK_BLOCKS)
-    planes = fused.new_planes()
-    pieces = [setting.standard_head]
-    for first in range(0, geometry.mcus_down, rows):
-        last = min(first + rows, geometry.mcus_down)
-        written = fused.encode_rows(
-            picture, geometry.h_max, geometry.v_max, first, last, geometry.mcus,
-            setting.reciprocals, planes, blocks, masks, plan, setting.restart_interval,
-            coding, writer,
-        )  # fmt: skip
-        pieces.append(writer.out[:written].tobytes())
-    return b"".join([*pieces, b"\xff\xd9"])
+def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
+    """Rows of MCUs that are encoded in one go, as (first, last).
+
+    Threads want pieces that begin with a restart interval, because the marker before it is put on a
+    byte border that only its predecessor knows.
+    """
+    geometry = setting.geometry
+    rows = max(1, PIECE_BLOCKS // (len(setting.plan) * geometry.mcus_across))
+    if threads > 1 and setting.restart_interval:
+        unit = setting.restart_interval // math.gcd(setting.restart_interval, geometry.mcus_across)
+        rows = -(-rows // unit) * unit
+    return [
+        (first, min(first + rows, geometry.mcus_down))
+        for first in range(0, geometry.mcus_down, rows)
+    ]
 
 
-def _encode_twice(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
-    """The file with optimal Huffman tables. All quantized blocks are kept between the passes."""
-    geometry, plan = setting.geometry, setting.plan
-    blocks, masks = _buffers(geometry.mcus * len(plan))
-    counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-    fused.transform_rows(
-        picture, geometry.h_max, geometry.v_max, 0, geometry.mcus_down, setting.reciprocals,
-        fused.new_planes(), blocks, masks, plan, setting.restart_interval,
-        np.zeros(symbols.STATE_FIELDS, np.int64), counts,
-    )  # fmt: skip
-    tables = _optimal_tables(counts, plan)
-    coding = symbols.coding_tables(tables)
-    step = min(max(1, CHUNK_BLOCKS // len(plan)), geometry.mcus)
-    writer = symbols.new_writer(step * len(plan))
-    pieces = [_head(geometry, setting.qtables, tables, setting.restart_interval)]
-    for first in range(0, geometry.mcus, step):
-        written = symbols.encode_blocks(
-            blocks, masks, first * len(plan), min(step, geometry.mcus - first), geometry.mcus,
-            setting.restart_interval, plan, coding, writer,
-        )  # fmt: skip
-        pieces.append(writer.out[:written].tobytes())
-    return b"".join([*pieces, b"\xff\xd9"])
+def _count(
+    picture: npt.NDArray[np.uint8], setting: _Setting, threads: int
+) -> npt.NDArray[np.int64]:
+    """Symbols of the whole picture, by Huffman slot."""
+    pieces = _pieces(setting, threads)
+    if threads == 1 or len(pieces) == 1:
+        return _Scratch(picture, setting).count(0, setting.geometry.mcus_down)
+    counts = run(lambda i: _Scratch(picture, setting).count(*pieces[i]), len(pieces), threads)
+    return sum(counts, np.zeros((TABLE_SLOTS, 256), np.int64))
+
+
+def _code(
+    picture: npt.NDArray[np.uint8], setting: _Setting, coding: symbols.CodingTables, threads: int
+) -> Iterator[bytes]:
+    """The entropy-coded data, in pieces; the same ones for any number of threads, joined."""
+    pieces = _pieces(setting, threads)
+    blocks = (pieces[0][1] - pieces[0][0]) * setting.geometry.mcus_across * len(setting.plan)
+    if threads == 1 or len(pieces) == 1:
+        scratch = _Scratch(picture, setting, blocks)
+        for piece in pieces:
+            yield scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes()
+        return
+    local = threading.local()
+    # the bits that each piece leaves to the next one
+    pending: list[Future[tuple[int, int]]] = [Future() for _ in range(len(pieces) + 1)]
+    pending[0].set_result((0, 0))
+
+    def code(i: int) -> bytes:
+        try:
+            if not hasattr(local, "scratch"):
+                local.scratch = _Scratch(picture, setting, blocks)
+            scratch: _Scratch = local.scratch
+            writer = scratch.writer
+            writer.state[:] = 0
+            written = scratch.code(*pieces[i], coding, True)
+            before = pending[i].result()
+            pending[i + 1].set_result(symbols.pending_bits(writer, *before))
+            last = i == len(pieces) - 1
+            return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
+        except BaseException as error:
+            if not pending[i + 1].done():
+                pending[i + 1].set_exception(error)
+            raise
+
+    yield from run(code, len(pieces), threads)
 
 
 def _standard_tables(components: int) -> dict[int, HuffmanTable]:
@@ -436,7 +516,7 @@ def optimal_tables(
     """The Huffman tables that make this scan smallest, by slot (T.81 K.2)."""
     counts = np.zeros((TABLE_SLOTS, 256), np.int64)
     state = np.zeros(symbols.STATE_FIELDS, np.int64)
-    step = max(1, CHUNK_BLOCKS // len(plan))
+    step = max(1, PIECE_BLOCKS // len(plan))
     blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
     for first in range(0, geometry.mcus, step):
         last = min(first + step, geometry.mcus)
@@ -462,7 +542,7 @@ def encode_scan(
 ) -> list[bytes]:
     """Entropy-coded data of the interleaved scan, in pieces (T.81 F.1.2)."""
     coding = symbols.coding_tables(tables)
-    step = max(1, CHUNK_BLOCKS // len(plan))
+    step = max(1, PIECE_BLOCKS // len(plan))
     blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
     writer = symbols.new_writer(min(step, geometry.mcus) * len(plan))
     pieces = []

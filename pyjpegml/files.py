@@ -133,7 +133,7 @@ def read_jpeg(data: bytes) -> Picture:
     """The picture in a JPEG; raises :class:`JpegError` if it cannot be decoded, or is none."""
     from .decoder import decode
 
-    return Picture(decode(data), *jpeg_metadata(data))
+    return Picture(decode(data, threads=None), *jpeg_metadata(data))
 
 
 def _read_with_imageio(name: str, data: bytes) -> Picture:

@@ -34,8 +34,9 @@ from .constants import ZIGZAG
 from .dct import blocks_of_rows, forward_rows, load_samples
 from .quantize import quantized
 from .sampling import mean_across, mean_down, mean_of_4
+from .scan import COMPONENT
 from .simd import vector_function
-from .symbols import count_symbols, encode_mcus, flush, put_dummy
+from .symbols import DONE, PREDICTIONS, count_symbols, encode_mcus, finish, put_dummy
 
 CHUNK = 64
 CHUNK_BLOCKS = 32
@@ -217,11 +218,31 @@ def transform_mcus(picture, h, v, row, column, count, tables, planes, blocks, ma
                 put_dummy(blocks, masks, start + i * step + b)
 
 
+@inlined
+def _begin(
+    picture, h, v, first, across, tables, planes, blocks, masks, plan, restart_interval, state
+):
+    """Let a fresh state begin with the row of MCUs `first`: how many are done, and predictions.
+
+    They are the DCs of the MCU before, whose blocks have to be made for it.
+    """
+    if state[DONE] > 0 or first == 0:
+        return
+    state[DONE] = first * across
+    if restart_interval > 0 and state[DONE] % restart_interval == 0:
+        return
+    transform_mcus(
+        picture, h, v, first - 1, across - 1, 1, tables, planes, blocks, masks, 0, masks.size - 1
+    )
+    for b in range(plan.shape[0]):
+        state[PREDICTIONS + plan[b, COMPONENT]] = blocks[64 * b]
+
+
 @kernel
-def transform_rows(
+def count_rows(
     picture, h, v, first, last, tables, planes, blocks, masks, plan, restart_interval, state, counts
 ):
-    """Quantized blocks of whole rows of MCUs, from `first` to `last`, and counts of their symbols.
+    """Count the symbols of whole rows of MCUs, from `first` to `last`.
 
     Parameters
     ----------
@@ -230,28 +251,29 @@ def transform_rows(
     first, last : int
     blocks : (64 n,) int16
     masks : (n,) int64
-        Written from 0 on; the last one is spare.
+        Scratch for a chunk and a spare block.
     plan, restart_interval, state, counts
-        As for :func:`pyjpegml.symbols.count_symbols`.
+        As for :func:`pyjpegml.symbols.count_symbols`. A state of zeros may begin with any row.
     """
     across = -(-(picture.shape[1] // tables.shape[0]) // (8 * h))
     chunk = CHUNK // (8 * h)
-    start = 0
+    _begin(
+        picture, h, v, first, across, tables, planes, blocks, masks, plan, restart_interval, state
+    )
     for row in range(first, last):
         for column in range(0, across, chunk):
             count = min(chunk, across - column)
             transform_mcus(
                 picture, h, v, row, column, count, tables, planes, blocks, masks,
-                start, masks.size - 1,
+                0, masks.size - 1,
             )  # fmt: skip
-            count_symbols(blocks, masks, start, count, restart_interval, plan, state, counts)
-            start += count * plan.shape[0]
+            count_symbols(blocks, masks, 0, count, restart_interval, plan, state, counts)
 
 
 @kernel
 def encode_rows(
     picture, h, v, first, last, total, tables, planes, blocks, masks,
-    plan, restart_interval, coding, writer,
+    plan, restart_interval, coding, writer, apart,
 ):  # fmt: skip
     """Code whole rows of MCUs, from `first` to `last`.
 
@@ -264,15 +286,23 @@ def encode_rows(
     masks : (n,) int64
         Scratch for a chunk and a spare block.
     total, plan, restart_interval, coding, writer
-        As for :func:`pyjpegml.symbols.encode_mcus`.
+        As for :func:`pyjpegml.symbols.encode_mcus`. A writer whose state is zeros may begin with
+        any row; if there are restart intervals, one that begins an interval.
+    apart : bool
+        Another writer codes the rows before: :func:`pyjpegml.symbols.finish` is to be called by
+        somebody who knows its last bits. Otherwise it has been, on return.
 
     Returns
     -------
     int
-        Bytes of the writer's `out` that are filled: all whole ones.
+        Bytes of the writer's `out` that are filled.
     """
     across = -(-(picture.shape[1] // tables.shape[0]) // (8 * h))
     chunk = CHUNK // (8 * h)
+    state = writer.state
+    _begin(
+        picture, h, v, first, across, tables, planes, blocks, masks, plan, restart_interval, state
+    )
     written = 0
     for row in range(first, last):
         for column in range(0, across, chunk):
@@ -284,4 +314,4 @@ def encode_rows(
             written = encode_mcus(
                 blocks, masks, 0, count, total, restart_interval, plan, coding, writer, written
             )
-    return flush(writer, written)
+    return written if apart else finish(writer, written, 0, 0, state[DONE] == total)

@@ -29,12 +29,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .coefficients import Geometry
-from .decoder import SUBSAMPLINGS, check_threads, decode
+from .decoder import SUBSAMPLINGS, decode
 from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
 from .metrics import Reference
 from .quantize import standard_qtables
 from .strips import picture
 from .tables import ROUNDING, Estimator
+from .threads import check_threads
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005

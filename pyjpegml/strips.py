@@ -18,8 +18,7 @@ it, and room for whole groups of four blocks; its own first and last samples are
 outside, as the triangle filter wants. A row of the picture is written in steps of 64 pixels; what
 goes beyond its end is written again with the next row, and behind the last row there is SLACK.
 
-*Two threads* share the work at the coefficients: one decodes a *band* of rows of MCUs
-(:func:`decode_band`) while the other makes pixels of the one before (:func:`finish_band`).
+*Threads* each do this for a part of the picture (:mod:`pyjpegml.stretches`).
 
 The buffers are described by an int64 array with a row of fields for each component (below).
 """
@@ -73,10 +72,12 @@ class Layout:
     Parameters
     ----------
     geometry : Geometry
-    whole : bool
-        Have room for all rows of samples, not just for two strips.
-    band : int
-        Have room for the coefficients of that many rows of MCUs, not just for a chunk.
+    strips : int
+        Rows of MCUs that there is room for, in samples.
+    chunk : int
+        MCUs, side by side, that there is room for, in coefficients.
+    painters : int
+        How many threads make rows at the same time, and need wide rows of their own.
 
     Attributes
     ----------
@@ -85,18 +86,22 @@ class Layout:
         Bytes of the buffer of samples.
     blocks : int
         Blocks of the buffer of coefficients.
+    painters : list of (n, LAYOUT_FIELDS) int64
+        The fields for each painter: only WIDE differs.
     """
 
-    def __init__(self, geometry: Geometry, whole: bool = False, band: int = 0) -> None:
+    def __init__(
+        self, geometry: Geometry, strips: int = 2, chunk: int = CHUNK, painters: int = 1
+    ) -> None:
         self.fields = np.zeros((len(geometry.planes), LAYOUT_FIELDS), np.int64)
         self.samples = 0
         self.blocks = 0
-        chunk = _up(geometry.mcus_across, 4) if band else min(CHUNK, _up(geometry.mcus_across, 4))
+        chunk = _up(chunk, 4)
         for plane, part in zip(geometry.planes, self.fields, strict=True):
             # whole groups of four blocks and whole steps; an odd number of 64 bytes, so that the
             # eight rows of a block do not all fall on the same lines of the cache
             part[STRIDE] = MARGIN + _up(8 * plane.stride, 64) + MARGIN | 64
-            part[ROWS] = 8 * (plane.rows if whole else 2 * plane.v)
+            part[ROWS] = 8 * strips * plane.v
             part[SAMPLES] = self.samples + MARGIN
             part[WIDTH], part[HEIGHT] = plane.width, plane.height
             part[ACROSS] = geometry.h_max // plane.h
@@ -105,10 +110,15 @@ class Layout:
             part[CHUNK_STRIDE] = chunk * plane.h
             part[H], part[V] = plane.h, plane.v
             self.samples += int(part[STRIDE] * part[ROWS])
-            self.blocks += chunk * plane.h * plane.v * max(band, 1)
+            self.blocks += chunk * plane.h * plane.v
         for part in self.fields:
             part[WIDE] = self.samples
             self.samples += _up(geometry.width, 64)
+        wide = self.samples - int(self.fields[0, WIDE])
+        self.samples += (painters - 1) * wide
+        self.painters = [self.fields.copy() for _ in range(painters)]
+        for k, fields in enumerate(self.painters):
+            fields[:, WIDE] += k * wide
 
     def chunk_plan(self, plan: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The plan of a scan, for blocks that go into the buffer of coefficients."""
@@ -151,7 +161,7 @@ def picture(
     -------
     (h, w) or (h, w, 3) uint8
     """
-    layout = Layout(geometry, whole=True)
+    layout = Layout(geometry, strips=geometry.mcus_down)
     samples = np.empty(layout.samples, np.uint8)
     for plane, size, part in zip(planes, geometry.planes, layout.fields, strict=True):
         first = part[SAMPLES] - MARGIN
@@ -159,7 +169,7 @@ def picture(
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
     out = empty_picture(geometry, color)
-    paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, COLORS[color], out)
+    paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, COLORS[color], out, 0)
     return shaped(out, geometry, color)
 
 
@@ -196,7 +206,7 @@ def _full_row(samples, part, row):
 
 
 @kernel
-def paint_rows(samples, layout, first, last, width, color, out):
+def paint_rows(samples, layout, first, last, width, color, out, origin):
     """Upsample, colour and write rows of the picture.
 
     Parameters
@@ -209,19 +219,22 @@ def paint_rows(samples, layout, first, last, width, color, out):
         Of the picture.
     color : int
         GREY, YCBCR or RGB.
-    out : (height * width * channels + SLACK,) uint8
+    out : (rows * width * channels + SLACK,) uint8
+    origin : int
+        The row that `out` begins with.
     """
     for row in range(first, last):
         y = _full_row(samples, layout[0], row)
+        position = (row - origin) * width
         if color == GREY:
-            copy_row(samples, y, width, out, row * width)
+            copy_row(samples, y, width, out, position)
             continue
         cb = _full_row(samples, layout[1], row)
         cr = _full_row(samples, layout[2], row)
         if color == YCBCR:
-            ycbcr_to_rgb(samples, y, cb, cr, width, out, 3 * row * width)
+            ycbcr_to_rgb(samples, y, cb, cr, width, out, 3 * position)
         else:
-            interleave(samples, y, cb, cr, width, out, 3 * row * width)
+            interleave(samples, y, cb, cr, width, out, 3 * position)
 
 
 @vector_function
@@ -288,7 +301,7 @@ def _finish_strip(samples, layout, row, mcus_down, height, width, color, out):
         if part[ACROSS] == 2:
             repeat_borders(samples, part, 8 * row * part[V], 8 * (row + 1) * part[V])
     ready = height if row == mcus_down - 1 else rows_down * (row + 1) - lag
-    paint_rows(samples, layout, max(0, rows_down * row - lag), ready, width, color, out)
+    paint_rows(samples, layout, max(0, rows_down * row - lag), ready, width, color, out, 0)
 
 
 @kernel
@@ -342,61 +355,3 @@ def decode_strips(
                 )  # fmt: skip
         _finish_strip(samples, layout, row, mcus_down, height, width, color, out)
     return scan.OK
-
-
-@kernel
-def decode_band(
-    data, ends, restart_interval, mcus, plan, mcus_across, rows, places,
-    look_up, tail, tail_start, reader, coefficients, extents,
-):  # fmt: skip
-    """Entropy-decode some rows of MCUs, for :func:`finish_band`.
-
-    Parameters
-    ----------
-    data, ends, restart_interval, mcus, plan, mcus_across, places, look_up, tail, tail_start, reader
-        As for :func:`decode_strips`.
-    rows : int
-        At most the `band` of the layout.
-    coefficients, extents
-        As for :func:`decode_strips`.
-
-    Returns
-    -------
-    int
-        As :func:`pyjpegml.scan.decode_mcus`.
-    """
-    for row in range(rows):
-        count = min(mcus_across, mcus - reader[scan.MCU])
-        status = decode_mcus(
-            data, ends, restart_interval, mcus, plan, row, 0, count, places,
-            look_up, tail, tail_start, reader, coefficients, extents,
-        )  # fmt: skip
-        if status != scan.OK:
-            return status
-    return scan.OK
-
-
-@kernel
-def finish_band(
-    coefficients, extents, qtables, layout, first, rows, mcus_across, mcus_down, samples,
-    height, width, color, out,
-):  # fmt: skip
-    """Turn `rows` rows of MCUs, the `first` ones at the head of `coefficients`, into pixels.
-
-    Parameters
-    ----------
-    coefficients, extents, qtables, layout, mcus_across, mcus_down, samples
-        As for :func:`decode_strips`.
-    height, width, color, out
-        As for :func:`paint_rows`.
-    first, rows : int
-        Bands are finished in order, from the top of the picture.
-    """
-    for row in range(rows):
-        for c in range(layout.shape[0]):
-            part = layout[c]
-            transform_chunk(
-                coefficients, extents, qtables[c], part, row * part[V], mcus_across * part[H],
-                (first + row) * part[V], 0, samples,
-            )  # fmt: skip
-        _finish_strip(samples, layout, first + row, mcus_down, height, width, color, out)

@@ -53,11 +53,8 @@ READY = 128
 BATCH_BLOCKS = 24
 ENTRIES = BATCH_BLOCKS * 128 + 16
 
-#: Bits of a block: 64 codes of at most 16 + 16 bits; and the size of the buffer that is stuffed
-#: when it holds more than a batch less than that.
+#: Most that a block may take: 64 codes of at most 16 + 16 bits.
 BLOCK_BYTES = 256
-RAW_BYTES = 16384
-STUFF_AT = RAW_BYTES - BATCH_BLOCKS * BLOCK_BYTES - 16
 
 
 class CodingTables(NamedTuple):
@@ -75,8 +72,8 @@ class Writer(NamedTuple):
     """State and scratch of the writer; made by :func:`new_writer`.
 
     ``state`` (STATE_FIELDS,) int64: zeros at the start of a scan, kept from call to call. ``raw``
-    (RAW_BYTES,) uint8: bytes that are not stuffed yet. ``out`` (n,) uint8: finished bytes. The rest
-    is scratch: ``entries`` (ENTRIES,) uint32; ``indices`` (64,) int16, ``places`` (64,) uint8 and
+    (n,) uint8: bytes that are not stuffed yet. ``out`` (m,) uint8: finished bytes. The rest is
+    scratch: ``entries`` (ENTRIES,) uint32; ``indices`` (64,) int16, ``places`` (64,) uint8 and
     ``large`` (1,) int64 for :func:`find_ready`.
     """
 
@@ -90,10 +87,11 @@ class Writer(NamedTuple):
 
 
 def new_writer(blocks: int) -> Writer:
-    """A writer whose `out` has room for `blocks` blocks between two calls.
+    """A writer that has room for `blocks` blocks between two calls of :func:`finish`.
 
-    Stuffing may double the bytes; an MCU may end with a byte that is filled up (and stuffed) and a
-    restart marker.
+    To `raw` come up to 7 bits from before, and a store of eight bytes may begin at the last of its
+    bytes. Stuffing may double the bytes; an MCU may end with a byte that is filled up (and stuffed)
+    and a restart marker. Only what is written of them becomes real memory.
     """
     return Writer(
         np.zeros(STATE_FIELDS, np.int64),
@@ -101,7 +99,7 @@ def new_writer(blocks: int) -> Writer:
         np.empty(64, np.uint8),
         np.empty(1, np.int64),
         np.empty(ENTRIES, np.uint32),
-        np.empty(RAW_BYTES, np.uint8),
+        np.empty(blocks * BLOCK_BYTES + 16, np.uint8),
         np.empty(2 * blocks * BLOCK_BYTES + 4 * blocks + 64, np.uint8),
     )
 
@@ -199,6 +197,12 @@ def find_ready(blocks, masks, block, indices, places, large) -> int:
     large.store((levels.equals(127).mask() | levels.equals(-128).mask()) & inside)
     long = (runs & 0xF0).differs(0).mask() & inside
     return long.equals(0).select(many, many * 0 - 1)
+
+
+@vector_function
+def _word(raw, position) -> int:
+    """Eight bytes, the first in the highest bits."""
+    return raw.load(1, position, 64).swap_bytes()
 
 
 @inlined
@@ -430,28 +434,19 @@ def _write_bits(entries, count, raw, state):
 
 
 @inlined
-def _pad(raw, state):
-    """Fill the last byte with ones (T.81 F.1.2.3)."""
-    n = state[COUNT]
-    if n > 0:
-        raw[state[POSITION]] = ((state[BITS] << (8 - n)) | ((1 << (8 - n)) - 1)) & 255
-        state[POSITION] += 1
-    state[BITS] = state[COUNT] = 0
-
-
-@inlined
 def encode_mcus(blocks, masks, start, mcus, total, restart_interval, plan, coding, writer, written):
-    """Code some MCUs into bytes (T.81 F.1.2, E.1.4).
+    """Code some MCUs (T.81 F.1.2): into bits in `raw`, and whole restart intervals into bytes.
 
     Parameters
     ----------
     blocks, masks, start, mcus, restart_interval, plan
         As for :func:`count_symbols`. Differences and values are below 2**15 in size.
     total : int
-        MCUs of the whole scan: with the last one the last byte is filled.
+        MCUs of the whole scan: behind the last one there is no restart marker.
     coding : CodingTables
         Every symbol that occurs must have a code.
     writer : Writer
+        Has room for the blocks of all calls since the last :func:`finish`.
     written : int
         Bytes of the writer's `out` that are filled.
 
@@ -465,8 +460,8 @@ def encode_mcus(blocks, masks, start, mcus, total, restart_interval, plan, codin
     Loads: coefficients and masks of blocks ``start`` to ``start + mcus * plan.shape[0] - 1``.
     Symbols are below 256: runs are below 16 and sizes at most 15. Stores: at most 128 entries a
     block (see BATCH_BLOCKS), up to three behind them without a meaning, and what
-    :func:`_write_bits` rounds up to 16. `raw` holds at most STUFF_AT bytes before a batch, which
-    adds at most BATCH_BLOCKS * BLOCK_BYTES, and a store of eight bytes begins at the last of them.
+    :func:`_write_bits` rounds up to 16. `raw` takes at most BLOCK_BYTES a block, which
+    :func:`new_writer` counted.
     """
     # taken out of their tuples here, once: each taking counts a reference
     symbols, values = coding.symbols, coding.values
@@ -492,13 +487,8 @@ def encode_mcus(blocks, masks, start, mcus, total, restart_interval, plan, codin
         _write_bits(entries, p, raw, state)
         done += now
         state[DONE] = done
-        at_restart = restart_interval > 0 and done % restart_interval == 0 and done < total
-        if at_restart or done == total:
-            _pad(raw, state)
-        if at_restart or done == total or state[POSITION] > STUFF_AT:
-            written = stuff(raw, state[POSITION], out, written)
-            state[POSITION] = 0
-        if at_restart:
+        if restart_interval > 0 and done % restart_interval == 0 and done < total:
+            written = finish(writer, written, 0, 0, True)
             out[written] = 0xFF
             out[written + 1] = 0xD0 + (done // restart_interval - 1) % 8
             written += 2
@@ -507,16 +497,84 @@ def encode_mcus(blocks, masks, start, mcus, total, restart_interval, plan, codin
 
 
 @inlined
-def flush(writer, written):
-    """Stuff what is pending in whole bytes."""
-    written = stuff(writer.raw, writer.state[POSITION], writer.out, written)
-    writer.state[POSITION] = 0
+def _shift(raw, count, pending, shift):
+    """Put `shift` bits, 1 to 7, the low ones of `pending`, before the first `count` bytes of `raw`.
+
+    Words of eight bytes: `raw` has that much room behind the last byte.
+    """
+    for i in range(0, count + 1, 8):
+        word = np.uint64(_word(raw, i))
+        moved = (word >> np.uint64(shift)) | (np.uint64(pending) << np.uint64(64 - shift))
+        _put_bytes(raw, i, np.int64(moved))
+        pending = np.int64(word & np.uint64(255))
+
+
+@kernel
+def finish(writer, written, pending, count, last):
+    """Turn the whole bytes of `raw` into finished ones; up to 7 bits stay pending in the state.
+
+    Segments of a scan may be coded at the same time, each by a writer of its own, before anybody
+    knows at which bit of a byte it will begin. That is made good here.
+
+    Parameters
+    ----------
+    writer : Writer
+    written : int
+        Bytes of its `out` that are filled.
+    pending, count : int
+        The last bits of the segment before, 0 to 7, and how many; none if this same writer coded
+        it.
+    last : bool
+        Fill the last byte with ones (T.81 F.1.2.3).
+
+    Returns
+    -------
+    int
+        Bytes of `out` that are filled now.
+    """
+    state, raw, out = writer.state, writer.raw, writer.out
+    whole = state[POSITION]
+    raw[whole] = (state[BITS] << (8 - state[COUNT])) & 255
+    if count > 0:
+        _shift(raw, whole + 1, pending, count)
+    whole += (state[COUNT] + count) >> 3
+    left = (state[COUNT] + count) & 7
+    if last and left > 0:
+        raw[whole] |= 255 >> left
+        whole += 1
+        left = 0
+    written = stuff(raw, whole, out, written)
+    state[BITS] = np.int64(raw[whole]) >> (8 - left) if left > 0 else 0
+    state[COUNT], state[POSITION] = left, 0
     return written
+
+
+def pending_bits(writer: Writer, pending: int, count: int) -> tuple[int, int]:
+    """Which bits are left behind the whole bytes of a segment, before :func:`finish` is called.
+
+    Parameters
+    ----------
+    writer : Writer
+        Of this segment.
+    pending, count : int
+        The bits of the segment before.
+
+    Returns
+    -------
+    pending, count : int
+        What :func:`finish` wants for the next segment.
+    """
+    position, own = int(writer.state[POSITION]), int(writer.state[COUNT])
+    if position > 0:
+        pending = int(writer.raw[position - 1])
+    tail = pending << own | int(writer.state[BITS]) & (1 << own) - 1
+    left = (count + own) & 7
+    return tail & (1 << left) - 1, left
 
 
 @kernel
 def encode_blocks(blocks, masks, start, mcus, total, restart_interval, plan, coding, writer):
-    """:func:`encode_mcus` from the start of `out`, all whole bytes flushed.
+    """:func:`encode_mcus` and :func:`finish`, from the start of `out`.
 
     Parameters
     ----------
@@ -526,4 +584,4 @@ def encode_blocks(blocks, masks, start, mcus, total, restart_interval, plan, cod
     written = encode_mcus(
         blocks, masks, start, mcus, total, restart_interval, plan, coding, writer, 0
     )
-    return flush(writer, written)
+    return finish(writer, written, 0, 0, writer.state[DONE] == total)

@@ -420,7 +420,7 @@ data = pyjpegml.encode(image)
 pyjpegml.encode(frozen)
 for kind in (bytes, bytearray, memoryview):
     pyjpegml.decode(kind(data))
-print([len(k.dispatcher.signatures) for k in (fused.transform_rows, bitio.destuff)])
+print([len(k.dispatcher.signatures) for k in (fused.encode_rows, bitio.destuff)])
 """
     assert run_python(script, PYJPEGML_OBJECTS="0").stdout.strip() == "[1, 1]"
 

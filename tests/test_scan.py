@@ -190,7 +190,7 @@ def test_encoding_in_parts_changes_nothing(case: Case, step: int) -> None:
     """However few blocks are coded in one go."""
     whole = case.encode(STANDARD_TABLES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "CHUNK_BLOCKS", step)
+        patch.setattr(encoder, "PIECE_BLOCKS", step)
         assert case.encode(STANDARD_TABLES) == whole
 
 

@@ -8,7 +8,7 @@ from helpers import SUBSAMPLINGS, Bytes, assert_same_picture, picture, sizes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import JpegError, bitio, decode, decoder, encode, encoder, scan, strips
+from pyjpegml import bitio, decode, decoder, encode, encoder, scan, strips
 from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
 from pyjpegml.quantize import standard_qtables
 
@@ -99,26 +99,3 @@ def test_files_with_the_same_head_are_told_apart(
     assert np.array_equal(a, b) == (data[0] == data[1])
     a[:] = 7
     assert np.array_equal(decode(data[0]), again), "a caller may write to what it was given"
-
-
-@given(kinds, names, sizes(largest=150, longest=600), seeds, st.sampled_from([0, 2]), st.data())
-def test_two_threads_give_the_same(
-    kind: str, name: str, size: tuple[int, int], seed: int, interval: int, data: st.DataObject
-) -> None:
-    """Pixels, and what is said of a file that ends early, however small the bands are."""
-    options = {"restart_interval": interval} | ({} if name == "grey" else {"subsampling": name})
-    whole = encode(made(kind, name, size, seed), **options)
-    cut = whole[: data.draw(st.integers(len(whole) - 60, len(whole)))]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "THREADED_PIXELS", 1)
-        patch.setattr(decoder, "BAND_PIXELS", data.draw(st.sampled_from([1, 2000, 10**6])))
-        for coded in (whole, cut):
-            assert outcome(coded, 1) == outcome(coded, 2)
-
-
-def outcome(coded: bytes, threads: int) -> tuple[object, ...]:
-    try:
-        pixels = decode(coded, threads=threads)
-    except JpegError as error:
-        return str(error), error.offset
-    return pixels.shape, pixels.tobytes()

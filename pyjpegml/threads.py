@@ -1,0 +1,111 @@
+"""Threads, for callers that ask for them.
+
+Kernels release the interpreter's lock, so plain Python threads run them side by side. They live no
+longer than the call that uses them: nothing is left for a ``fork`` to break, and none is ever
+shared by two calls. Waiting is left to the operating system; a thread that spins on a busy core
+loses more than it gains.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse what is no number of threads."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):
+        raise TypeError(f"threads is a number or None, not {threads!r}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is 1 or more, or None for all useful cores, not {threads}")
+
+
+def useful_threads(threads: int | None, most: int) -> int:
+    """How many threads to use.
+
+    Parameters
+    ----------
+    threads : int or None
+        What the caller allows; None for all cores.
+    most : int
+        How many would have enough to do.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(threads or cores or 1, most))
+
+
+class Crew:
+    """Some threads that do what the caller does: ``with Crew(4) as crew: crew.all(task)``.
+
+    The caller is one of them. They are started at once, so that they are awake when first needed.
+
+    Parameters
+    ----------
+    threads : int
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._orders: list[SimpleQueue[Callable[[int], object] | None]] = []
+        self._others = []
+        for k in range(1, threads):
+            self._orders.append(SimpleQueue())
+            other = threading.Thread(target=self._serve, args=(k, self._orders[-1]), daemon=True)
+            self._others.append(other)
+            other.start()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for orders in self._orders:
+            orders.put(None)
+        for other in self._others:
+            other.join()
+
+    def __len__(self) -> int:
+        return 1 + len(self._others)
+
+    def _serve(self, k: int, orders: SimpleQueue[Callable[[int], object] | None]) -> None:
+        while task := orders.get():
+            try:
+                task(k)
+                self._reports.put(None)
+            except BaseException as error:
+                self._reports.put(error)
+
+    def all(self, task: Callable[[int], object]) -> None:
+        """``task(k)`` in thread k, for all of them at the same time, the caller's being 0.
+
+        Returns when all are done, and raises what any of them raised.
+        """
+        for orders in self._orders:
+            orders.put(task)
+        task(0)
+        problems = [self._reports.get() for _ in self._others]
+        for problem in problems:
+            if problem is not None:
+                raise problem
+
+
+def run(task: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
+    """The results of ``task(0)`` to ``task(count - 1)``, which `threads` threads take in turn.
+
+    A task may wait for one of a lower number. The first exception is raised when the tasks that
+    have begun are over; no others begin then.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        futures = deque(pool.submit(task, i) for i in range(count))
+        try:
+            while futures:
+                yield futures.popleft().result()
+        finally:
+            for future in futures:
+                future.cancel()

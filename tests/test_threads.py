@@ -1,0 +1,107 @@
+"""Threads: what they return, what they raise, and that none of them is left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from pyjpegml import threads
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> None:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def test_numbers_of_threads() -> None:
+    assert threads.useful_threads(3, 100) == 3
+    assert threads.useful_threads(3, 2) == 2
+    assert threads.useful_threads(1, 0) == 1
+    assert threads.useful_threads(None, 10**6) >= 1
+    for wrong in (0, -1):
+        with pytest.raises(ValueError, match="1 or more"):
+            threads.check_threads(wrong)
+    for wrong in (True, 1.0, "2"):
+        with pytest.raises(TypeError, match="a number or None"):
+            threads.check_threads(wrong)  # type: ignore[arg-type]
+
+
+def test_run_returns_results_in_order() -> None:
+    def task(i: int) -> int:
+        time.sleep(0.001 * (i % 3))
+        return i * i
+
+    assert list(threads.run(task, 20, 3)) == [i * i for i in range(20)]
+
+
+def test_run_raises_and_begins_no_more() -> None:
+    begun = []
+
+    def task(i: int) -> None:
+        begun.append(i)
+        if i == 2:
+            raise KeyError(i)
+        time.sleep(0.01)
+
+    with pytest.raises(KeyError):
+        list(threads.run(task, 1000, 2))
+    assert len(begun) < 1000
+
+
+def test_run_may_be_left_early() -> None:
+    begun = []
+
+    def task(i: int) -> int:
+        begun.append(i)
+        time.sleep(0.01)
+        return i
+
+    results = threads.run(task, 1000, 2)
+    assert next(results) == 0
+    results.close()
+    assert len(begun) < 1000
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_crew_does_everything_at_the_same_time(count: int) -> None:
+    together = threading.Barrier(count)
+    names = set()
+
+    def task(k: int) -> None:
+        together.wait(timeout=60)
+        names.add((k, threading.get_ident()))
+
+    with threads.Crew(count) as crew:
+        assert len(crew) == count
+        for _ in range(3):
+            crew.all(task)
+    assert sorted(k for k, _ in names) == list(range(count))
+    assert (0, threading.get_ident()) in names
+
+
+@pytest.mark.parametrize("who", [0, 1, 2])
+def test_crew_raises_what_any_of_them_raises(who: int) -> None:
+    def task(k: int) -> None:
+        if k == who:
+            raise KeyError(k)
+
+    with pytest.raises(KeyError), threads.Crew(3) as crew:
+        crew.all(task)
+
+
+def test_interrupted_caller_leaves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def task(k: int) -> None:
+        if k == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.02)
+        done.append(k)
+
+    with pytest.raises(KeyboardInterrupt), threads.Crew(3) as crew:
+        crew.all(task)
+    assert sorted(done) == [1, 2]
