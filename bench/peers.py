@@ -27,6 +27,8 @@ from timing import Call
 import pyjpegml
 from pyjpegml.decoder import SUBSAMPLINGS
 
+Image.MAX_IMAGE_PIXELS = None  # 100 MP are no bomb here
+
 #: simplejpeg encodes with another DCT: it is shown, but it is not what we are compared with.
 LESS_EXACT_ENCODER = "simplejpeg"
 OURS, OURS_THREADED = "pyjpegml", "pyjpegml, all cores"

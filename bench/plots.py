@@ -11,6 +11,7 @@ mpl.use("svg")
 
 import matplotlib.pyplot as plt
 from codec import MAIN, Timing
+from matplotlib.ticker import LogLocator
 from peers import OURS, OURS_THREADED, PEERS
 from stages import Measured
 
@@ -44,8 +45,12 @@ def growth(timings: Sequence[Timing], path: Path) -> None:
             )
         axis.set(title=f"{what}, {mode}", xlabel="megapixels")
         axis.grid(alpha=0.3)
+        for scale, steps in ((axis.xaxis, (1,)), (axis.yaxis, (1, 2, 5))):
+            scale.set_major_locator(LogLocator(subs=steps))
+            scale.set_major_formatter("{x:g}")
+            scale.set_minor_formatter("")
     axes[0].set_ylabel("megapixels a second")
-    axes[1].legend(frameon=False, fontsize=8)
+    axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, path)
 
 
@@ -56,7 +61,7 @@ def stages(measured: Sequence[Measured], copy: float, path: Path) -> None:
     names = [m.name for m in shown]
     axis.barh(names, [m.time for m in shown], color="C0", label="measured")
     axis.plot([1e9 * m.moved / copy for m in shown], names, "k|", markersize=12,
-              label="at the speed of a copy")  # fmt: skip
+              label="to move its data through memory")  # fmt: skip
     axis.invert_yaxis()
     axis.set(xlabel="nanoseconds a pixel")
     axis.legend(frameon=False)

@@ -9,6 +9,7 @@ table does not depend on the machine. Needs the extra `bench`.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ STAGE_SIDE = 1008
 def start_up() -> list[str]:
     """The tables of startup.md, without its heading and the machine."""
     lines = (HERE / "startup.md").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if not line.startswith("# ")]
+    return lines[2:]
 
 
 def main() -> None:
@@ -51,6 +52,7 @@ def main() -> None:
     photo = photograph(arguments.photo)
     arguments.out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
+    load = os.getloadavg()[0]
 
     def say(what: str) -> None:
         print(f"{time.perf_counter() - began:5.0f} s  {what}", flush=True)
@@ -81,7 +83,8 @@ def main() -> None:
         "# Benchmarks",
         "",
         f"Written by `bench/run.py{' --quick' if quick else ''}` in "
-        f"{time.perf_counter() - began:.0f} seconds. {machine_line()}. Peers: {versions()}.",
+        f"{time.perf_counter() - began:.0f} seconds; load average before: {load:.1f} (0 is idle). "
+        f"{machine_line()}. Peers: {versions()}.",
         "",
         "Pictures are squares of mirrored tiles of a photograph. Programs take turns (A B A B ...) "
         "in one process that has called them before, and the shortest time counts. 4:2:0 q75 means "
@@ -110,8 +113,9 @@ def main() -> None:
         "",
         *bounds.report(machine),
         f"Each stage goes over a whole picture of {STAGE_SIDE} × {STAGE_SIDE} pixels, "
-        f"{stages.SAMPLING} with standard tables. The last two rows are whole calls, which take "
-        "chunks that stay in the cache through all stages.",
+        f'{stages.SAMPLING} with standard tables. "Through memory" is what moving its arrays takes '
+        "at the speed of the copy above. The last two rows are whole calls, which take chunks that "
+        "stay in the cache through all stages.",
         "",
         *stages.report(by_quality, machine),
         "![Stages](stages.svg)",

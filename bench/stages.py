@@ -1,8 +1,9 @@
 """Every stage by itself, on the data that the stage before made of a photograph.
 
 The encoder and the decoder run their stages chunk by chunk, so that nothing between them leaves the
-cache. Here each goes over a whole picture: that is what it costs with its data in memory, and with
-its arrays' size over the speed of a copy stands beside it what it could not be faster than then.
+fastest cache. Here each goes over a picture whose arrays fit into a large last cache. Beside it
+stands what its arrays would take merely to pass through memory at the speed of a copy: where that
+is more than the stage takes, working by chunks is what makes it worth its speed.
 """
 
 from __future__ import annotations
@@ -293,7 +294,7 @@ def report(results: dict[int, list[Measured]], bounds: Bounds) -> list[str]:
     """A table of all stages by quality, beside the bounds."""
     head = ["stage", *(f"q{quality}, ns/pixel" for quality in results)]
     first = next(iter(results))
-    head += [f"bytes/pixel, q{first}", "at the speed of a copy, ns/pixel"]
+    head += [f"bytes/pixel, q{first}", "through memory, ns/pixel"]
     head += [f"q{quality}, cycles/symbol" for quality in results]
     rows = []
     for measured in zip(*results.values(), strict=True):

@@ -24,12 +24,10 @@ def once(call: Call) -> float:
 def best(calls: Mapping[str, Call], budget: float, least: int = 2) -> dict[str, float]:
     """Shortest time of each call, in seconds.
 
-    All are called once before, so that nothing is compiled or read for the first time while the
-    clock runs; then they take turns (TURN), for `budget` seconds and at least `least` times.
+    They take turns (TURN), for `budget` seconds and at least `least` times; the first turn, in
+    which things are compiled or read, is not the only one then.
     """
     shortest = dict.fromkeys(calls, math.inf)
-    for call in calls.values():
-        call()
     end = time.perf_counter() + budget
     rounds = 0
     while rounds < least or time.perf_counter() < end:
