@@ -20,10 +20,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def versions_line() -> str:
+    """Versions of what the code is made with."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "llvmlite"))
+    return f"Python {platform.python_version()}, {versions}, pyjpegml {pyjpegml.__version__}"
+
+
 def machine_line() -> str:
     """Processor, cores, system and versions in one sentence."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "llvmlite"))
-    return (
-        f"{processor()}, {os.cpu_count()} cores, {platform.system()}; "
-        f"Python {platform.python_version()}, {versions}, pyjpegml {pyjpegml.__version__}"
-    )
+    return f"{processor()}, {os.cpu_count()} cores, {platform.system()}; {versions_line()}"

@@ -19,7 +19,7 @@ author = "The pyjpegml developers"
 copyright = "2026, the pyjpegml developers"
 release = version = pyjpegml.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 html_theme = "alabaster"
 html_theme_options = {"description": "JPEG in pure Python and Numba", "page_width": "1100px"}
 html_static_path: list[str] = []
