@@ -10,15 +10,12 @@ import numba  # noqa: F401
 import numpy as np
 
 from pyjpegml._jit import kernel, summing
-from pyjpegml.scan import AC_SLOT, COMPONENT, DC_SLOT, OK, decode_mcus
-from pyjpegml.strips import H, V, transform_chunk
+from pyjpegml.scan import AC_SLOT, COMPONENT, DC_SLOT
 from pyjpegml.symbols import (
     BATCH_BLOCKS,
-    POSITION,
     PREDICTIONS,
     _block_entries,
     _level,
-    _pad,
     _write_bits,
 )
 
@@ -81,36 +78,7 @@ def put_entries(blocks, masks, plan, coding, writer, entries, spans):
 
 @kernel
 def put_bits(entries, spans, batches, raw, state):
-    """Bits of the entries from :func:`put_entries`, which are used up; returns whole bytes."""
+    """Bits of the entries from :func:`put_entries`, which are used up."""
     state[:PREDICTIONS] = 0
     for batch in range(batches):
         _write_bits(entries[spans[batch, 0] :], spans[batch, 1], raw, state)
-    _pad(raw, state)
-    return state[POSITION]
-
-
-@kernel
-def read_all(data, ends, geometry, plan, places, tables, reader, coefficients, extents):
-    """Entropy-decode a scan; `geometry` is MCUs across and down. Returns a status."""
-    across, down = geometry
-    look_up, tail, tail_start = tables
-    for row in range(down):
-        status = decode_mcus(
-            data, ends, 0, across * down, plan, row, 0, across, places,
-            look_up, tail, tail_start, reader, coefficients, extents,
-        )  # fmt: skip
-        if status != OK:
-            return status
-    return OK
-
-
-@kernel
-def transform_all(coefficients, extents, qtables, fields, across, down, samples):
-    """Inverse DCT of all blocks of a picture whose coefficients are all there."""
-    for row in range(down):
-        for c in range(fields.shape[0]):
-            part = fields[c]
-            transform_chunk(
-                coefficients, extents, qtables[c], part, row * part[V], across * part[H],
-                row * part[V], 0, samples,
-            )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from bounds import Bounds
-from kernels import put_bits, put_entries, read_all, transform_all
+from kernels import put_bits, put_entries
 from pictures import Picture
 from report import number, table
 from timing import best, once
@@ -29,6 +29,7 @@ from pyjpegml.encoder import HUFFMAN_SLOTS
 from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
 from pyjpegml.sampling import downsample
+from pyjpegml.stretches import transform_stretch
 from pyjpegml.strips import COLORS, Layout, empty_picture, paint_rows, repeat_borders, shaped
 
 SAMPLING = "4:2:0"
@@ -101,9 +102,8 @@ class Encoding:
         blocks, masks = np.empty(64 * (count + 1), np.int16), np.empty(count + 1, np.int64)
         entries = np.empty(128 * count + 16, np.uint32)
         spans = np.empty((count, 2), np.int64)
-        writer = symbols.new_writer(0)
-        raw = np.empty(symbols.BLOCK_BYTES * count, np.uint8)
-        out = np.empty(2 * raw.size, np.uint8)
+        writer = symbols.new_writer(count)
+        raw = writer.raw
         counts = np.zeros((TABLE_SLOTS, 256), np.int64)
 
         def sample() -> None:
@@ -138,8 +138,10 @@ class Encoding:
         batches = to_entries()
         used = int(spans[batches - 1].sum()) + 16
         kept = entries[:used].copy()
-        raw_size = int(put_bits(entries, spans, batches, raw, writer.state))
-        self._out, self._size = out, int(bitio.stuff(raw, raw_size, out, 0))
+        put_bits(entries, spans, batches, raw, writer.state)
+        state = writer.state.copy()
+        raw_size = int(state[symbols.POSITION])
+        self._out, self._size = writer.out, int(symbols.finish(writer, 0, 0, 0, True))
         self.symbols = int(counts.sum())
         block_bytes = _size(blocks, masks)
         self.stages = [
@@ -162,8 +164,8 @@ class Encoding:
                 raw, _size(kept) + raw_size, True,
             ),
             Stage(
-                "stuffing", lambda: bitio.stuff(raw, raw_size, out, 0), _nothing, out,
-                raw_size + self._size,
+                "stuffing", lambda: symbols.finish(writer, 0, 0, 0, True),
+                lambda: np.copyto(writer.state, state), writer.out, raw_size + self._size,
             ),
         ]  # fmt: skip
 
@@ -186,7 +188,7 @@ class Decoding:
     def __init__(self, data: bytes) -> None:
         job = _prepare(memoryview(data), MAX_PIXELS)
         geometry = job.geometry
-        layout = Layout(geometry, whole=True, band=geometry.mcus_down)
+        layout = Layout(geometry, strips=geometry.mcus_down, chunk=geometry.mcus)
         plan = layout.chunk_plan(job.plan)
         source = np.frombuffer(data, np.uint8)
         plain = np.empty(source.size - job.start + bitio.PADDING, np.uint8)
@@ -197,7 +199,7 @@ class Decoding:
         samples = np.empty(layout.samples, np.uint8)
         out = empty_picture(geometry, job.color)
         self.pixels = shaped(out, geometry, job.color)
-        mcus = geometry.mcus_across, geometry.mcus_down
+        offsets_of_dc = np.zeros(scan.READER_FIELDS, np.int64)
 
         def destuff() -> None:
             bitio.destuff(source, job.start, plain, ends, numbers, offsets)
@@ -207,15 +209,18 @@ class Decoding:
             coefficients[:] = 0
 
         def read() -> None:
-            status = read_all(
-                plain, ends, mcus, plan, scan.PLACES, tuple(job.tables), reader, coefficients,
-                extents,
+            status = scan.decode_mcus(
+                plain, ends, 0, geometry.mcus, plan, 0, 0, geometry.mcus, scan.PLACES,
+                *job.tables, reader, coefficients, extents,
             )  # fmt: skip
             if status != scan.OK:
                 raise RuntimeError(f"the scan was not decoded: status {status}")
 
         def transform() -> None:
-            transform_all(coefficients, extents, job.qtables, layout.fields, *mcus, samples)
+            transform_stretch(
+                coefficients, extents, job.qtables, layout.fields, 0, geometry.mcus, 0,
+                geometry.mcus_across, offsets_of_dc, samples,
+            )  # fmt: skip
 
         def repeat() -> None:
             for part, plane in zip(layout.fields, geometry.planes, strict=True):
@@ -223,7 +228,14 @@ class Decoding:
 
         def paint() -> None:
             paint_rows(
-                samples, layout.fields, 0, geometry.height, geometry.width, COLORS[job.color], out
+                samples,
+                layout.fields,
+                0,
+                geometry.height,
+                geometry.width,
+                COLORS[job.color],
+                out,
+                0,
             )
 
         destuff()
