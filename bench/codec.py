@@ -27,8 +27,8 @@ from report import number, size_name, table
 from timing import best
 
 import pyjpegml
-from pyjpegml.decoder import useful_threads
 from pyjpegml.metrics import Reference
+from pyjpegml.threads import useful_threads
 
 #: The modes that are shown at every size.
 MAIN = (Mode("4:2:0", 75), Mode("4:2:0", 90))
@@ -70,7 +70,7 @@ def measure(photo: Picture, sides: Iterable[int], budget: float) -> list[Timing]
 def measure_cores(photo: Picture, side: int, budget: float) -> list[Timing]:
     """Encode and decode with one thread, two, and so on to all useful cores."""
     picture = square(photo, side)
-    counts = range(1, useful_threads(None) + 1)
+    counts = range(1, useful_threads(None, 64) + 1)
     timings = []
     for mode in MAIN:
         data = our_encoder(picture, mode, 1)()

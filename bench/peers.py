@@ -25,7 +25,7 @@ from PIL import Image
 from timing import Call
 
 import pyjpegml
-from pyjpegml.decoder import SUBSAMPLINGS
+from pyjpegml.header import SUBSAMPLINGS
 
 Image.MAX_IMAGE_PIXELS = None  # 100 MP are no bomb here
 

@@ -24,13 +24,14 @@ from pyjpegml import bitio, fused, scan, symbols
 from pyjpegml.coefficients import Geometry
 from pyjpegml.color import rgb_to_ycbcr
 from pyjpegml.dct import forward_dct
-from pyjpegml.decoder import MAX_PIXELS, SUBSAMPLINGS, _prepare
+from pyjpegml.decoder import MAX_PIXELS, _prepare
 from pyjpegml.encoder import HUFFMAN_SLOTS
+from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
 from pyjpegml.sampling import downsample
 from pyjpegml.stretches import transform_stretch
-from pyjpegml.strips import COLORS, Layout, empty_picture, paint_rows, repeat_borders, shaped
+from pyjpegml.strips import Layout, empty_picture, paint_rows, repeat_borders, shaped
 
 SAMPLING = "4:2:0"
 
@@ -187,22 +188,24 @@ class Decoding:
 
     def __init__(self, data: bytes) -> None:
         job = _prepare(memoryview(data), MAX_PIXELS)
-        geometry = job.geometry
+        geometry, single = job.geometry, job.single
+        if single is None:
+            raise ValueError("a file of several scans")
         layout = Layout(geometry, strips=geometry.mcus_down, chunk=geometry.mcus)
-        plan = layout.chunk_plan(job.plan)
+        plan = layout.chunk_plan(single.plan)
         source = np.frombuffer(data, np.uint8)
-        plain = np.empty(source.size - job.start + bitio.PADDING, np.uint8)
+        plain = np.empty(source.size - single.start + bitio.PADDING, np.uint8)
         ends, numbers, offsets = np.empty((3, 2), np.int64)
         reader = np.zeros(scan.READER_FIELDS, np.int64)
         coefficients = np.zeros(64 * layout.blocks, np.int16)
         extents = np.zeros(layout.blocks, np.uint8)
         samples = np.empty(layout.samples, np.uint8)
-        out = empty_picture(geometry, job.color)
-        self.pixels = shaped(out, geometry, job.color)
+        out = empty_picture(geometry)
+        self.pixels = shaped(out, geometry)
         offsets_of_dc = np.zeros(scan.READER_FIELDS, np.int64)
 
         def destuff() -> None:
-            bitio.destuff(source, job.start, plain, ends, numbers, offsets)
+            bitio.destuff(source, single.start, plain, ends, numbers, offsets)
 
         def forget() -> None:
             reader[:] = 0
@@ -211,14 +214,14 @@ class Decoding:
         def read() -> None:
             status = scan.decode_mcus(
                 plain, ends, 0, geometry.mcus, plan, 0, 0, geometry.mcus, scan.PLACES,
-                *job.tables, reader, coefficients, extents,
+                *single.tables, reader, coefficients, extents,
             )  # fmt: skip
             if status != scan.OK:
                 raise RuntimeError(f"the scan was not decoded: status {status}")
 
         def transform() -> None:
             transform_stretch(
-                coefficients, extents, job.qtables, layout.fields, 0, geometry.mcus, 0,
+                coefficients, extents, single.qtables, layout.fields, 0, geometry.mcus, 0,
                 geometry.mcus_across, offsets_of_dc, samples,
             )  # fmt: skip
 
@@ -233,7 +236,7 @@ class Decoding:
                 0,
                 geometry.height,
                 geometry.width,
-                COLORS[job.color],
+                job.color,
                 out,
                 0,
             )
@@ -244,7 +247,7 @@ class Decoding:
         transform()
         repeat()
         paint()
-        coded = source.size - job.start
+        coded = source.size - single.start
         self.stages = [
             Stage("destuffing", destuff, _nothing, plain, 2 * coded),
             Stage(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .errors import JpegError, JpegFormatError, JpegLimitError, JpegUnsupportedError
 
 if TYPE_CHECKING:
-    from .decoder import Header, decode, read_header
+    from .decoder import Report, decode, decode_partial
     from .encoder import encode
+    from .header import Header, read_header
     from .metrics import ms_ssim
     from .rate import Result, compress
 
@@ -25,22 +26,26 @@ __all__ = [
     "JpegFormatError",
     "JpegLimitError",
     "JpegUnsupportedError",
+    "Report",
     "Result",
     "compress",
     "decode",
+    "decode_partial",
     "encode",
     "ms_ssim",
     "read_header",
 ]
 
 _HOME = {
-    "Header": "decoder",
+    "Header": "header",
+    "Report": "decoder",
     "Result": "rate",
     "compress": "rate",
     "decode": "decoder",
+    "decode_partial": "decoder",
     "encode": "encoder",
     "ms_ssim": "metrics",
-    "read_header": "decoder",
+    "read_header": "header",
 }
 
 

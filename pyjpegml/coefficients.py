@@ -116,30 +116,47 @@ class Geometry:
             plane.rows, plane.stride, 64
         )
 
-    def scan_plan(self, slots: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
-        """Plan of the interleaved scan of all components (fields: :mod:`pyjpegml.scan`).
+    def scan_plan(
+        self, slots: Sequence[tuple[int, int]], chosen: Sequence[int] | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Plan of a scan (fields: :mod:`pyjpegml.scan`).
+
+        A scan of one component is not interleaved: its MCU is one block, and there are no dummies
+        (T.81 A.2.2).
 
         Parameters
         ----------
         slots : sequence of (DC, AC)
-            Huffman table of each component, 0 to 3.
+            Huffman table of each of its components, 0 to 3.
+        chosen : sequence of int, optional
+            Which components it has; all of them if not given.
         """
+        chosen = range(len(self.planes)) if chosen is None else chosen
         rows = []
-        for i, plane in enumerate(self.planes):
-            for v in range(plane.v):
-                for h in range(plane.h):
+        for i, (dc, ac) in zip(chosen, slots, strict=True):
+            plane = self.planes[i]
+            h, v = (plane.h, plane.v) if len(chosen) > 1 else (1, 1)
+            for row_in_mcu in range(v):
+                for column in range(h):
                     row = [0] * scan.PLAN_FIELDS
                     row[scan.COMPONENT] = i
                     row[scan.OFFSET] = plane.offset
                     row[scan.STRIDE] = plane.stride
                     row[scan.ACROSS] = plane.across
                     row[scan.DOWN] = plane.down
-                    row[scan.H], row[scan.V] = plane.h, plane.v
-                    row[scan.COLUMN], row[scan.ROW] = h, v
-                    row[scan.DC_SLOT] = slots[i][0]
-                    row[scan.AC_SLOT] = AC + slots[i][1]
+                    row[scan.H], row[scan.V] = h, v
+                    row[scan.COLUMN], row[scan.ROW] = column, row_in_mcu
+                    row[scan.DC_SLOT] = dc
+                    row[scan.AC_SLOT] = AC + ac
                     rows.append(row)
         return np.array(rows, np.int64)
+
+    def scan_size(self, chosen: Sequence[int]) -> tuple[int, int]:
+        """MCUs across and down in a scan of some components."""
+        if len(chosen) > 1:
+            return self.mcus_across, self.mcus_down
+        plane = self.planes[chosen[0]]
+        return plane.across, plane.down
 
     def transform(self, planes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.int16]:
         """Forward DCT of all components.

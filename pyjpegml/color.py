@@ -124,9 +124,8 @@ def _store_pixels(r, g, b, rgb, position):
         )
 
 
-@vector_function
-def _convert_64(samples, y, cb, cr, rgb, position):
-    """64 pixels of :func:`ycbcr_to_rgb`, the even and the odd ones by themselves."""
+def _rgb_64(samples, y, cb, cr):
+    """64 pixels from YCbCr, as three vectors of bytes; even and odd ones by themselves."""
     channels = []
     for odd in (False, True):
         luma, u, v = (
@@ -140,7 +139,13 @@ def _convert_64(samples, y, cb, cr, rgb, position):
         parts = [pair.madd([_G_CB, _G_CR + 65536]) + _HALF for pair in pairs_of(u, v)]
         g = luma - v + pack(*(part >> 16 for part in parts))
         channels.append((r, g, b))
-    _store_pixels(*(_bytes(*pair) for pair in zip(*channels, strict=True)), rgb, position)
+    return [_bytes(*pair) for pair in zip(*channels, strict=True)]
+
+
+@vector_function
+def _convert_64(samples, y, cb, cr, rgb, position):
+    """64 pixels of :func:`ycbcr_to_rgb`."""
+    _store_pixels(*_rgb_64(samples, y, cb, cr), rgb, position)
 
 
 @kernel
@@ -191,3 +196,66 @@ def copy_row(samples, offset, width, out, position):
     """
     for x in range(0, width, 64):
         _copy_64(samples, offset + x, out, position + x)
+
+
+def _store_inks(c, m, y, k, out, position):
+    """64 samples of each of four channels, interleaved."""
+    order = [16 * channel + i for i in range(16) for channel in range(4)]
+    for part in range(0, 64, 16):
+        lanes = range(part, part + 16)
+        first, second = (
+            concatenate(a.shuffle(lanes), b.shuffle(lanes)) for a, b in ((c, m), (y, k))
+        )
+        out.store(concatenate(first, second).shuffle(order), position + 4 * part)
+
+
+@vector_function
+def _inks_64(samples, first, second, third, fourth, flip, out, position):
+    """64 pixels of :func:`interleave_four`."""
+    inks = [samples.load(64, offset) for offset in (first, second, third, fourth)]
+    turned = flip.trunc(8).shuffle([0] * 64)
+    _store_inks(*(ink ^ turned for ink in inks), out, position)
+
+
+@kernel
+def interleave_four(samples, first, second, third, fourth, width, flip, out, position):
+    """A row of pixels of four components.
+
+    Parameters
+    ----------
+    samples : (n,) uint8
+    first, second, third, fourth : int
+        Where the rows start. 64 samples at a time are read.
+    width : int
+    flip : int
+        255 to write 255 - x for each sample x, as programs of Adobe's want it; else 0.
+    out : (m,) uint8
+    position : int
+        From there on ``4 * width`` bytes are written, rounded up to a multiple of 256.
+    """
+    for x in range(0, width, 64):
+        _inks_64(samples, first + x, second + x, third + x, fourth + x, flip, out, position + 4 * x)
+
+
+@vector_function
+def _ycck_64(samples, y, cb, cr, k, out, position):
+    """64 pixels of :func:`ycck_to_cmyk`."""
+    _store_inks(*_rgb_64(samples, y, cb, cr), samples.load(64, k) ^ 255, out, position)
+
+
+@kernel
+def ycck_to_cmyk(samples, y, cb, cr, k, width, out, position):
+    """A row of pixels of a YCCK file, as inks: 0 is none.
+
+    Adobe's YCCK is YCbCr of 255 - C, 255 - M, 255 - Y, and 255 - K beside it, all of them turned
+    once more in the file; so what comes out as R, G, B is C, M, Y.
+
+    Parameters
+    ----------
+    samples, width, out, position
+        As for :func:`interleave_four`.
+    y, cb, cr, k : int
+        Where the rows start.
+    """
+    for x in range(0, width, 64):
+        _ycck_64(samples, y + x, cb + x, cr + x, k + x, out, position + 4 * x)

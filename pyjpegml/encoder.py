@@ -34,8 +34,8 @@ import numpy.typing as npt
 from . import fused, markers, scan, symbols
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .decoder import SUBSAMPLINGS
 from .errors import JpegUnsupportedError
+from .header import SUBSAMPLINGS
 from .huffman import (
     AC,
     STANDARD_TABLES,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import files, markers
-from .decoder import Header, read_header
 from .errors import JpegError
+from .header import Header, read_header
 from .huffman import AC
 from .markers import Segment
 

@@ -29,11 +29,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .coefficients import Geometry
-from .decoder import SUBSAMPLINGS, decode
+from .decoder import decode
 from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
+from .header import SUBSAMPLINGS
 from .metrics import Reference
 from .quantize import standard_qtables
-from .strips import picture
+from .strips import YCBCR, picture
 from .tables import ROUNDING, Estimator
 from .threads import check_threads
 
@@ -211,7 +212,7 @@ def candidate(image: npt.NDArray[np.uint8], reference: Reference, subsampling: s
     floor = estimator.rounding_loss
     if geometry.h_max * geometry.v_max > 1:
         planes = component_planes(image, geometry)
-        floor = 1 - reference.score(picture(geometry, planes, "YCbCr"))
+        floor = 1 - reference.score(picture(geometry, planes, YCBCR))
     return Candidate(subsampling, geometry, coefficients, estimator, floor)
 
 

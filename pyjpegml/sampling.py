@@ -16,11 +16,12 @@ width from either; linear interpolation there gives weights 3/4 and 1/4::
 and in two dimensions their products, 9, 3, 3, 1 sixteenths. Outside the picture the outermost
 sample is repeated. Rounding alternates again: 1 and 2 quarters, 8 and 7 sixteenths.
 
-libjpeg uses the triangle only on components wider than 2 samples, unless only rows are merged.
+libjpeg uses the triangle only on components wider than 2 samples, unless only rows are merged, and
+only for these ratios; if a sample covers more than two columns or rows, it is repeated.
 
 Arrays: planes are uint8 (rows, columns). Upsampling works on rows in a flat array, with room
-around them for whole vectors (:mod:`pyjpegml.strips`). ``across`` and ``down`` are 1 or 2: how many
-columns and rows of the picture one sample covers.
+around them for whole vectors (:mod:`pyjpegml.strips`). ``across`` and ``down`` say how many columns
+and rows of the picture one sample covers.
 """
 
 from __future__ import annotations
@@ -173,3 +174,34 @@ def upsample_row(samples, near, far, across, down, odd, width, out):
     else:
         for i in range(0, width, 32):
             _upper_32(samples, near + i, far + i, out + i)
+
+
+@vector_function
+def _repeat_16(samples, row, out):
+    """64 pixels of 16 samples of a row, each four times."""
+    samples.store(samples.load(16, row).shuffle([k // 4 for k in range(64)]), out)
+
+
+@kernel
+def repeat_row(samples, row, across, width, out):
+    """A row at full width, each sample `across` times.
+
+    Parameters
+    ----------
+    samples : (n,) uint8
+        Source and target.
+    row : int
+        Where it starts; 16 samples at a time are read.
+    across : int, 1 to 4
+    width : int
+        Samples in a row.
+    out : int
+        Where ``across * width`` pixels are written, rounded up to a multiple of 64.
+    """
+    if across == 4:
+        for i in range(0, width, 16):
+            _repeat_16(samples, row + i, out + 4 * i)
+        return
+    for i in range(width):
+        for k in range(across):
+            samples[out + across * i + k] = samples[row + i]

@@ -278,3 +278,38 @@ def decode_mcus(
         if reader[LEFT] == 0:
             reader[UNREAD] += (end - reader[BIT]) >> 3
     return OK
+
+
+@kernel
+def decode_scan(
+    data, ends, restart_interval, mcus, last, plan, mcus_across, places,
+    look_up, tail, tail_start, reader, coefficients, extents,
+):  # fmt: skip
+    """Decode MCUs of a sequential scan into the coefficients of a whole picture.
+
+    Parameters
+    ----------
+    data, ends, restart_interval, mcus, plan, places, look_up, tail, tail_start, reader
+        As for :func:`decode_mcus`; it begins with the reader's MCU.
+    last : int
+        Where it stops, at most `mcus`.
+    mcus_across : int
+        In a row of this scan.
+    coefficients, extents
+        As for :func:`decode_mcus`, and of the whole picture.
+
+    Returns
+    -------
+    int
+        As :func:`decode_mcus`.
+    """
+    while reader[MCU] < last:
+        row, first = reader[MCU] // mcus_across, reader[MCU] % mcus_across
+        end = min(mcus_across, first + last - reader[MCU])
+        status = decode_mcus(
+            data, ends, restart_interval, mcus, plan, row, first, end, places,
+            look_up, tail, tail_start, reader, coefficients, extents,
+        )  # fmt: skip
+        if status != OK:
+            return status
+    return OK

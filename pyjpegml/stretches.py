@@ -40,7 +40,6 @@ import numpy.typing as npt
 from . import scan
 from ._jit import inlined, kernel
 from .coefficients import Geometry
-from .dct import inverse_flat_four, inverse_four, inverse_low_four, inverse_one
 from .huffman import DecodingTables
 from .scan import BIT, LEFT, MCU, READ_PREDICTIONS, READER_FIELDS, decode_mcus
 from .simd import vector_function
@@ -49,7 +48,6 @@ from .strips import (
     BLOCKS,
     CHUNK_STRIDE,
     DOWN,
-    LOW,
     ROWS,
     SAMPLES,
     SLACK,
@@ -59,6 +57,7 @@ from .strips import (
     V,
     paint_rows,
     repeat_borders,
+    transform_blocks,
 )
 from .threads import Crew
 
@@ -200,25 +199,6 @@ def meet(
             return first, BROKEN
 
 
-@inlined
-def _transform_blocks(coefficients, extents, qtable, block, count, samples, offset, stride):
-    """Inverse DCT of `count` blocks side by side; leaves their coefficients zero."""
-    for i in range(block, block + count - 3, 4):
-        at = offset + 8 * (i - block)
-        extent = max(max(extents[i], extents[i + 1]), max(extents[i + 2], extents[i + 3]))
-        if extent > LOW:
-            inverse_four(coefficients, 64 * i, qtable, samples, at, stride)
-        elif extent > 0:
-            inverse_low_four(coefficients, 64 * i, qtable, samples, at, stride)
-        else:
-            inverse_flat_four(coefficients, 64 * i, qtable, samples, at, stride)
-        for k in range(i, i + 4):
-            _clear(coefficients, 64 * k)
-    for i in range(block + count // 4 * 4, block + count):
-        inverse_one(coefficients, 64 * i, qtable, samples, offset + 8 * (i - block), stride)
-        _clear(coefficients, 64 * i)
-
-
 @kernel
 def transform_stretch(
     coefficients, extents, qtables, layout, first, count, mcu, mcus_across, offsets, samples
@@ -257,10 +237,12 @@ def transform_stretch(
                     for i in range(64 * block, 64 * (block + run * part[H]), 64):
                         coefficients[i] += offset
                 top = part[SAMPLES] + 8 * (row * part[V] + v) % part[ROWS] * part[STRIDE]
-                _transform_blocks(
+                transform_blocks(
                     coefficients, extents, qtables[c], block, run * part[H],
                     samples, top + 8 * column * part[H], part[STRIDE],
                 )  # fmt: skip
+                for i in range(block, block + run * part[H]):
+                    _clear(coefficients, 64 * i)
             done += run
 
 

@@ -31,9 +31,9 @@ import numpy.typing as npt
 from . import scan
 from ._jit import inlined, kernel
 from .coefficients import Geometry
-from .color import copy_row, interleave, ycbcr_to_rgb
-from .dct import inverse_flat_four, inverse_four, inverse_low_four
-from .sampling import upsample_row
+from .color import copy_row, interleave, interleave_four, ycbcr_to_rgb, ycck_to_cmyk
+from .dct import inverse_flat_four, inverse_four, inverse_low_four, inverse_one
+from .sampling import repeat_row, upsample_row
 from .scan import decode_mcus
 from .simd import vector_function
 
@@ -52,14 +52,15 @@ LAYOUT_FIELDS = 12
 #: Bytes before and behind a row of samples: one step of upsampling.
 MARGIN = 64
 #: Room behind the last byte of a picture: one step of 64 pixels begins before its end.
-SLACK = 192
+SLACK = 256
 #: MCUs that are transformed together: a multiple of 4, so that there are whole groups of blocks.
 CHUNK = 16
 
 #: Up to this place the zigzag path stays where u and v are below 4.
 LOW = 9
 
-GREY, YCBCR, RGB = 0, 1, 2
+# what the components are, and so how a picture is painted
+GREY, YCBCR, RGB, CMYK, INVERTED_CMYK, YCCK, OTHER = range(7)
 
 
 def _up(n: int, step: int) -> int:
@@ -113,7 +114,7 @@ class Layout:
             self.blocks += chunk * plane.h * plane.v
         for part in self.fields:
             part[WIDE] = self.samples
-            self.samples += _up(geometry.width, 64)
+            self.samples += _up(geometry.width + 3, 64)
         wide = self.samples - int(self.fields[0, WIDE])
         self.samples += (painters - 1) * wide
         self.painters = [self.fields.copy() for _ in range(painters)]
@@ -129,37 +130,34 @@ class Layout:
         return changed
 
 
-def empty_picture(geometry: Geometry, color: str) -> npt.NDArray[np.uint8]:
+def empty_picture(geometry: Geometry) -> npt.NDArray[np.uint8]:
     """Memory for a picture and its SLACK, flat."""
-    channels = 1 if color == "grey" else 3
-    return np.empty(geometry.height * geometry.width * channels + SLACK, np.uint8)
+    return np.empty(geometry.height * geometry.width * len(geometry.planes) + SLACK, np.uint8)
 
 
-def shaped(out: npt.NDArray[np.uint8], geometry: Geometry, color: str) -> npt.NDArray[np.uint8]:
-    """The picture in memory from :func:`empty_picture`: (h, w) or (h, w, 3)."""
-    channels = () if color == "grey" else (3,)
-    return out[: out.size - SLACK].reshape(geometry.height, geometry.width, *channels)
-
-
-COLORS = {"grey": GREY, "YCbCr": YCBCR, "RGB": RGB}
+def shaped(out: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
+    """The picture in memory from :func:`empty_picture`: (h, w), or (h, w, components)."""
+    count = len(geometry.planes)
+    shape = (geometry.height, geometry.width, count)[: 2 if count == 1 else 3]
+    return out[: out.size - SLACK].reshape(shape)
 
 
 def picture(
-    geometry: Geometry, planes: list[npt.NDArray[np.uint8]], color: str
+    geometry: Geometry, planes: list[npt.NDArray[np.uint8]], color: int
 ) -> npt.NDArray[np.uint8]:
-    """Upsample planes and convert them to RGB.
+    """Upsample planes and convert them to RGB, or what there is instead.
 
     Parameters
     ----------
     geometry : Geometry
     planes : list of (>= height, >= width) uint8
         Samples of each component, as :meth:`Geometry.reconstruct` returns them.
-    color : str
-        ``"grey"``, ``"YCbCr"`` or ``"RGB"``.
+    color : int
+        GREY and so on.
 
     Returns
     -------
-    (h, w) or (h, w, 3) uint8
+    (h, w) or (h, w, components) uint8
     """
     layout = Layout(geometry, strips=geometry.mcus_down)
     samples = np.empty(layout.samples, np.uint8)
@@ -168,9 +166,9 @@ def picture(
         rows = samples[first : first + part[ROWS] * part[STRIDE]].reshape(part[ROWS], part[STRIDE])
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
-    out = empty_picture(geometry, color)
-    paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, COLORS[color], out, 0)
-    return shaped(out, geometry, color)
+    out = empty_picture(geometry)
+    paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, color, out, 0)
+    return shaped(out, geometry)
 
 
 @kernel
@@ -189,10 +187,15 @@ def repeat_borders(samples, part, first, last):
 @inlined
 def _full_row(samples, part, row):
     """Offset in `samples` of a row of the picture of one component, at full width."""
-    if part[ACROSS] == 1 and part[DOWN] == 1:
-        return part[SAMPLES] + row % part[ROWS] * part[STRIDE]
+    across, down = part[ACROSS], part[DOWN]
+    if across > 2 or down > 2 or across * down == 1:
+        source = part[SAMPLES] + row // down % part[ROWS] * part[STRIDE]
+        if across == 1:
+            return source
+        repeat_row(samples, source, across, part[WIDTH], part[WIDE])
+        return part[WIDE]
     near, far = row, row
-    if part[DOWN] == 2:
+    if down == 2:
         # the nearer row weighs three times the farther one: above for even rows, below for odd
         near = row >> 1
         far = min(near + 1, part[HEIGHT] - 1) if row & 1 else max(near - 1, 0)
@@ -200,7 +203,7 @@ def _full_row(samples, part, row):
         samples,
         part[SAMPLES] + near % part[ROWS] * part[STRIDE],
         part[SAMPLES] + far % part[ROWS] * part[STRIDE],
-        part[ACROSS], part[DOWN], row & 1, part[WIDTH], part[WIDE],
+        across, down, row & 1, part[WIDTH], part[WIDE],
     )  # fmt: skip
     return part[WIDE]
 
@@ -218,23 +221,36 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
     width : int
         Of the picture.
     color : int
-        GREY, YCBCR or RGB.
-    out : (rows * width * channels + SLACK,) uint8
+        GREY and so on.
+    out : (rows * width * components + SLACK,) uint8
     origin : int
         The row that `out` begins with.
     """
     for row in range(first, last):
-        y = _full_row(samples, layout[0], row)
-        position = (row - origin) * width
+        position = (row - origin) * width * layout.shape[0]
+        a = _full_row(samples, layout[0], row)
         if color == GREY:
-            copy_row(samples, y, width, out, position)
+            copy_row(samples, a, width, out, position)
             continue
-        cb = _full_row(samples, layout[1], row)
-        cr = _full_row(samples, layout[2], row)
+        if color == OTHER:
+            for c in range(layout.shape[0]):
+                a = _full_row(samples, layout[c], row)
+                for x in range(width):
+                    out[position + x * layout.shape[0] + c] = samples[a + x]
+            continue
+        b = _full_row(samples, layout[1], row)
+        c = _full_row(samples, layout[2], row)
         if color == YCBCR:
-            ycbcr_to_rgb(samples, y, cb, cr, width, out, 3 * position)
+            ycbcr_to_rgb(samples, a, b, c, width, out, position)
+        elif color == RGB:
+            interleave(samples, a, b, c, width, out, position)
         else:
-            interleave(samples, y, cb, cr, width, out, 3 * position)
+            d = _full_row(samples, layout[3], row)
+            if color == YCCK:
+                ycck_to_cmyk(samples, a, b, c, d, width, out, position)
+            else:
+                flip = 255 if color == INVERTED_CMYK else 0
+                interleave_four(samples, a, b, c, d, width, flip, out, position)
 
 
 @vector_function
@@ -291,9 +307,51 @@ def transform_chunk(coefficients, extents, qtable, part, above, blocks, row, col
                     coefficients[position + i] = 0
 
 
+@inlined
+def transform_blocks(coefficients, extents, qtable, block, count, samples, offset, stride):
+    """Inverse DCT of `count` blocks side by side, four at a time as long as there are four.
+
+    `extents` is as for :func:`transform_chunk`. Loads: 64 coefficients of these blocks. Stores: 8
+    or 32 samples of their own, from `offset` on.
+    """
+    for i in range(block, block + count - 3, 4):
+        at = offset + 8 * (i - block)
+        extent = max(max(extents[i], extents[i + 1]), max(extents[i + 2], extents[i + 3]))
+        if extent > LOW:
+            inverse_four(coefficients, 64 * i, qtable, samples, at, stride)
+        elif extent > 0:
+            inverse_low_four(coefficients, 64 * i, qtable, samples, at, stride)
+        else:
+            inverse_flat_four(coefficients, 64 * i, qtable, samples, at, stride)
+    for i in range(block + count // 4 * 4, block + count):
+        inverse_one(coefficients, 64 * i, qtable, samples, offset + 8 * (i - block), stride)
+
+
+@vector_function
+def _mask_of(coefficients, position) -> int:
+    """Which of a block's coefficients are not zero, in natural order."""
+    return coefficients.load(64, position).differs(0).mask()
+
+
 @kernel
-def _finish_strip(samples, layout, row, mcus_down, height, width, color, out):
-    """Paint what has become ready with the strip of a row of MCUs."""
+def find_extents(coefficients, first, last, extents):
+    """For blocks `first` to `last`: 0 if there is DC only, LOW if all have u and v below 4, or 63.
+
+    Parameters
+    ----------
+    coefficients : (n,) int16
+    first, last : int
+    extents : (n / 64,) uint8
+    """
+    low = 0x0F0F0F0F
+    for block in range(first, last):
+        mask = _mask_of(coefficients, 64 * block)
+        extents[block] = 0 if mask & ~1 == 0 else LOW if mask & ~low == 0 else 63
+
+
+@inlined
+def _ready_rows(samples, layout, row, mcus_down, height):
+    """Rows of pixels that have become ready with the strip of a row of MCUs, from and to."""
     rows_down, lag = 0, 0  # rows of pixels in a strip; how many of them wait for the next one
     for part in layout:
         rows_down = max(rows_down, 8 * part[V])
@@ -301,7 +359,53 @@ def _finish_strip(samples, layout, row, mcus_down, height, width, color, out):
         if part[ACROSS] == 2:
             repeat_borders(samples, part, 8 * row * part[V], 8 * (row + 1) * part[V])
     ready = height if row == mcus_down - 1 else rows_down * (row + 1) - lag
-    paint_rows(samples, layout, max(0, rows_down * row - lag), ready, width, color, out, 0)
+    return max(0, rows_down * row - lag), ready
+
+
+@kernel
+def finish_strips(
+    coefficients, extents, qtables, stored, layout, first, last, mcus_down, samples,
+    top, middle, bottom, height, width, color, out, tail,
+):  # fmt: skip
+    """Pixels of stored coefficients, from the rows of MCUs `first` to `last`.
+
+    Parameters
+    ----------
+    coefficients : (n,) int16
+        Of the whole picture (:class:`pyjpegml.coefficients.Geometry`).
+    extents : (n / 64,) uint8
+        Scratch.
+    qtables : (n, 64) int32
+    stored : (n, LAYOUT_FIELDS) int64
+        Of which BLOCKS and CHUNK_STRIDE say where a component lies in `coefficients`.
+    layout : (n, LAYOUT_FIELDS) int64
+        For two strips of samples.
+    first, last, mcus_down : int
+    samples : (n,) uint8
+    top, middle, bottom : int
+        Rows of pixels that are wanted: those before `middle` go to `out`, which may be written up
+        to SLACK bytes beyond them, the others to `tail`.
+    height, width, color
+        As for :func:`paint_rows`.
+    out, tail : (n,) uint8
+        They begin with row 0, and with row `middle`.
+    """
+    for row in range(first, last):
+        for c in range(layout.shape[0]):
+            part = layout[c]
+            stride = stored[c, CHUNK_STRIDE]
+            for v in range(part[V]):
+                block = stored[c, BLOCKS] + (row * part[V] + v) * stride
+                find_extents(coefficients, block, block + stride, extents)
+                transform_blocks(
+                    coefficients, extents, qtables[c], block, stride, samples,
+                    part[SAMPLES] + 8 * (row * part[V] + v) % part[ROWS] * part[STRIDE],
+                    part[STRIDE],
+                )  # fmt: skip
+        begin, end = _ready_rows(samples, layout, row, mcus_down, height)
+        begin, end = max(begin, top), min(end, bottom)
+        paint_rows(samples, layout, begin, min(end, middle), width, color, out, 0)
+        paint_rows(samples, layout, max(begin, middle), end, width, color, tail, middle)
 
 
 @kernel
@@ -353,5 +457,6 @@ def decode_strips(
                     coefficients, extents, qtables[c], part, 0, count * part[H],
                     row * part[V], first * part[H], samples,
                 )  # fmt: skip
-        _finish_strip(samples, layout, row, mcus_down, height, width, color, out)
+        begin, end = _ready_rows(samples, layout, row, mcus_down, height)
+        paint_rows(samples, layout, begin, end, width, color, out, 0)
     return scan.OK

@@ -12,8 +12,9 @@ import math
 import numpy as np
 
 from . import markers
-from .decoder import SUBSAMPLINGS, decode
+from .decoder import decode
 from .encoder import encode
+from .header import SUBSAMPLINGS
 from .metrics import SMALL, ms_ssim
 from .rate import compress
 

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import pyjpegml
-from pyjpegml import _jit, cli, decoder, encoder, markers, rate
+from pyjpegml import _jit, cli, encoder, markers, rate
 from pyjpegml.cli import ExitCode, main
 
 PACKAGE_PARENT = Path(pyjpegml.__file__).resolve().parent.parent
@@ -270,7 +270,9 @@ def test_encode(
 
 
 def test_encode_offers_what_the_encoder_knows() -> None:
-    assert tuple(decoder.SUBSAMPLINGS) == cli.SUBSAMPLINGS
+    from pyjpegml.header import SUBSAMPLINGS
+
+    assert tuple(SUBSAMPLINGS) == cli.SUBSAMPLINGS
 
 
 @pytest.mark.parametrize("kind", ["npy", "json"])

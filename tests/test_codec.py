@@ -43,7 +43,7 @@ from pyjpegml import (
     markers,
     read_header,
 )
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.quantize import standard_qtables
 
 qualities = st.integers(1, 100)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyjpegml import scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.dct import forward_dct, inverse_dct
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.huffman import AC
 
 sides = st.one_of(st.integers(1, 70), st.integers(1, 65535))

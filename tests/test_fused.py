@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import pyjpegml
 from pyjpegml import encoder, fused, symbols
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 
 
 def by_stages(

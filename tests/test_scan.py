@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyjpegml import bitio, encoder, scan, symbols
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.huffman import (
     AC,
     STANDARD_TABLES,

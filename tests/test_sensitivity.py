@@ -7,7 +7,7 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.decoder import SUBSAMPLINGS
+from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import WINDOW, Reference, scale_count
 from pyjpegml.sensitivity import (
     basis_energy,

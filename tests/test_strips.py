@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyjpegml import bitio, decode, decoder, encode, encoder, scan, strips
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.quantize import standard_qtables
 
 NAMES = ("grey", *SUBSAMPLINGS)
@@ -33,7 +33,7 @@ def test_strips_are_the_stages(
     tables = [luminance, chrominance, chrominance][: len(geometry.planes)]
     levels = encoder.quantize_all(geometry, coefficients, tables)
     planes = geometry.reconstruct(levels, tables)
-    staged = strips.picture(geometry, planes, "grey" if name == "grey" else "YCbCr")
+    staged = strips.picture(geometry, planes, strips.GREY if name == "grey" else strips.YCBCR)
     options = {} if name == "grey" else {"subsampling": name}
     assert_same_picture(decode(encode(image, quality=quality, **options)), staged)
 
@@ -54,23 +54,24 @@ def test_nothing_outside_of_the_buffers_is_written(name: str, width: int) -> Non
     options = {} if name == "grey" else {"subsampling": name}
     data = encode(image, restart_interval=3, **options)
     job = decoder._prepare(memoryview(data), 10**6)
-    layout, geometry = job.layout, job.geometry
+    single, geometry = job.single, job.geometry
+    layout = single.layout
     source = np.frombuffer(data, np.uint8)
-    plain, plain_around = guarded(source.size - job.start + bitio.PADDING, np.uint8, 0)
+    plain, plain_around = guarded(source.size - single.start + bitio.PADDING, np.uint8, 0)
     ends, numbers, offsets = np.zeros((3, geometry.mcus + 1), np.int64)
-    bitio.destuff(source, job.start, plain, ends, numbers, offsets)
+    bitio.destuff(source, single.start, plain, ends, numbers, offsets)
     coefficients, coefficients_around = guarded(64 * layout.blocks, np.int16, 0)
     extents, extents_around = guarded(layout.blocks, np.uint8, 0)
     samples, samples_around = guarded(layout.samples, np.uint8, 0)
-    out, out_around = guarded(strips.empty_picture(geometry, job.color).size, np.uint8, 0)
+    out, out_around = guarded(strips.empty_picture(geometry).size, np.uint8, 0)
     status = strips.decode_strips(
-        plain, ends, 3, geometry.mcus, job.plan, geometry.mcus_across, geometry.mcus_down,
-        scan.PLACES, *job.tables, np.zeros(scan.READER_FIELDS, np.int64), coefficients, extents,
-        job.qtables, layout.fields, samples, geometry.height, geometry.width,
-        strips.COLORS[job.color], out,
+        plain, ends, 3, geometry.mcus, single.plan, geometry.mcus_across, geometry.mcus_down,
+        scan.PLACES, *single.tables, np.zeros(scan.READER_FIELDS, np.int64), coefficients, extents,
+        single.qtables, layout.fields, samples, geometry.height, geometry.width,
+        job.color, out,
     )  # fmt: skip
     assert status == scan.OK
-    assert_same_picture(strips.shaped(out, geometry, job.color), decode(data))
+    assert_same_picture(strips.shaped(out, geometry), decode(data))
     assert not coefficients.any()
     for around in (plain_around, coefficients_around, extents_around, samples_around, out_around):
         assert (around[:256] == 0x55).all()

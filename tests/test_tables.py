@@ -7,8 +7,8 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml import decode
-from pyjpegml.decoder import SUBSAMPLINGS
 from pyjpegml.encoder import analyse, assemble, quantize_all
+from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.quantize import quantize
 from pyjpegml.tables import ROUNDING, Estimator, _quantize_block, closed_form_qtables

@@ -1,0 +1,133 @@
+"""The entropy-coded data of a scan, between its header and the next marker (T.81 B.1.1.5).
+
+:class:`Coded` takes the stuffing out (:func:`pyjpegml.bitio.destuff`), says which restart intervals
+are there, and where in the file a bit of them stands.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from . import bitio, markers, scan
+from .errors import JpegFormatError
+
+#: What the status of a scan decoder means.
+MEANINGS = {
+    scan.ENDED_EARLY: "entropy-coded data end early",
+    scan.BAD_CODE: "bits that are no Huffman code",
+    scan.RUN_TOO_LONG: "a run of zeros goes beyond the block",
+    scan.BAD_CATEGORY: "a DC category above 15",
+}
+
+
+class Coded:
+    """Entropy-coded data without their stuffing.
+
+    Parameters
+    ----------
+    view : memoryview
+        The whole file.
+    start : int
+        Offset of the first byte behind the scan header.
+    intervals : int
+        How many restart intervals there should be.
+
+    Attributes
+    ----------
+    plain : (n,) uint8
+        Bytes without stuffing, and PADDING.
+    ends : (found,) int64
+        End of each interval in `plain`.
+    numbers : (found,) int64
+        Number of the restart marker behind each; -1 for another marker, or the end of the data.
+    offsets : (found,) int64
+        Offset of that marker.
+    found : int
+        How many intervals there are, at most ``intervals + 1``.
+    end : int
+        Offset of the marker that ends the scan.
+    """
+
+    def __init__(self, view: memoryview, start: int, intervals: int) -> None:
+        self.view, self.start, self.intervals = view, start, intervals
+        data = np.frombuffer(view, np.uint8)
+        self.plain = np.empty(data.size - start + bitio.PADDING, np.uint8)
+        # no more intervals than asked for, and no more than the data can hold
+        ends, numbers, offsets = np.empty((3, min(intervals, data.size - start) + 1), np.int64)
+        found, end = bitio.destuff(data, start, self.plain, ends, numbers, offsets)
+        self.found, self.end = int(found), int(end)
+        if found > intervals:
+            self.end = markers.end_of_scan(view, self.end)
+        self.ends, self.numbers, self.offsets = (a[:found] for a in (ends, numbers, offsets))
+
+    def misnumbered(self) -> JpegFormatError | None:
+        """An error if a restart marker is not the one that should stand there (T.81 E.2.4)."""
+        expected = np.arange(min(self.found, self.intervals) - 1) % 8
+        for i in np.flatnonzero(self.numbers[: expected.size] != expected)[:1]:
+            return self._error(f"restart marker RST{self.numbers[i]} where RST{i % 8} should be", i)
+        return None
+
+    def miscounted(self) -> JpegFormatError | None:
+        """An error if there are not as many intervals as there should be."""
+        if self.found < self.intervals:
+            return self._error(
+                f"{self.found} restart intervals where {self.intervals} should be", self.found - 1
+            )
+        if self.found > self.intervals:
+            return self._error(
+                f"a restart marker behind the last of {self.intervals} intervals",
+                self.intervals - 1,
+            )
+        return None
+
+    def placed(self) -> tuple[npt.NDArray[np.int64], set[int]]:
+        """Which of the intervals that should be there were found, by the numbers of the markers.
+
+        Returns
+        -------
+        ends : (intervals,) int64
+            As the attribute, with an empty interval where one was lost.
+        lost : set of int
+        """
+        ends = np.empty(self.intervals, np.int64)
+        lost: set[int] = set()
+        place, start = 0, 0
+        for i in range(self.found):
+            if place >= self.intervals:
+                break
+            ends[place] = start = int(self.ends[i])
+            skipped = (int(self.numbers[i]) - place) % 8 if self.numbers[i] >= 0 else 0
+            gap = range(place + 1, min(place + 1 + skipped, self.intervals))
+            ends[gap.start : gap.stop] = start
+            lost.update(gap)
+            place = gap.stop
+        ends[place:] = start
+        lost.update(range(place, self.intervals))
+        return ends, lost
+
+    def broken(
+        self, status: int, reader: npt.NDArray[np.int64], mcus: int, interval: int
+    ) -> JpegFormatError:
+        """The error of a scan decoder that has stopped in an interval, at the reader's bit."""
+        start, read = self.start, int(reader[scan.BIT]) // 8
+        if interval > 0:
+            start = int(self.offsets[interval - 1]) + 2
+            read -= int(self.ends[interval - 1])
+        return JpegFormatError(
+            f"{MEANINGS[status]}, in MCU {reader[scan.MCU]} of {mcus}",
+            offset=self._stuffed_offset(start, read),
+            marker="SOS",
+        )
+
+    def _error(self, message: str, interval: int) -> JpegFormatError:
+        offset = int(self.offsets[min(interval, self.found - 1)])
+        return JpegFormatError(message, offset=offset, marker="SOS")
+
+    def _stuffed_offset(self, start: int, count: int) -> int:
+        """Where the `count`-th byte of an interval without its stuffing stands."""
+        text = bytes(self.view[start : start + 2 * count])
+        offset = count
+        while (further := count + text.count(b"\xff\0", 0, offset)) > offset:
+            offset = further
+        return min(start + offset, len(self.view))

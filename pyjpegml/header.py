@@ -1,0 +1,259 @@
+"""The head of a file: what it says about its picture before the first scan (T.81 Annex B).
+
+:func:`read_header` walks the marker segments up to there. A :class:`Stream` is the state of such a
+walk: which tables are valid now, and what was seen; the decoder takes one further, from scan to
+scan.
+
+Warnings, which are about things that do no harm to the pixels, are collected in the stream's list;
+nothing is printed, and there are no global switches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from . import markers
+from .errors import JpegFormatError
+from .huffman import HuffmanTable
+from .markers import Frame, Segment
+from .quantize import estimated_quality
+
+Buffer = bytes | bytearray | memoryview
+
+SUBSAMPLINGS = {
+    "4:4:4": ((1, 1), (1, 1), (1, 1)),
+    "4:2:2": ((2, 1), (1, 1), (1, 1)),
+    "4:2:0": ((2, 2), (1, 1), (1, 1)),
+    "4:4:0": ((1, 2), (1, 1), (1, 1)),
+}
+"""Sampling factors (H, V) of Y, Cb, Cr by the usual name."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about its picture before the first scan.
+
+    Attributes
+    ----------
+    width, height : int
+        In pixels; a height of 0 is only known behind the first scan (DNL).
+    process : str
+        Coding process, such as ``"baseline"`` or ``"progressive"`` (T.81 Table B.1).
+    precision : int
+        Bits of a sample.
+    components : tuple of markers.FrameComponent
+        Identifier, sampling factors and quantization table slot of each component.
+    subsampling : str
+        ``"4:2:0"`` and so on; ``"grey"`` for one component; else the factors, ``"2x2,1x2,1x1"``.
+    color : str
+        ``"grey"``, ``"YCbCr"``, ``"RGB"``, or ``"CMYK"`` or ``"YCCK"`` for four components.
+    qtables : dict of int to (8, 8) uint16
+        Quantization tables by slot, natural order.
+    quality : int or None
+        IJG quality nearest to the first component's table; None if that table is missing.
+    quality_exact : bool
+        Whether that table is exactly the one of this quality.
+    restart_interval : int
+        MCUs between restart markers, 0 for none.
+    jfif : bool
+        Whether there is a JFIF marker.
+    adobe_transform : int or None
+        Colour transform in an Adobe marker.
+    comments : tuple of bytes
+    warnings : tuple of str
+        What is not as it should be, but does no harm to the pixels.
+    """
+
+    width: int
+    height: int
+    process: str
+    precision: int
+    components: tuple[markers.FrameComponent, ...]
+    subsampling: str
+    color: str
+    qtables: dict[int, npt.NDArray[np.uint16]]
+    quality: int | None
+    quality_exact: bool
+    restart_interval: int
+    jfif: bool
+    adobe_transform: int | None
+    comments: tuple[bytes, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class Stream:
+    """State of a decoder that walks along a stream: the tables that are valid now (T.81 E.2.2)."""
+
+    data: memoryview
+    position: int = 0
+    frame: Frame | None = None
+    frame_segment: Segment | None = None
+    qtables: dict[int, npt.NDArray[np.uint16]] = field(default_factory=dict)
+    huffman_tables: dict[int, HuffmanTable] = field(default_factory=dict)
+    restart_interval: int = 0
+    jfif: bool = False
+    adobe: int | None = None
+    comments: list[bytes] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def next(self) -> Segment:
+        """The next segment, its tables taken over (T.81 Figure E.6, E.7)."""
+        segment = markers.next_segment(self.data, self.position, self.warnings)
+        self.position = segment.end
+        code = segment.code
+        if code == markers.DQT:
+            self.qtables.update(markers.parse_qtables(segment))
+        elif code == markers.DHT:
+            self.huffman_tables.update(markers.parse_huffman_tables(segment))
+        elif code == markers.DRI:
+            self.restart_interval = markers.parse_restart_interval(segment)
+        elif markers.is_frame(code):
+            if self.frame is not None:
+                raise segment.error("there is a second frame header; one is allowed")
+            self.frame = markers.parse_frame(segment)
+            self.frame_segment = segment
+        elif code == markers.COM:
+            self.comments.append(bytes(segment.payload))
+        elif code == markers.SOI:
+            raise JpegFormatError("a second start of image", offset=segment.offset, marker="SOI")
+        elif 0xD0 <= code <= 0xD7:
+            self.warnings.append(f"{segment.name} outside of a scan, at byte {segment.offset}")
+        elif markers.is_jfif(segment):
+            self.jfif = True
+        elif (transform := markers.adobe_transform(segment)) is not None:
+            self.adobe = transform
+        return segment
+
+    def to_scan(self) -> Segment:
+        """Walk to the next SOS segment and return it; the frame is known then."""
+        while True:
+            segment = self.next()
+            if segment.code == markers.EOI:
+                raise JpegFormatError(
+                    "the image ends before a scan", offset=segment.offset, marker="EOI"
+                )
+            if segment.code == markers.SOS:
+                if self.frame is None:
+                    raise JpegFormatError(
+                        "a scan before the frame header", offset=segment.offset, marker="SOS"
+                    )
+                return segment
+
+
+def view_of(data: Buffer) -> memoryview:
+    """The bytes of what a caller gave."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"JPEG data are bytes, bytearray or memoryview, not {type(data).__name__}")
+    return memoryview(data).cast("B").toreadonly()
+
+
+def open_stream(data: Buffer) -> Stream:
+    """A stream behind its SOI marker."""
+    view = view_of(data)
+    if bytes(view[:2]) != b"\xff\xd8":
+        found = bytes(view[:4]).hex(" ") or "nothing"
+        raise JpegFormatError(
+            f"not a JPEG: it should start with ff d8, and starts with {found}", offset=0
+        )
+    return Stream(view, position=2)
+
+
+def color_model(stream: Stream) -> str:
+    """What the components mean. A JFIF marker beats Adobe's; without either, identifiers tell."""
+    assert stream.frame is not None
+    identifiers = tuple(c.identifier for c in stream.frame.components)
+    count = len(identifiers)
+    if count == 1:
+        return "grey"
+    if count == 3:
+        if stream.jfif:
+            return "YCbCr"
+        if stream.adobe is not None:
+            return "RGB" if stream.adobe == 0 else "YCbCr"
+        lossless = stream.frame.sof in (3, 7, 11, 15)
+        return "RGB" if lossless or identifiers == (0x52, 0x47, 0x42) else "YCbCr"
+    if count == 4:
+        return "YCCK" if stream.adobe == 2 else "CMYK"
+    return f"{count} components"
+
+
+def subsampling_name(frame: Frame) -> str:
+    """The usual name of the sampling factors, or the factors."""
+    if len(frame.components) == 1:
+        return "grey"
+    h_max = max(c.h for c in frame.components)
+    v_max = max(c.v for c in frame.components)
+    if len(frame.components) == 3 and all(
+        h_max % c.h == 0 == v_max % c.v for c in frame.components
+    ):
+        ratios = tuple((h_max // c.h, v_max // c.v) for c in frame.components)
+        if ratios[0] == (1, 1) and ratios[1] == ratios[2]:
+            names = {
+                (1, 1): "4:4:4",
+                (2, 1): "4:2:2",
+                (2, 2): "4:2:0",
+                (1, 2): "4:4:0",
+                (4, 1): "4:1:1",
+            }
+            if ratios[1] in names:
+                return names[ratios[1]]
+    return ",".join(f"{c.h}x{c.v}" for c in frame.components)
+
+
+def header_of(stream: Stream) -> Header:
+    """What a stream knows at its first scan."""
+    frame = stream.frame
+    assert frame is not None
+    table = stream.qtables.get(frame.components[0].table)
+    quality, exact = (None, False) if table is None else estimated_quality(table)
+    return Header(
+        width=frame.width,
+        height=frame.height,
+        process=frame.process,
+        precision=frame.precision,
+        components=frame.components,
+        subsampling=subsampling_name(frame),
+        color=color_model(stream),
+        qtables=dict(stream.qtables),
+        quality=quality,
+        quality_exact=exact,
+        restart_interval=stream.restart_interval,
+        jfif=stream.jfif,
+        adobe_transform=stream.adobe,
+        comments=tuple(stream.comments),
+        warnings=tuple(stream.warnings),
+    )
+
+
+def read_header(data: Buffer) -> Header:
+    """Read what a JPEG says about its picture, without decoding it.
+
+    Parameters
+    ----------
+    data : bytes, bytearray or memoryview
+        A whole JPEG, or its beginning up to the first scan.
+
+    Returns
+    -------
+    Header
+        Also for processes that this version cannot decode.
+
+    Raises
+    ------
+    JpegFormatError
+        If the data are no JPEG, or break off before the first scan.
+
+    Examples
+    --------
+    >>> import numpy as np, pyjpegml
+    >>> header = pyjpegml.read_header(pyjpegml.encode(np.zeros((40, 60, 3), np.uint8), quality=90))
+    >>> header.width, header.height, header.process, header.subsampling, header.quality
+    (60, 40, 'baseline', '4:2:0', 90)
+    """
+    stream = open_stream(data)
+    stream.to_scan()
+    return header_of(stream)
