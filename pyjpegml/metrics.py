@@ -25,9 +25,20 @@ large numbers everywhere, as between a picture and a brighter one: relative to C
 weighs about ``mean(e)^2 * 1e-8``. So the mean square of ``mean(e)`` is summed up alongside, and if
 it is too large the plane is done again in double precision. Small planes always are.
 
-*By strips.* The Gaussian is separable. Rows are filtered horizontally into a ring of 11 rows, and
-each new row completes one row of windows; columns are taken in tiles, so that the ring stays in the
-cache. Nothing of the size of the picture is made but the planes of its scales.
+*By strips.* The Gaussian is separable. Each row of e and x is filtered horizontally into a strip of
+rows, squares and products being formed on the way; four rows of windows at a time are then filtered
+vertically from 14 rows of the strip, and summed up at once. Columns are taken in tiles, so that the
+strip stays in the cache. Means and variances of the original lie in the order in which that reads
+them. A score makes nothing of the size of the picture but its three channels apart, and the
+halvings of one channel at a time in float32: 4.3 bytes a pixel. Besides, each thread keeps a
+megabyte of scratch.
+
+*What it costs.* The Gaussian is symmetric: of 11 taps, those of equal weight are added before they
+are multiplied. Per sample, that makes 16 additions and multiplications for e and 27 each for e^2
+and x e across, 3 x 16 down, 1 for the error and 11 for the loss: FLOPS in all, four times that for
+a pixel of RGB with all scales. `bench/score.py` sets the speed beside what a core's multipliers
+can do (bench/score.md). Scratch starts on a line of the cache, because a vector of 512 bits that
+lies across two costs two loads; across, where the taps are neighbours, that cannot be helped.
 
 *Small pictures.* Five scales need 161 pixels a side. Below that, the scales that still hold a whole
 window are used, with the weights renormalised to the same sum, and l belongs to the coarsest of
@@ -43,12 +54,15 @@ published figures rest; scores agree within 1e-7 (tests/test_metrics.py).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._jit import kernel, summing
+from ._jit import inlined, kernel, summing
 
 AnyPlane = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
@@ -76,11 +90,20 @@ def _gaussian() -> npt.NDArray[np.float64]:
 
 WINDOW = _gaussian()
 
-#: Columns that are filtered together: a ring of 3 x 11 rows of them is 140 kB.
-TILE = 512
-#: Length of a row of the ring: rows whose starts are a multiple of 4 kB apart would all compete for
-#: the same few lines of the cache (several times slower).
-STRIDE = TILE + 24
+#: Operations on a sample of one scale (see above).
+FLOPS = 130
+
+#: Columns that are filtered together, at most.
+TILE = 1024
+#: Columns are made in multiples of this, so that no loop of vectors leaves a rest.
+LANES = 32
+#: Length of a row of scratch: whole lines of the cache, and rows that are not a multiple of 4 kB
+#: apart, which would all compete for the same few lines.
+STRIDE = TILE + 48
+#: Rows of windows that are made together: they share what they load.
+GROUP = 4
+#: Rows of windows after which the strip starts again at its top.
+STRIP = 16
 
 
 #: Planes of at most so many pixels are treated in double precision: where there are few windows,
@@ -147,85 +170,138 @@ def halve(plane, out):
 
 
 @summing
-def _filter_row(source, window, out):
-    """Horizontal Gaussian: ``out[i] = sum of window[t] * source[i + t]``."""
-    for i in range(out.size):
-        total = window[0] * source[i]
-        for t in range(1, TAPS):
-            total += window[t] * source[i + t]
-        out[i] = total
-
-
-@kernel
-def _accumulate(weight, source, out):
-    """``out += weight * source``."""
-    for i in range(out.size):
-        out[i] += weight * source[i]
-
-
-@kernel
-def moments(plane, window, row, square, ring, mean, variance):
-    """Mean and variance of every window of a plane.
+def _filter_row(errors, levels, window, columns, e, ee, xe):
+    """Horizontal Gaussian of e, e^2 and x e.
 
     Parameters
     ----------
-    plane : (h, w) uint8 or float32
-    window : (11,) float64
-    row, square : (w,) float64
-        Scratch.
-    ring : (2, 11, w - 10) float64
-        Scratch.
-    mean, variance : (h - 10, w - 10) float32 or float64
+    errors, levels : (columns + 10 or more,)
+    window : (6,)
+        The first half of the Gaussian and its middle.
+    columns : int
+    e, ee, xe : (columns or more,)
     """
-    columns = mean.shape[1]
-    for r in range(plane.shape[0]):
-        source = plane[r]
-        for i in range(source.size):
-            value = np.float64(source[i])
-            row[i] = value
-            square[i] = value * value
-        _filter_row(row, window, ring[0, r % TAPS])
-        _filter_row(square, window, ring[1, r % TAPS])
-        if r < TAPS - 1:
-            continue
-        first, second = row[:columns], square[:columns]
-        first[:] = 0.0
-        second[:] = 0.0
-        for t in range(TAPS):
-            slot = (r + 1 + t) % TAPS
-            _accumulate(window[t], ring[0, slot], first)
-            _accumulate(window[t], ring[1, slot], second)
-        mean_row, variance_row = mean[r + 1 - TAPS], variance[r + 1 - TAPS]
-        for i in range(columns):
-            mean_row[i] = first[i]
-            variance_row[i] = second[i] - first[i] * first[i]
+    w0, w1, w2, w3, w4, w5 = window[0], window[1], window[2], window[3], window[4], window[5]
+    for i in range(columns):
+        a0, a1, a2, a3, a4 = errors[i], errors[i + 1], errors[i + 2], errors[i + 3], errors[i + 4]
+        b0, b1, b2 = errors[i + 10], errors[i + 9], errors[i + 8]
+        b3, b4, c = errors[i + 7], errors[i + 6], errors[i + 5]
+        e[i] = (
+            w0 * (a0 + b0) + w1 * (a1 + b1) + w2 * (a2 + b2) + w3 * (a3 + b3) + w4 * (a4 + b4)
+            + w5 * c
+        )  # fmt: skip
+        ee[i] = (
+            w0 * (a0 * a0 + b0 * b0) + w1 * (a1 * a1 + b1 * b1) + w2 * (a2 * a2 + b2 * b2)
+            + w3 * (a3 * a3 + b3 * b3) + w4 * (a4 * a4 + b4 * b4) + w5 * (c * c)
+        )  # fmt: skip
+        xe[i] = (
+            w0 * (a0 * levels[i] + b0 * levels[i + 10])
+            + w1 * (a1 * levels[i + 1] + b1 * levels[i + 9])
+            + w2 * (a2 * levels[i + 2] + b2 * levels[i + 8])
+            + w3 * (a3 * levels[i + 3] + b3 * levels[i + 7])
+            + w4 * (a4 * levels[i + 4] + b4 * levels[i + 6])
+            + w5 * (c * levels[i + 5])
+        )
+
+
+@inlined
+def _fold(window, a, b, c, d, e, f, g, h, i, j, k):
+    """Gaussian of 11 values; those of equal weight are added first."""
+    return (
+        window[0] * (a + k) + window[1] * (b + j) + window[2] * (c + i)
+        + window[3] * (d + h) + window[4] * (e + g) + window[5] * f
+    )  # fmt: skip
 
 
 @summing
-def _window_losses(ring, weights, mean, variance, with_luminance, constants):
-    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error.
+def _filter_columns(strip, window, columns, first, second, third, fourth):
+    """Vertical Gaussian of GROUP rows of windows, from the 14 rows at the head of `strip`."""
+    w = (window[0], window[1], window[2], window[3], window[4], window[5])
+    for i in range(columns):
+        a, b, c = strip[i], strip[i + STRIDE], strip[i + 2 * STRIDE]
+        d, e, f = strip[i + 3 * STRIDE], strip[i + 4 * STRIDE], strip[i + 5 * STRIDE]
+        g, h, j = strip[i + 6 * STRIDE], strip[i + 7 * STRIDE], strip[i + 8 * STRIDE]
+        k, m, n = strip[i + 9 * STRIDE], strip[i + 10 * STRIDE], strip[i + 11 * STRIDE]
+        o, p = strip[i + 12 * STRIDE], strip[i + 13 * STRIDE]
+        first[i] = _fold(w, a, b, c, d, e, f, g, h, j, k, m)
+        second[i] = _fold(w, b, c, d, e, f, g, h, j, k, m, n)
+        third[i] = _fold(w, c, d, e, f, g, h, j, k, m, n, o)
+        fourth[i] = _fold(w, d, e, f, g, h, j, k, m, n, o, p)
 
-    `ring` (3, 11, n) holds the rows of e, e^2 and x e filtered horizontally, row r in slot r % 11;
-    `weights` (11,) the Gaussian turned accordingly; `constants` C1 and C2, all of one precision.
+
+@summing
+def _difference(other, plane, share, errors, levels):
+    """Rows of ``other - share * plane`` and of `plane`; exact: levels have 16 bits at the most."""
+    for i in range(plane.size):
+        level = np.float32(plane[i])
+        errors[i] = np.float32(other[i]) - share * level
+        levels[i] = level
+
+
+@kernel
+def _next_windows(other, plane, share, left, columns, top, window, rows, strips, means):
+    """Gaussian means of e, e^2 and x e in GROUP rows of windows, where e = other - share * plane.
+
+    Parameters
+    ----------
+    other, plane : (h, w) uint8 or float32
+    share : float32
+        1, or 0 for the moments of `other` itself.
+    left, columns : int
+        The windows from column `left` on; a multiple of LANES, at most TILE. Those that reach
+        beyond the plane are made of what the scratch held.
+    top : int
+        The first row of windows: from call to call 0, GROUP, 2 GROUP and so on.
+    window : (6,) float32 or float64
+        Half of the Gaussian. Its precision is that of the following.
+    rows : (2, STRIDE)
+        Scratch, finite.
+    strips : (3, (STRIP + 10) * STRIDE)
+        What is kept from call to call, finite: row r, filtered horizontally, in slot ``r - top +
+        top % STRIP``, which is at most STRIP + 9.
+    means : (3, GROUP, STRIDE)
+        Result.
     """
+    height, width = plane.shape
+    right = min(left + columns + TAPS - 1, width)
+    slot = top % STRIP
+    if slot == 0 and top > 0:
+        for q in range(3):
+            _copy(strips[q, STRIP * STRIDE :], strips[q, : (TAPS - 1) * STRIDE])
+    first = 0 if top == 0 else TAPS - 1
+    for k in range(first, min(GROUP + TAPS - 1, height - top)):
+        r, at = top + k, (slot + k) * STRIDE
+        _difference(other[r, left:right], plane[r, left:right], share, rows[0], rows[1])
+        _filter_row(
+            rows[0], rows[1], window, columns, strips[0, at:], strips[1, at:], strips[2, at:]
+        )
+    for q in range(3):
+        _filter_columns(
+            strips[q, slot * STRIDE :], window, columns,
+            means[q, 0], means[q, 1], means[q, 2], means[q, 3],
+        )  # fmt: skip
+
+
+@kernel
+def _copy(source, out):
+    """``out = source``, where they do not overlap."""
+    for i in range(out.size):
+        out[i] = source[i]
+
+
+@summing
+def _window_losses(e, ee, xe, mean, variance, with_luminance, constants):
+    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error."""
     c1, c2 = constants[0], constants[1]
     loss = cancelled = c1 - c1
-    errors, squares, products = ring[0], ring[1], ring[2]
     for i in range(mean.size):
-        e = weights[0] * errors[0, i]
-        ee = weights[0] * squares[0, i]
-        xe = weights[0] * products[0, i]
-        for t in range(1, TAPS):
-            e += weights[t] * errors[t, i]
-            ee += weights[t] * squares[t, i]
-            xe += weights[t] * products[t, i]
-        m = mean[i]
-        square = e * e
-        variance_e = ee - square
-        half = variance[i] + xe - m * e
+        error, m = e[i], mean[i]
+        square = error * error
+        variance_e = ee[i] - square
+        half = variance[i] + xe[i] - m * error
         contrast_loss = variance_e / (half + half + variance_e + c2)
         if with_luminance:
-            luminance_loss = square / (m * m + (m + e) * (m + e) + c1)
+            luminance_loss = square / (m * m + (m + error) * (m + error) + c1)
             loss += contrast_loss + luminance_loss - contrast_loss * luminance_loss
         else:
             loss += contrast_loss
@@ -235,27 +311,19 @@ def _window_losses(ring, weights, mean, variance, with_luminance, constants):
 
 @kernel
 def similarity_loss(
-    plane, other, mean, variance, with_luminance, window, constants, rows, ring, weights
-):
+    plane, other, statistics, with_luminance, window, constants, rows, strips, means
+):  # fmt: skip
     """Mean over all windows of 1 - cs, or of 1 - l cs, at one scale.
 
     Parameters
     ----------
     plane, other : (h, w) uint8 or float32, both alike
         Original, and picture to compare with it.
-    mean, variance : (h - 10, w - 10) float32 or float64
+    statistics : (tiles, h - 10, 2, n) float32 or float64
         Of the original (:func:`moments`).
     with_luminance : bool
-    window : (11,) float32 or float64
-        The Gaussian. Its precision, and that of all that follow, is what is reckoned in.
-    constants : (2,)
-        C1 and C2.
-    rows : (3, TILE + 10)
-        Scratch.
-    ring : (3, 11, STRIDE)
-        Scratch.
-    weights : (11,)
-        Scratch.
+    window, constants, rows, strips, means
+        A :class:`Workspace`, in the precision that is to be reckoned in.
 
     Returns
     -------
@@ -263,48 +331,92 @@ def similarity_loss(
     cancelled : float
         Mean over all windows of the squared mean error.
     """
-    height, width = mean.shape
+    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
+    tile = statistics.shape[3]
     total = total_cancelled = 0.0
-    for left in range(0, width, TILE):
-        columns = min(TILE, width - left)
-        e, ee, xe = rows[0, : columns + TAPS - 1], rows[1], rows[2]
-        for r in range(height + TAPS - 1):
-            other_row = other[r, left : left + columns + TAPS - 1]
-            plane_row = plane[r, left : left + columns + TAPS - 1]
-            for i in range(other_row.size):
-                x = np.float32(plane_row[i])
-                error = np.float32(other_row[i]) - x  # exact: levels have 16 bits at the most
-                e[i] = error
-                ee[i] = e[i] * e[i]
-                xe[i] = e[i] * x
-            slot = r % TAPS
-            for q in range(3):
-                _filter_row(rows[q], window, ring[q, slot, :columns])
-            if r < TAPS - 1:
-                continue
-            for t in range(TAPS):
-                weights[t] = window[(t - slot - 1) % TAPS]
-            top = r + 1 - TAPS
-            loss, cancelled = _window_losses(
-                ring, weights, mean[top, left : left + columns],
-                variance[top, left : left + columns], with_luminance, constants,
-            )  # fmt: skip
-            total += loss
-            total_cancelled += cancelled
+    for left in range(0, width, tile):
+        columns = min(tile, width - left)
+        padded = (columns + LANES - 1) // LANES * LANES
+        known = statistics[left // tile]
+        for top in range(0, height, GROUP):
+            _next_windows(
+                other, plane, np.float32(1.0), left, padded, top, window, rows, strips, means
+            )
+            for k in range(min(GROUP, height - top)):
+                loss, cancelled = _window_losses(
+                    means[0, k], means[1, k], means[2, k],
+                    known[top + k, 0, :columns], known[top + k, 1], with_luminance, constants,
+                )  # fmt: skip
+                total += loss
+                total_cancelled += cancelled
     return total / (height * width), total_cancelled / (height * width)
 
 
-class Workspace:
-    """Scratch of :func:`similarity_loss` in one precision."""
+@kernel
+def moments(plane, statistics, window, constants, rows, strips, means):
+    """Mean and variance of every window of a plane.
 
-    def __init__(self, precision: type[np.floating]) -> None:
-        self.arrays = (
-            WINDOW.astype(precision),
+    Parameters
+    ----------
+    plane : (h, w) uint8 or float32
+    statistics : (tiles, h - 10, 2, n) float32 or float64
+        Result: of each tile of n columns, of each row of windows, the means and the variances. The
+        last tile may have fewer columns than there is room for.
+    window, constants, rows, strips, means
+        A :class:`Workspace` of double precision.
+    """
+    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
+    tile = statistics.shape[3]
+    for left in range(0, width, tile):
+        columns = min(tile, width - left)
+        padded = (columns + LANES - 1) // LANES * LANES
+        for top in range(0, height, GROUP):
+            _next_windows(
+                plane, plane, np.float32(0.0), left, padded, top, window, rows, strips, means
+            )
+            for k in range(min(GROUP, height - top)):
+                first, second = means[0, k], means[1, k]
+                mean_row = statistics[left // tile, top + k, 0]
+                variance_row = statistics[left // tile, top + k, 1]
+                for i in range(columns):
+                    mean_row[i] = first[i]
+                    variance_row[i] = second[i] - first[i] * first[i]
+
+
+def _aligned(shape: tuple[int, ...], precision: type[np.floating]) -> npt.NDArray[Any]:
+    """Zeros that start where a line of the cache starts."""
+    size = math.prod(shape) * np.dtype(precision).itemsize
+    memory = np.zeros(size + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(precision).reshape(shape)
+
+
+_idle: dict[type[np.floating], list[tuple[npt.NDArray[Any], ...]]] = {
+    np.float32: [],
+    np.float64: [],
+}
+
+
+@contextmanager
+def workspace(precision: type[np.floating]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """The last arguments of :func:`similarity_loss` and :func:`moments`, kept for calls to come.
+
+    Each thread takes its own: two never have the same at one time.
+    """
+    try:
+        arrays = _idle[precision].pop()
+    except IndexError:
+        arrays = (
+            WINDOW[: TAPS // 2 + 1].astype(precision),
             np.array([C1, C2], precision),
-            np.zeros((3, TILE + TAPS - 1), precision),
-            np.empty((3, TAPS, STRIDE), precision),
-            np.empty(TAPS, precision),
+            _aligned((2, STRIDE), precision),
+            _aligned((3, (STRIP + TAPS - 1) * STRIDE), precision),
+            _aligned((3, GROUP, STRIDE), precision),
         )
+    try:
+        yield arrays
+    finally:
+        _idle[precision].append(arrays)
 
 
 @dataclass(frozen=True)
@@ -314,13 +426,19 @@ class Scale:
     Attributes
     ----------
     plane : (h, w) uint8 (finest scale) or float32
-    mean, variance : (h - 10, w - 10) float32 or float64
-        Of each window; in double precision if there are at most SMALL pixels.
+    statistics : (tiles, h - 10, 2, n) float32 or float64
+        Mean and variance of each window (:func:`moments`); in double precision if there are at most
+        SMALL pixels.
     """
 
     plane: AnyPlane
-    mean: npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    variance: npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    statistics: npt.NDArray[Any]
+
+    @property
+    def windows(self) -> tuple[int, int]:
+        """Rows and columns of windows."""
+        height, width = self.plane.shape
+        return height - TAPS + 1, width - TAPS + 1
 
 
 def check_picture(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -395,18 +513,17 @@ class Reference:
             raise ValueError(f"the pictures differ in shape: {self.shape} and {array.shape}")
         array = _continued(array)
         scores = np.ones(array.shape[2])
-        single, double = Workspace(np.float32), Workspace(np.float64)
         for c, (scales, plane) in enumerate(zip(self.channels, _planes(array), strict=True)):
             for s, scale in enumerate(scales):
                 if s:
                     plane = _halved(plane)
                 last = s == len(scales) - 1
-                given = scale.plane, plane, scale.mean, scale.variance, last
+                given = scale.plane, plane, scale.statistics, last
                 loss, cancelled = math.nan, math.inf
-                if scale.mean.dtype == np.float32 and not exact:
-                    loss, cancelled = similarity_loss(*given, *single.arrays)
+                if scale.statistics.dtype == np.float32 and not exact:
+                    loss, cancelled = _loss(np.float32, *given)
                 if cancelled > CANCELLATION:
-                    loss, _ = similarity_loss(*given, *double.arrays)
+                    loss, _ = _loss(np.float64, *given)
                 scores[c] *= max(1.0 - loss, 0.0) ** self.weights[s]
         return scores
 
@@ -425,20 +542,19 @@ def _planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
 
 
 def _scale(plane: AnyPlane) -> Scale:
-    height, width = plane.shape
-    size = (height - TAPS + 1, width - TAPS + 1)
+    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
+    tiles = -(-width // TILE)
+    tile = (-(-width // tiles) + LANES - 1) // LANES * LANES
     precision = np.float32 if plane.size > SMALL else np.float64
-    mean, variance = np.empty(size, precision), np.empty(size, precision)
-    moments(
-        plane,
-        WINDOW,
-        np.empty(width),
-        np.empty(width),
-        np.empty((2, TAPS, size[1])),
-        mean,
-        variance,
-    )
-    return Scale(plane, mean, variance)
+    statistics = _aligned((tiles, height, 2, tile), precision)
+    with workspace(np.float64) as scratch:
+        moments(plane, statistics, *scratch)
+    return Scale(plane, statistics)
+
+
+def _loss(precision: type[np.floating], *given: Any) -> tuple[float, float]:
+    with workspace(precision) as scratch:
+        return similarity_loss(*given, *scratch)
 
 
 def _halved(plane: AnyPlane) -> npt.NDArray[np.float32]:

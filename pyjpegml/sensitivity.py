@@ -39,6 +39,8 @@ from .metrics import C1, C2, TAPS, WINDOW, Reference
 
 #: Terms of the quadratic form: five scales and luminance.
 TERMS = 6
+#: Rows of windows that are kept; the longest band of a block has 18.
+RING = 32
 
 # squared factors with which an error of Y, Cb, Cr reaches R, G and B (T.871 clause 7)
 _TO_RGB = np.array([[1.0, 1.0, 1.0], [0.0, 0.344136**2, 1.772**2], [1.402**2, 0.714136**2, 0.0]])
@@ -174,6 +176,7 @@ def sampling_attenuation(across: int = 1, down: int = 1) -> npt.NDArray[np.float
     return out
 
 
+@lru_cache
 def block_bands(
     size: int, blocks: int, scale: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -201,52 +204,94 @@ def block_bands(
         pixel = (pixel + (n & 1)) >> 1
         n = (n + 1) >> 1
     windows = n - TAPS + 1
-    pixel = pixel.reshape(blocks, 8)
-    first = (pixel[:, 0] - TAPS + 1).clip(min=0)
-    band = np.zeros((blocks, (8 >> min(scale, 3)) + 2 * TAPS))
-    rows = np.arange(blocks)
-    for p in range(8):
-        for t in range(TAPS):
-            window = pixel[:, p] - t
-            inside = (window >= 0) & (window < windows)
-            np.add.at(band, (rows[inside], (window - first)[inside]), WINDOW[t] / 8)
+    first = (pixel[::8] - TAPS + 1).clip(min=0)
+    longest = (8 >> min(scale, 3)) + 2 * TAPS
+    window = pixel.reshape(blocks, 8, 1) - np.arange(TAPS)
+    inside = (window >= 0) & (window < windows)
+    cell = window - first[:, None, None] + longest * np.arange(blocks)[:, None, None]
+    weight = np.broadcast_to(WINDOW / 8, cell.shape)
+    band = np.bincount(cell[inside], weight[inside], blocks * longest).reshape(blocks, longest)
     used = int(np.flatnonzero(band.any(0))[-1]) + 1 if band.any() else 1
-    return first, np.ascontiguousarray(band[:, :used])
+    out = np.ascontiguousarray(band[:, :used], np.float64)
+    first.flags.writeable = out.flags.writeable = False
+    return first, out
+
+
+@kernel
+def _invert(values, squared, constants, out):
+    """``1 / (2 v + C)`` of a row of values, or of their squares."""
+    one, constant = constants[0], constants[1]
+    if squared:
+        for i in range(out.size):
+            square = values[i] * values[i]
+            out[i] = one / (square + square + constant)
+    else:
+        for i in range(out.size):
+            out[i] = one / (values[i] + values[i] + constant)
+
+
+@kernel
+def _accumulate(weight, source, out):
+    """``out += weight * source``."""
+    for i in range(out.size):
+        out[i] += weight * source[i]
 
 
 @kernel
 def weigh_blocks(
-    values, double, constant, first_row, row_band, first_column, column_band, line, out
-):
-    """``1 / (double * value + constant)`` averaged over blocks by the bands of both axes.
+    statistics, width, squared_mean, constants,
+    first_row, row_band, first_column, column_band, ring, line, out,
+):  # fmt: skip
+    """``1 / (2 v + C)`` averaged over blocks by the bands of both axes.
+
+    Every window is inverted once: block rows share what lies in the band of both.
 
     Parameters
     ----------
-    values : (h, w) float32 or float64
-        Variance of each window, or squared mean.
-    double, constant : float
+    statistics : (tiles, h, 2, n) float32 or float64
+        Of the windows, ``h`` by `width` of them (:class:`pyjpegml.metrics.Scale`).
+    width : int
+    squared_mean : bool
+        Take the squared mean of each window for v, and not its variance.
+    constants : (2,)
+        1 and C, of the precision of `statistics`, as are all of the following.
     first_row, row_band, first_column, column_band
-        From :func:`block_bands`.
-    line : (w,) float64
+        From :func:`block_bands`; bands of at most RING rows.
+    ring : (RING, n)
+        Scratch.
+    line : (n,)
         Scratch.
     out : (block rows, block columns) float64
+        The averages are added to what is there.
     """
-    height, width = values.shape
-    for by in range(out.shape[0]):
-        line[:] = 0.0
-        for t in range(row_band.shape[1]):
-            weight, row = row_band[by, t], first_row[by] + t
-            if weight == 0.0 or row >= height:
-                continue
-            source = values[row]
-            for i in range(width):
-                line[i] += weight / (double * np.float64(source[i]) + constant)
-        for bx in range(out.shape[1]):
-            start = first_column[bx]
-            total = 0.0
-            for t in range(min(column_band.shape[1], width - start)):
-                total += column_band[bx, t] * line[start + t]
-            out[by, bx] = total
+    tiles, height, _, tile = statistics.shape
+    statistic = 0 if squared_mean else 1
+    for number in range(tiles):
+        left = number * tile
+        columns = min(tile, width - left)
+        made = 0
+        outside = 0  # blocks whose bands end before this tile
+        while first_column[outside] + column_band.shape[1] <= left:
+            outside += 1
+        for by in range(out.shape[0]):
+            top = first_row[by]
+            bottom = min(top + row_band.shape[1], height)
+            for r in range(max(made, top), bottom):
+                values = statistics[number, r, statistic]
+                _invert(values[:columns], squared_mean, constants, ring[r % RING, :columns])
+            made = max(made, bottom)
+            for i in range(columns):
+                line[i] = 0.0
+            for r in range(top, bottom):
+                _accumulate(row_band[by, r - top], ring[r % RING, :columns], line[:columns])
+            for bx in range(outside, out.shape[1]):
+                start = first_column[bx] - left
+                if start >= columns:
+                    break
+                total = 0.0
+                for t in range(max(-start, 0), min(column_band.shape[1], columns - start)):
+                    total += column_band[bx, t] * line[start + t]
+                out[by, bx] += total
 
 
 def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[np.float64]]:
@@ -268,19 +313,24 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
     rows, columns = -(-height // 8), -(-width // 8)
     maps = np.zeros((len(reference.channels), rows, columns, TERMS))
     for s, weight in enumerate(reference.weights):
-        bands = [
-            *block_bands(max(height, TAPS), rows, s),
-            *block_bands(max(width, TAPS), columns, s),
-        ]
+        precision = reference.channels[0][s].statistics.dtype
+        first_row, row_band = block_bands(max(height, TAPS), rows, s)
+        first_column, column_band = block_bands(max(width, TAPS), columns, s)
+        bands = first_row, row_band.astype(precision), first_column, column_band.astype(precision)
+        terms = [(s, False, C2)]
+        if s == len(reference.weights) - 1:
+            terms.append((TERMS - 1, True, C1))
         for c, scales in enumerate(reference.channels):
-            scale = scales[s]
-            line, out = np.empty(scale.mean.shape[1]), np.empty((rows, columns))
-            factor = weight / scale.mean.size / 4.0**s  # A counts finest pixels, 4**s to a window
-            weigh_blocks(scale.variance, 2.0, C2, *bands, line, out)
-            maps[c, :, :, s] = factor * out
-            if s == len(reference.weights) - 1:
-                weigh_blocks(scale.mean * scale.mean, 2.0, C1, *bands, line, out)
-                maps[c, :, :, 5] = factor * out
+            statistics, (down, across) = scales[s].statistics, scales[s].windows
+            factor = weight / (down * across) / 4.0**s  # A counts finest pixels, 4**s to a window
+            ring = np.empty((RING, statistics.shape[3]), precision)
+            for term, squared_mean, constant in terms:
+                out = np.zeros((rows, columns))
+                constants = np.array([1.0, constant], precision)
+                weigh_blocks(
+                    statistics, across, squared_mean, constants, *bands, ring, ring[0].copy(), out
+                )
+                maps[c, :, :, term] = factor * out
     mixed = [maps[0]] if len(maps) == 1 else list(np.tensordot(_TO_RGB / 3, maps, 1))
     weights = []
     for plane, full in zip(geometry.planes, mixed, strict=True):

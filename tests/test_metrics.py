@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -71,7 +73,9 @@ def test_equals_the_definition(first, second, h, w, seed):
     assert ms_ssim(a, b) == pytest.approx(oracle(a, b), abs=1e-7)
 
 
-@pytest.mark.parametrize("size", [(161, 161), (161, 400), (257, 163), (530, 1100)])
+@pytest.mark.parametrize(
+    "size", [(161, 161), (161, 400), (257, 163), (530, 1100), (177, 1034), (170, 2083)]
+)
 def test_five_scales_equal_the_definition(size):
     a = picture("waves", *size, 5)
     for b in (picture("noise", *size, 6), np.roll(a, 1, 0), 255 - a, a // 8 * 8):
@@ -154,3 +158,12 @@ def test_psnr():
     a = np.zeros((8, 8), np.uint8)
     assert psnr(a, a) == float("inf")
     assert psnr(a, a + 1) == pytest.approx(20 * np.log10(255))
+
+
+def test_threads_do_not_share_scratch():
+    a = picture("waves", 300, 500, 1)
+    others = [picture("waves", 300, 500, seed) for seed in range(2, 6)]
+    reference = Reference(a)
+    wanted = [reference.score(b) for b in others]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(reference.score, others * 8)) == wanted * 8

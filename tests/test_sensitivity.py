@@ -8,7 +8,7 @@ from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
-from pyjpegml.metrics import WINDOW, Reference, scale_count
+from pyjpegml.metrics import C1, C2, WINDOW, Reference, scale_count
 from pyjpegml.sensitivity import (
     basis_energy,
     block_bands,
@@ -143,3 +143,28 @@ def test_attenuation_is_none_at_full_size_and_grows_with_frequency():
     assert lost[0, 0] == pytest.approx(0, abs=1e-6)
     assert np.all(np.diff(lost, axis=0) > 0)
     assert np.all(np.diff(lost, axis=1) > 0)
+
+
+@pytest.mark.parametrize("size", [(45, 61), (170, 1300), (33, 2200)])
+def test_maps_are_banded_products_over_tiles_of_windows(size):
+    """The fused kernel against whole matrices: rows @ (1 / (2 v + C)) @ columns."""
+    image = natural(*size)[:, :, 0].copy()
+    reference = Reference(image)
+    (got,) = block_weights(reference, Geometry(size[1], size[0], [(1, 1)]))
+    for s, (scale, weight) in enumerate(zip(reference.channels[0], reference.weights, strict=True)):
+        down, across = scale.windows
+        by_row = scale.statistics.transpose(2, 1, 0, 3).reshape(2, down, -1)[:, :, :across]
+        mean, variance = by_row.astype(float)
+        bands = []
+        for n, windows in zip(size, (down, across), strict=True):
+            first, band = block_bands(n, -(-n // 8), s)
+            full = np.zeros((len(first), windows + band.shape[1]))
+            for b in range(len(first)):
+                full[b, first[b] : first[b] + band.shape[1]] = band[b]
+            bands.append(full[:, :windows])
+        terms = [(s, 1 / (2 * variance + C2))]
+        if s == len(reference.weights) - 1:
+            terms.append((5, 1 / (2 * mean**2 + C1)))
+        for term, inverse in terms:
+            wanted = weight / (down * across) / 4**s * (bands[0] @ inverse @ bands[1].T)
+            np.testing.assert_allclose(got[:, :, term], wanted, rtol=2e-6, atol=1e-15)
