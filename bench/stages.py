@@ -31,7 +31,7 @@ from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
 from pyjpegml.sampling import downsample
 from pyjpegml.stretches import transform_stretch
-from pyjpegml.strips import Layout, empty_picture, paint_rows, repeat_borders, shaped
+from pyjpegml.strips import YCBCR, Layout, empty_picture, paint_rows, repeat_borders, shaped
 
 SAMPLING = "4:2:0"
 
@@ -187,7 +187,7 @@ class Decoding:
     """
 
     def __init__(self, data: bytes) -> None:
-        job = _prepare(memoryview(data), MAX_PIXELS)
+        job = _prepare(memoryview(data), None, MAX_PIXELS)
         geometry, single = job.geometry, job.single
         if single is None:
             raise ValueError("a file of several scans")
@@ -200,7 +200,7 @@ class Decoding:
         coefficients = np.zeros(64 * layout.blocks, np.int16)
         extents = np.zeros(layout.blocks, np.uint8)
         samples = np.empty(layout.samples, np.uint8)
-        out = empty_picture(geometry)
+        out = empty_picture(geometry, YCBCR)
         self.pixels = shaped(out, geometry)
         offsets_of_dc = np.zeros(scan.READER_FIELDS, np.int64)
 
@@ -230,16 +230,7 @@ class Decoding:
                 repeat_borders(samples, part, 0, plane.height)
 
         def paint() -> None:
-            paint_rows(
-                samples,
-                layout.fields,
-                0,
-                geometry.height,
-                geometry.width,
-                job.color,
-                out,
-                0,
-            )
+            paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, YCBCR, out, 0)
 
         destuff()
         read()

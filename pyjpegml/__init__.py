@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import JpegError, JpegFormatError, JpegLimitError, JpegUnsupportedError
 
 if TYPE_CHECKING:
-    from .decoder import Report, decode, decode_partial
+    from .decoder import Coefficients, Report, decode, decode_coefficients, decode_partial
     from .encoder import encode
     from .header import Header, read_header
     from .metrics import ms_ssim
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Coefficients",
     "Header",
     "JpegError",
     "JpegFormatError",
@@ -30,6 +31,7 @@ __all__ = [
     "Result",
     "compress",
     "decode",
+    "decode_coefficients",
     "decode_partial",
     "encode",
     "ms_ssim",
@@ -37,11 +39,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "Coefficients": "decoder",
     "Header": "header",
     "Report": "decoder",
     "Result": "rate",
     "compress": "rate",
     "decode": "decoder",
+    "decode_coefficients": "decoder",
     "decode_partial": "decoder",
     "encode": "encoder",
     "ms_ssim": "metrics",

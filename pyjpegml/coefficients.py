@@ -104,6 +104,11 @@ class Geometry:
         self.size = offset
 
     @property
+    def whole_ratios(self) -> bool:
+        """Whether one sample of each component covers whole columns and rows of the picture."""
+        return all(self.h_max % p.h == 0 == self.v_max % p.v for p in self.planes)
+
+    @property
     def mcus(self) -> int:
         """MCUs of an interleaved scan of all components."""
         return self.mcus_across * self.mcus_down

@@ -22,6 +22,7 @@ Numba turns a flat index into vector code and a pair of indexes not; planes are 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ._jit import kernel
 from .simd import concatenate, pack, vector_function
@@ -259,3 +260,20 @@ def ycck_to_cmyk(samples, y, cb, cr, k, width, out, position):
     """
     for x in range(0, width, 64):
         _ycck_64(samples, y + x, cb + x, cr + x, k + x, out, position + 4 * x)
+
+
+def cmyk_to_rgb(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """RGB of inks on white paper, without a profile: each ink takes its part of what K leaves.
+
+    Parameters
+    ----------
+    picture : (h, w, 4) uint8
+        0 is no ink.
+
+    Returns
+    -------
+    (h, w, 3) uint8
+    """
+    paper = 255 - picture.astype(np.uint16)
+    rgb: npt.NDArray[np.uint8] = ((paper[..., :3] * paper[..., 3:] + 127) // 255).astype(np.uint8)
+    return rgb

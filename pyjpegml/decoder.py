@@ -25,11 +25,12 @@ import numpy.typing as npt
 from . import markers, scan, strips
 from .coded import Coded
 from .coefficients import Geometry
+from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .header import Buffer, Stream, color_model, open_stream, subsampling_name, view_of
+from .header import Data, Header, Stream, color_model, header_of, open_stream, view_of
 from .huffman import DecodingTables, decoding_tables
 from .markers import Frame, ScanHeader, Segment
-from .scans import Scans, used_tables
+from .scans import MAX_SCANS, Scans, used_tables
 from .stretches import Rounds
 from .strips import SLACK, Layout, decode_strips, empty_picture, finish_strips, shaped
 from .threads import Crew, check_threads, useful_threads
@@ -37,8 +38,8 @@ from .threads import Crew, check_threads, useful_threads
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
 
-#: Most scans that a picture may have unless the caller allows more.
-MAX_SCANS = 500
+#: Pixels that are decoded in one go: in between, a call can be interrupted.
+CALL_PIXELS = 1 << 22
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 19
@@ -48,8 +49,11 @@ LARGEST_HEAD = 4096
 
 
 def decode(
-    data: Buffer,
+    data: Data,
     *,
+    color: str | None = None,
+    tables: Data | None = None,
+    out: npt.NDArray[np.uint8] | None = None,
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
@@ -57,14 +61,21 @@ def decode(
     """Decode a JPEG to pixels.
 
     Sequential files with Huffman codes and 8 bits a sample, of one to four components, with any
-    sampling factors whose ratios are whole numbers, in one scan or several; anything else is
-    refused by name. Pixels are equal to those of libjpeg-turbo (accurate inverse DCT, triangle
-    upsampling).
+    sampling factors, in one scan or several; anything else is refused by name. Pixels are equal to
+    those of libjpeg-turbo (accurate inverse DCT, triangle upsampling).
 
     Parameters
     ----------
-    data : bytes, bytearray or memoryview
+    data : bytes, buffer or binary file
         A whole JPEG. What follows its end is not looked at.
+    color : str, optional
+        ``"RGB"``, ``"grey"`` or ``"YCbCr"``, to which other models are converted (CMYK without a
+        profile, so that colours are approximate); ``"stored"`` for the components as they are, only
+        upsampled. By default grey, RGB or CMYK, whatever the file is.
+    tables : bytes, buffer or binary file, optional
+        A stream of tables, for files that come without theirs (T.81 B.5).
+    out : uint8 array, optional
+        Where to put the pixels, and what is returned then; of the right shape.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. Small pictures never
         use more than one.
@@ -87,6 +98,8 @@ def decode(
         If they use a feature that this version cannot decode.
     JpegLimitError
         If the picture is larger than `max_pixels`, or has more scans than `max_scans`.
+    TypeError, ValueError
+        If an argument is not as described.
 
     Examples
     --------
@@ -96,21 +109,33 @@ def decode(
     ((20, 30), 77)
     """
     check_threads(threads)
+    _check_color(color)
     view = view_of(data)
+    other = None if tables is None else view_of(tables)
     size = markers.head_size(view)
-    if 0 < size <= LARGEST_HEAD:
+    job = None
+    if 0 < size <= LARGEST_HEAD and other is None:
         job = _remembered(bytes(view[:size]), max_pixels)
-    else:
-        job = _prepare(view, max_pixels)
+    if job is None:
+        job = _prepare(view, other, max_pixels)
     pixels = job.frame.width * job.frame.height
+    painting = _painting(job, color)
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         if job.single is not None:
-            picture, position = _decode_single(view, job, job.single, crew)
+            picture, position = _decode_single(view, job, job.single, painting, crew)
             _to_end(Stream(view, position, job.frame))
-            return picture
-        stream = open_stream(view)
-        scans = Scans(stream, stream.to_scan(), max_scans)
-        return _paint(scans, job.color, crew)
+        else:
+            stream = open_stream(view, other)
+            picture = _paint(Scans(stream, stream.to_scan(), max_scans), painting, crew)
+    picture = _converted(picture, job.model, color)
+    if out is None:
+        return picture
+    if out.shape != picture.shape or out.dtype != picture.dtype:
+        raise ValueError(
+            f"out is to be {picture.shape} {picture.dtype}; this one is {out.shape} {out.dtype}"
+        )
+    out[...] = picture
+    return out
 
 
 @dataclass(frozen=True)
@@ -141,8 +166,10 @@ class Report:
 
 
 def decode_partial(
-    data: Buffer,
+    data: Data,
     *,
+    color: str | None = None,
+    tables: Data | None = None,
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
@@ -154,7 +181,7 @@ def decode_partial(
 
     Parameters
     ----------
-    data, threads, max_pixels, max_scans
+    data, color, tables, threads, max_pixels, max_scans
         As for :func:`decode`.
 
     Returns
@@ -178,16 +205,83 @@ def decode_partial(
     ((20, 30), False, True)
     """
     check_threads(threads)
+    _check_color(color)
     view = view_of(data)
-    job = _prepare(view, max_pixels)
-    stream = open_stream(view)
+    other = None if tables is None else view_of(tables)
+    job = _prepare(view, other, max_pixels)
+    stream = open_stream(view, other)
     problems: list[JpegFormatError] = []
     scans = Scans(stream, stream.to_scan(), max_scans, problems)
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        picture = _paint(scans, job.color, crew)
+        picture = _paint(scans, _painting(job, color), crew)
     tally = scans.tally
-    return picture, Report(tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound)
+    return _converted(picture, job.model, color), Report(
+        tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
+    )
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """The quantized coefficients of a picture: what a JPEG holds, nothing lost.
+
+    Attributes
+    ----------
+    components : list of (down, across, 8, 8) int16
+        Blocks of each component, rows of blocks first; frequencies in natural order: [v, u].
+    qtables : list of (8, 8) uint16
+        Of each component.
+    header : Header
+    """
+
+    components: list[npt.NDArray[np.int16]]
+    qtables: list[npt.NDArray[np.uint16]]
+    header: Header
+
+
+def decode_coefficients(
+    data: Data,
+    *,
+    tables: Data | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_scans: int = MAX_SCANS,
+) -> Coefficients:
+    """Decode a JPEG to its quantized DCT coefficients.
+
+    Parameters
+    ----------
+    data, tables, max_pixels, max_scans
+        As for :func:`decode`.
+
+    Returns
+    -------
+    Coefficients
+
+    Raises
+    ------
+    JpegError
+        As :func:`decode`.
+
+    Examples
+    --------
+    >>> import numpy as np, pyjpegml
+    >>> data = pyjpegml.encode(np.full((20, 30), 77, np.uint8), quality=90)
+    >>> (luma,) = pyjpegml.decode_coefficients(data).components
+    >>> luma.shape, luma.any(axis=(0, 1)).sum()
+    ((3, 4, 8, 8), 1)
+    """
+    view = view_of(data)
+    other = None if tables is None else view_of(tables)
+    _prepare(view, other, max_pixels)
+    stream = open_stream(view, other)
+    sos = stream.to_scan()
+    header = header_of(stream)
+    scans = Scans(stream, sos, max_scans)
+    components = []
+    for i, plane in enumerate(scans.geometry.planes):
+        blocks = scans.geometry.view(scans.coefficients, i)[: plane.down, : plane.across]
+        components.append(blocks.reshape(plane.down, plane.across, 8, 8))
+    return Coefficients(components, scans.component_qtables(), header)
 
 
 @dataclass(frozen=True)
@@ -223,35 +317,42 @@ class Job:
     Attributes
     ----------
     frame : Frame
-    color : int
-        What the components mean (:mod:`pyjpegml.strips`).
+    model : str
+        What the components mean, as in :class:`Header`.
+    inverted : bool
+        Whether CMYK is stored as Adobe's programs do: 255 is no ink.
     geometry : Geometry
     single : Single or None
         The scan, if it holds the whole picture.
     """
 
     frame: Frame
-    color: int
+    model: str
+    inverted: bool
     geometry: Geometry
     single: Single | None
 
 
 @lru_cache(maxsize=16)
-def _remembered(head: bytes, max_pixels: int) -> Job:
-    """What :func:`_prepare` makes of a head, remembered.
+def _remembered(head: bytes, max_pixels: int) -> Job | None:
+    """What :func:`_prepare` makes of a head, remembered; None if the height is not there.
 
     Many pictures of one kind have the same head; to read it and to build its tables would take
     longer than to decode them.
     """
-    return _prepare(memoryview(head), max_pixels)
+    stream = open_stream(memoryview(head))
+    stream.to_scan()
+    if stream.frame is not None and stream.frame.height == 0:
+        return None
+    return _prepare(memoryview(head), None, max_pixels)
 
 
-def _prepare(data: memoryview, max_pixels: int) -> Job:
+def _prepare(data: memoryview, tables: memoryview | None, max_pixels: int) -> Job:
     """Read everything up to the first scan, and see that this version can decode it.
 
     No memory for the picture is allocated yet.
     """
-    stream = open_stream(data)
+    stream = open_stream(data, tables)
     sos = stream.to_scan()
     frame, segment = stream.frame, stream.frame_segment
     assert frame is not None and segment is not None
@@ -266,7 +367,7 @@ def _prepare(data: memoryview, max_pixels: int) -> Job:
     if frame.precision != 8:
         raise unsupported(f"{frame.precision} bits a sample are not supported; 8 are")
     if frame.height == 0:
-        raise unsupported("a height that is defined behind the scan (DNL) is not supported")
+        raise segment.error("the height is 0, and there is no DNL segment behind the scan", 1)
     if frame.width * frame.height > max_pixels:
         raise JpegLimitError(
             f"{frame.width}x{frame.height} is {frame.width * frame.height} pixels; "
@@ -278,27 +379,51 @@ def _prepare(data: memoryview, max_pixels: int) -> Job:
     if count > 4:
         raise unsupported(f"{count} components are not supported; 1 to 4 are")
     geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
-    for plane in geometry.planes:
-        if geometry.h_max % plane.h or geometry.v_max % plane.v:
-            raise unsupported(
-                f"sampling {subsampling_name(frame)} is not supported; the largest factors are to "
-                "be multiples of the others"
-            )
-    header = markers.parse_scan(sos)
-    single = _single(stream, sos, header, geometry)
-    return Job(frame, _painting(stream), geometry, single)
+    single = _single(stream, sos, markers.parse_scan(sos), geometry)
+    return Job(frame, color_model(stream), stream.adobe is not None, geometry, single)
 
 
-def _painting(stream: Stream) -> int:
-    """How a picture is painted (:mod:`pyjpegml.strips`)."""
-    inverted = stream.adobe is not None
-    return {
-        "grey": strips.GREY,
-        "YCbCr": strips.YCBCR,
-        "RGB": strips.RGB,
-        "YCCK": strips.YCCK,
-        "CMYK": strips.INVERTED_CMYK if inverted else strips.CMYK,
-    }.get(color_model(stream), strips.OTHER)
+COLORS = ("RGB", "grey", "YCbCr", "stored")
+
+
+def _check_color(color: str | None) -> None:
+    if color is not None and color not in COLORS:
+        raise ValueError(f"color is one of {', '.join(COLORS)}, or None; not {color!r}")
+
+
+def _painting(job: Job, color: str | None) -> int:
+    """How the components are painted (:mod:`pyjpegml.strips`), before :func:`_converted`."""
+    count = len(job.frame.components)
+    if count == 1 or (color == "grey" and job.model == "YCbCr"):
+        return strips.GREY
+    if color == "stored" or (color == "YCbCr" and job.model == "YCbCr"):
+        return {3: strips.RGB, 4: strips.CMYK}.get(count, strips.OTHER)
+    if job.model == "CMYK":
+        return strips.INVERTED_CMYK if job.inverted else strips.CMYK
+    paintings = {"YCbCr": strips.YCBCR, "RGB": strips.RGB, "YCCK": strips.YCCK}
+    return paintings.get(job.model, strips.OTHER)
+
+
+def _converted(
+    picture: npt.NDArray[np.uint8], model: str, color: str | None
+) -> npt.NDArray[np.uint8]:
+    """A painted picture in the colours that were asked for."""
+    if color in (None, "stored") or color == model or (model == "YCbCr" and color != "RGB"):
+        return picture
+    if model == "grey":
+        first, *others = (picture, picture, picture) if color == "RGB" else (picture, 128, 128)
+        return np.stack(np.broadcast_arrays(first, *others), axis=-1).astype(np.uint8)
+    if picture.ndim != 3 or picture.shape[2] == 2:
+        raise JpegUnsupportedError(f'{model} cannot be converted to {color}; it can be "stored"')
+    if picture.shape[2] == 4:
+        picture = cmyk_to_rgb(picture)
+    if color == "RGB":
+        return picture
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    rgb = np.ascontiguousarray(picture).reshape(picture.shape[0], -1)
+    rgb.flags.writeable = False
+    rgb_to_ycbcr(rgb, *planes)
+    return planes[0] if color == "grey" else np.moveaxis(planes, 0, 2)
 
 
 def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry) -> Single | None:
@@ -306,6 +431,8 @@ def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry
     frame = stream.frame
     assert frame is not None
     if [c[0] for c in header.components] != [c.identifier for c in frame.components]:
+        return None
+    if not geometry.whole_ratios:
         return None
     if len(geometry.planes) > 1 and sum(plane.h * plane.v for plane in geometry.planes) > 10:
         raise sos.error("an MCU has more than 10 blocks")  # T.81 B.2.3
@@ -322,7 +449,7 @@ def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry
 
 
 def _decode_single(
-    view: memoryview, job: Job, single: Single, crew: Crew
+    view: memoryview, job: Job, single: Single, painting: int, crew: Crew
 ) -> tuple[npt.NDArray[np.uint8], int]:
     """Pixels of the one scan, and the offset of the marker that ends it."""
     geometry, restart = job.geometry, single.restart_interval
@@ -331,24 +458,29 @@ def _decode_single(
     coded = Coded(view, single.start, intervals)
     if error := coded.misnumbered():
         raise error
-    out = empty_picture(geometry)
+    out = empty_picture(geometry, painting)
     if len(crew) > 1 and coded.found == intervals:
         rounds = Rounds(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
-            job.color, out, crew,
+            painting, out, crew,
         )  # fmt: skip
         if rounds.run():
             return shaped(out, geometry), coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)
     there = min(mcus, coded.found * restart) if restart else mcus
-    status = decode_strips(
-        coded.plain, coded.ends, restart, there, single.plan, geometry.mcus_across,
-        geometry.mcus_down, scan.PLACES, *single.tables, reader,
-        np.zeros(64 * layout.blocks, np.int16), np.zeros(layout.blocks, np.uint8), single.qtables,
-        layout.fields, np.empty(layout.samples, np.uint8), geometry.height, geometry.width,
-        job.color, out,
-    )  # fmt: skip
+    coefficients = np.zeros(64 * layout.blocks, np.int16)
+    extents, samples = np.zeros(layout.blocks, np.uint8), np.empty(layout.samples, np.uint8)
+    rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * geometry.width)), scan.OK
+    for first in range(0, geometry.mcus_down, rows):
+        status = decode_strips(
+            first, min(first + rows, geometry.mcus_down), coded.plain, coded.ends, restart, there,
+            single.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES, *single.tables,
+            reader, coefficients, extents, single.qtables, layout.fields, samples,
+            geometry.height, geometry.width, painting, out,
+        )  # fmt: skip
+        if status != scan.OK:
+            break
     if status != scan.OK:
         raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
     if error := coded.miscounted():
@@ -359,14 +491,14 @@ def _decode_single(
 def _paint(scans: Scans, color: int, crew: Crew) -> npt.NDArray[np.uint8]:
     """Pixels of stored coefficients; each thread makes some rows of MCUs."""
     geometry = scans.geometry
-    out = empty_picture(geometry)
+    if not geometry.whole_ratios:
+        return _paint_nearest(scans, color)
+    out = empty_picture(geometry, color)
     line = (out.size - SLACK) // geometry.height
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
     for fields, plane in zip(stored, geometry.planes, strict=True):
         fields[strips.BLOCKS], fields[strips.CHUNK_STRIDE] = plane.offset // 64, plane.stride
-    qtables = np.array(
-        [np.zeros(64) if table is None else table.reshape(64) for table in scans.qtables], np.int32
-    )
+    qtables = np.array([table.reshape(64) for table in scans.component_qtables()], np.int32)
     layout = Layout(geometry)
     rows, strip = geometry.mcus_down, 8 * geometry.v_max
 
@@ -386,6 +518,22 @@ def _paint(scans: Scans, color: int, crew: Crew) -> npt.NDArray[np.uint8]:
 
     crew.all(paint)
     return shaped(out, geometry)
+
+
+def _paint_nearest(scans: Scans, color: int) -> npt.NDArray[np.uint8]:
+    """Pixels of components whose sizes are no whole parts of the picture's, such as 2 : 3 columns.
+
+    No rule says how to make them; each pixel takes the sample that covers it.
+    """
+    geometry = scans.geometry
+    full = Geometry(geometry.width, geometry.height, [(1, 1)] * len(geometry.planes))
+    planes = geometry.reconstruct(scans.coefficients, scans.component_qtables())
+    y, x = np.arange(geometry.height), np.arange(geometry.width)
+    whole = [
+        plane[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
+        for plane, part in zip(planes, geometry.planes, strict=True)
+    ]
+    return strips.picture(full, whole, color)
 
 
 def _to_end(stream: Stream) -> None:

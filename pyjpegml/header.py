@@ -10,7 +10,10 @@ nothing is printed, and there are no global switches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from mmap import mmap
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +24,8 @@ from .huffman import HuffmanTable
 from .markers import Frame, Segment
 from .quantize import estimated_quality
 
-Buffer = bytes | bytearray | memoryview
+#: What functions take as the data of a file: anything that holds bytes, or can be read.
+Data = bytes | bytearray | memoryview | mmap | BinaryIO
 
 SUBSAMPLINGS = {
     "4:4:4": ((1, 1), (1, 1), (1, 1)),
@@ -39,7 +43,7 @@ class Header:
     Attributes
     ----------
     width, height : int
-        In pixels; a height of 0 is only known behind the first scan (DNL).
+        In pixels; a height of 0 is said nowhere in the data that were given.
     process : str
         Coding process, such as ``"baseline"`` or ``"progressive"`` (T.81 Table B.1).
     precision : int
@@ -141,25 +145,58 @@ class Stream:
                     raise JpegFormatError(
                         "a scan before the frame header", offset=segment.offset, marker="SOS"
                     )
+                if self.frame.height == 0:
+                    self._find_height(segment)
                 return segment
 
+    def _find_height(self, sos: Segment) -> None:
+        """Take a height that is not in the frame header from behind the first scan, if it is there
+        (T.81 B.2.5).
+        """
+        assert self.frame is not None
+        behind = markers.end_of_scan(self.data, sos.end)
+        if bytes(self.data[behind : behind + 2]) == b"\xff\xdc":
+            height = markers.parse_height(markers.next_segment(self.data, behind, []))
+            self.frame = replace(self.frame, height=height)
 
-def view_of(data: Buffer) -> memoryview:
-    """The bytes of what a caller gave."""
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"JPEG data are bytes, bytearray or memoryview, not {type(data).__name__}")
-    return memoryview(data).cast("B").toreadonly()
+
+def view_of(data: Data) -> memoryview:
+    """The bytes of what a caller gave; files are read to their end."""
+    if isinstance(data, (str, Path)):
+        raise TypeError(f"JPEG data are bytes or a binary file, not a name: {str(data)!r}")
+    if not isinstance(data, (bytes, bytearray, memoryview, mmap)) and hasattr(data, "read"):
+        data = data.read()
+    try:
+        return memoryview(data).cast("B").toreadonly()  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"JPEG data are bytes, a buffer or a binary file, not {type(data).__name__}"
+        ) from None
 
 
-def open_stream(data: Buffer) -> Stream:
-    """A stream behind its SOI marker."""
-    view = view_of(data)
+def open_stream(view: memoryview, tables: memoryview | None = None) -> Stream:
+    """A stream behind its SOI marker.
+
+    Parameters
+    ----------
+    view : memoryview
+    tables : memoryview, optional
+        Another stream, whose tables are valid at the beginning of this one (T.81 B.5).
+    """
     if bytes(view[:2]) != b"\xff\xd8":
         found = bytes(view[:4]).hex(" ") or "nothing"
         raise JpegFormatError(
             f"not a JPEG: it should start with ff d8, and starts with {found}", offset=0
         )
-    return Stream(view, position=2)
+    stream = Stream(view, position=2)
+    if tables is not None:
+        before = open_stream(tables)
+        while before.next().code not in (markers.EOI, markers.SOS):
+            pass
+        stream.qtables = before.qtables
+        stream.huffman_tables = before.huffman_tables
+        stream.restart_interval = before.restart_interval
+    return stream
 
 
 def color_model(stream: Stream) -> str:
@@ -229,12 +266,12 @@ def header_of(stream: Stream) -> Header:
     )
 
 
-def read_header(data: Buffer) -> Header:
+def read_header(data: Data) -> Header:
     """Read what a JPEG says about its picture, without decoding it.
 
     Parameters
     ----------
-    data : bytes, bytearray or memoryview
+    data : bytes, buffer or binary file
         A whole JPEG, or its beginning up to the first scan.
 
     Returns
@@ -254,6 +291,6 @@ def read_header(data: Buffer) -> Header:
     >>> header.width, header.height, header.process, header.subsampling, header.quality
     (60, 40, 'baseline', '4:2:0', 90)
     """
-    stream = open_stream(data)
+    stream = open_stream(view_of(data))
     stream.to_scan()
     return header_of(stream)

@@ -348,6 +348,16 @@ def parse_restart_interval(segment: Segment) -> int:
     return segment.payload[0] << 8 | segment.payload[1]
 
 
+def parse_height(segment: Segment) -> int:
+    """DNL (T.81 B.2.5): the number of lines, 1 to 65535."""
+    if len(segment.payload) < 2:
+        raise segment.error(f"a number of lines has 2 bytes, not {len(segment.payload)}")
+    height = segment.payload[0] << 8 | segment.payload[1]
+    if height == 0:
+        raise segment.error("the number of lines is 0; 1 to 65535 are possible")
+    return height
+
+
 def is_jfif(segment: Segment) -> bool:
     """Whether an APP0 segment is JFIF's, all of it (ITU-T T.871 10.1)."""
     payload = segment.payload

@@ -37,6 +37,11 @@ Decoder = Callable[
 ]
 
 
+#: Most scans that a picture may have unless the caller allows more; and blocks that all of them
+#: together may go over: so many, and so many times those of the picture.
+MAX_SCANS, LEAST_WORK, PASSES = 500, 1 << 27, 64
+
+
 @dataclass
 class Tally:
     """MCUs of scans: how many there should be, and how many are sound."""
@@ -83,6 +88,8 @@ class Scans:
         self.coefficients = np.zeros(self.geometry.size, np.int16)
         self.extents = np.empty(self.geometry.size // 64, np.uint8)
         self.qtables: list[npt.NDArray[np.uint16] | None] = [None] * len(frame.components)
+        blocks = self.geometry.size // 64
+        self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
         self.complete = [False] * len(frame.components)
         self.tally = Tally()
         self._read_all(first)
@@ -103,6 +110,10 @@ class Scans:
             if following is None:
                 return
             sos = following
+
+    def component_qtables(self) -> list[npt.NDArray[np.uint16]]:
+        """The quantization table of each component; that of one without a scan does not matter."""
+        return [np.ones((8, 8), np.uint16) if t is None else t for t in self.qtables]
 
     def _next_scan(self) -> Segment | None:
         """The next scan header; None at the end of the image."""
@@ -145,6 +156,14 @@ class Scans:
         plan = self.geometry.scan_plan(slots, chosen)
         mcus_across, mcus_down = self.geometry.scan_size(chosen)
         mcus = mcus_across * mcus_down
+        self.work -= mcus * len(plan)
+        if self.work < 0:
+            raise JpegLimitError(
+                f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
+                "times; a larger max_scans allows more",
+                offset=sos.offset,
+                marker=sos.name,
+            )
         restart = self.stream.restart_interval
         intervals = -(-mcus // restart) if restart else 1
         coded = Coded(self.stream.data, sos.end, intervals)

@@ -59,7 +59,8 @@ CHUNK = 16
 #: Up to this place the zigzag path stays where u and v are below 4.
 LOW = 9
 
-# what the components are, and so how a picture is painted
+# How a picture is painted: the first component by itself; YCbCr turned to RGB; three or four
+# components as they are, or inverted; YCCK turned to CMYK; any other number as they are.
 GREY, YCBCR, RGB, CMYK, INVERTED_CMYK, YCCK, OTHER = range(7)
 
 
@@ -130,16 +131,18 @@ class Layout:
         return changed
 
 
-def empty_picture(geometry: Geometry) -> npt.NDArray[np.uint8]:
+def empty_picture(geometry: Geometry, color: int) -> npt.NDArray[np.uint8]:
     """Memory for a picture and its SLACK, flat."""
-    return np.empty(geometry.height * geometry.width * len(geometry.planes) + SLACK, np.uint8)
+    channels = 1 if color == GREY else len(geometry.planes)
+    return np.empty(geometry.height * geometry.width * channels + SLACK, np.uint8)
 
 
 def shaped(out: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
     """The picture in memory from :func:`empty_picture`: (h, w), or (h, w, components)."""
-    count = len(geometry.planes)
-    shape = (geometry.height, geometry.width, count)[: 2 if count == 1 else 3]
-    return out[: out.size - SLACK].reshape(shape)
+    size = out.size - SLACK
+    height, width = geometry.height, geometry.width
+    channels = size // (height * width)
+    return out[:size].reshape((height, width, channels)[: 2 if channels == 1 else 3])
 
 
 def picture(
@@ -166,7 +169,7 @@ def picture(
         rows = samples[first : first + part[ROWS] * part[STRIDE]].reshape(part[ROWS], part[STRIDE])
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
-    out = empty_picture(geometry)
+    out = empty_picture(geometry, color)
     paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, color, out, 0)
     return shaped(out, geometry)
 
@@ -227,7 +230,7 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
         The row that `out` begins with.
     """
     for row in range(first, last):
-        position = (row - origin) * width * layout.shape[0]
+        position = (row - origin) * width * (1 if color == GREY else layout.shape[0])
         a = _full_row(samples, layout[0], row)
         if color == GREY:
             copy_row(samples, a, width, out, position)
@@ -410,14 +413,15 @@ def finish_strips(
 
 @kernel
 def decode_strips(
-    data, ends, restart_interval, mcus, plan, mcus_across, mcus_down, places,
+    first_row, last_row, data, ends, restart_interval, mcus, plan, mcus_across, mcus_down, places,
     look_up, tail, tail_start, reader, coefficients, extents, qtables, layout, samples,
     height, width, color, out,
 ):  # fmt: skip
-    """Decode a sequential scan of all components into pixels.
+    """Decode a sequential scan of all components into pixels: some rows of MCUs, in order.
 
     Parameters
     ----------
+    first_row, last_row : int
     data, ends, restart_interval, places, look_up, tail, tail_start, reader
         As for :func:`pyjpegml.scan.decode_mcus`.
     mcus : int
@@ -441,7 +445,7 @@ def decode_strips(
         As :func:`pyjpegml.scan.decode_mcus`.
     """
     chunk = layout[0, CHUNK_STRIDE] // layout[0, H]
-    for row in range(mcus_down):
+    for row in range(first_row, last_row):
         for first in range(0, mcus_across, chunk):
             count = min(chunk, mcus_across - first)
             count = min(count, mcus - reader[scan.MCU])

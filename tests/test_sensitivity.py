@@ -84,13 +84,13 @@ def test_bands_sum_to_what_each_block_has_of_windows():
 def test_predicts_the_loss_of_random_errors(subsampling, size):
     """Errors are put on planes in float, so that nothing is rounded but the final pixels."""
     from pyjpegml.encoder import component_planes
-    from pyjpegml.strips import picture
+    from pyjpegml.strips import YCBCR, picture
 
     image = natural(*size)
     geometry = Geometry(size[1], size[0], SUBSAMPLINGS[subsampling])
     reference = Reference(image)
     planes = component_planes(image, geometry)
-    base = 1 - reference.score(picture(geometry, planes, "YCbCr"))
+    base = 1 - reference.score(picture(geometry, planes, YCBCR))
     weights = block_weights(reference, geometry)
     rng = np.random.default_rng(7)
     for i, plane in enumerate(geometry.planes):
@@ -104,7 +104,7 @@ def test_predicts_the_loss_of_random_errors(subsampling, size):
             pixels = pixels.reshape(8 * plane.down, 8 * plane.across)
             changed = list(planes)
             changed[i] = np.clip(np.rint(planes[i] + pixels), 0, 255).astype(np.uint8)
-            measured = 1 - reference.score(picture(geometry, changed, "YCbCr")) - base
+            measured = 1 - reference.score(picture(geometry, changed, YCBCR)) - base
             predicted = float((weights[i] @ energy * errors**2).sum())
             assert measured == pytest.approx(predicted, rel=0.15)
 

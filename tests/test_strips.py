@@ -53,7 +53,7 @@ def test_nothing_outside_of_the_buffers_is_written(name: str, width: int) -> Non
     image = made("natural", name, (35, width), width)
     options = {} if name == "grey" else {"subsampling": name}
     data = encode(image, restart_interval=3, **options)
-    job = decoder._prepare(memoryview(data), 10**6)
+    job = decoder._prepare(memoryview(data), None, 10**6)
     single, geometry = job.single, job.geometry
     layout = single.layout
     source = np.frombuffer(data, np.uint8)
@@ -63,12 +63,13 @@ def test_nothing_outside_of_the_buffers_is_written(name: str, width: int) -> Non
     coefficients, coefficients_around = guarded(64 * layout.blocks, np.int16, 0)
     extents, extents_around = guarded(layout.blocks, np.uint8, 0)
     samples, samples_around = guarded(layout.samples, np.uint8, 0)
-    out, out_around = guarded(strips.empty_picture(geometry).size, np.uint8, 0)
+    color = strips.GREY if name == "grey" else strips.YCBCR
+    out, out_around = guarded(strips.empty_picture(geometry, color).size, np.uint8, 0)
     status = strips.decode_strips(
-        plain, ends, 3, geometry.mcus, single.plan, geometry.mcus_across, geometry.mcus_down,
+        0, geometry.mcus_down, plain, ends, 3, geometry.mcus, single.plan, geometry.mcus_across, geometry.mcus_down,
         scan.PLACES, *single.tables, np.zeros(scan.READER_FIELDS, np.int64), coefficients, extents,
         single.qtables, layout.fields, samples, geometry.height, geometry.width,
-        job.color, out,
+        color, out,
     )  # fmt: skip
     assert status == scan.OK
     assert_same_picture(strips.shaped(out, geometry), decode(data))
