@@ -160,7 +160,7 @@ ONES = {
 
 
 def full_blocks(count: int) -> Array:
-    """Blocks in the order of a scan, all AC values 2**15 - 1, and DC of 14 bits and any sign."""
+    """Blocks in the order of a scan: AC values of 15 bits, and DC of 14 bits and either sign."""
     blocks = np.full((count, 64), 2**15 - 1, np.int16)
-    blocks[:, 0] = np.random.default_rng(count).choice([-1, 1], count) * (2**14 - 1)
+    blocks[:, 0] = np.resize([2**14 - 1, 1 - 2**14], count)
     return blocks.ravel()
