@@ -210,6 +210,14 @@ def paint_rows(samples, layout, first, last, width, color, out):
     color : int
         GREY, YCBCR or RGB.
     out : (height * width * channels + SLACK,) uint8
+
+    Notes
+    -----
+    Loads and stores. Samples: a row has room for a multiple of 64, and MARGIN before and behind,
+    where :func:`pyjpegml.sampling.upsample_row` reads one; a wide row holds `width` rounded up to a
+    multiple of 64, which is also what it writes, since a component that is widened has
+    ``ceil(width / 2)`` samples. Pixels: the last row ends less than 64 pixels behind its end, and
+    those are at most SLACK bytes.
     """
     for row in range(first, last):
         y = _full_row(samples, layout[0], row)

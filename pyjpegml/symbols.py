@@ -304,6 +304,11 @@ def count_symbols(blocks, masks, start, mcus, restart_interval, plan, state, cou
     -------
     int
         Raw bits that follow the symbols, in all.
+
+    Notes
+    -----
+    Loads: masks and coefficients of blocks ``start`` to ``start + mcus * plan.shape[0] - 1``, which
+    `blocks` and `masks` hold. Symbols are below 256, as in :func:`encode_mcus`.
     """
     raw_bits = 0
     block = start
