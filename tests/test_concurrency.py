@@ -235,9 +235,10 @@ def test_errors_do_not_depend_on_threads(interval: int) -> None:
             assert_equal(other, outcomes[0])
 
 
+# Numba comes first, since Python cannot go on with an import that was interrupted
 INTERRUPTED = """
 import signal, threading, time
-import numpy as np, pyjpegml
+import numba, numpy as np, pyjpegml
 image = np.tile(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), (40, 40, 1))
 data = pyjpegml.encode(image, restart_interval=40, threads=2)
 pixels = pyjpegml.decode(data, threads=2)
