@@ -360,7 +360,7 @@ def _block_entries(
         while left != 0:
             k = trailing_zeros(left)
             left &= left - 1
-            value = _level(blocks, 64 * block + places[k])
+            value = _level(blocks, 64 * block + np.int64(places[k]))
             size = size_of(value)
             run = _index(indices, k) & 15
             entry = _entry(symbols, 256 * ac + 16 * run + size)

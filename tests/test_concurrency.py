@@ -320,21 +320,7 @@ print("done")
 
 
 @has_fork
-@pytest.mark.parametrize(
-    "way",
-    [
-        "plain",
-        "nested",
-        pytest.param(
-            "busy",
-            marks=pytest.mark.xfail(
-                run=False,
-                reason="hangs if a thread of the parent holds Numba's compiler lock at the fork, as "
-                "it does when it loads a kernel, or after _objects.CALLS calls",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("way", ["plain", "nested", "busy"])
 def test_forked_children_work(way: str) -> None:
     """A child of a process that has used threads, or whose other threads are at work now.
 
@@ -401,21 +387,7 @@ print({hashlib.sha256(each).hexdigest() for each in made} == {sys.argv[2]})
 """
 
 
-@pytest.mark.parametrize(
-    "objects",
-    [
-        pytest.param(
-            "",
-            id="objects",
-            marks=pytest.mark.xfail(
-                strict=False,
-                reason="_objects._engine: lru_cache lets several threads make an engine each, and "
-                "all but one are freed with the code that they have linked",
-            ),
-        ),
-        pytest.param("0", id="numba"),
-    ],
-)
+@pytest.mark.parametrize("objects", ["", "0"], ids=["objects", "numba"])
 def test_first_calls_of_many_threads(objects: str, tmp_path: Path) -> None:
     """Of a process that finds its kernels in the cache: none is loaded yet when eight ask for it."""
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
