@@ -43,8 +43,20 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
+# held while kernels are loaded, and while a process forks: a child has no other threads, and a lock
+# that one of them held would stay locked in it
 _lock = threading.RLock()
 _numba_ready = False
+
+
+def _hold_during_fork(lock: Any) -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
+
+_hold_during_fork(_lock)
 
 
 class Kernel:
@@ -316,6 +328,7 @@ def _teach_numba() -> None:
     if _numba_ready:
         return
     from numba.core import event
+    from numba.core.compiler_lock import global_compiler_lock
     from numba.extending import typeof_impl
 
     @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator, unused-ignore]
@@ -332,6 +345,7 @@ def _teach_numba() -> None:
                 watch.stop()
 
     event.register("numba:compile", Relay())
+    _hold_during_fork(global_compiler_lock)
     _numba_ready = True
 
 

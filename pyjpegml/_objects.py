@@ -41,6 +41,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._jit import _lock
+
 if TYPE_CHECKING:
     from ._jit import Kernel
 
@@ -240,7 +242,8 @@ class Native:
 
     def _find(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         kinds = tuple([kind(argument) for argument in arguments])
-        loaded = None if None in kinds else _load(self._kernel, kinds)  # type: ignore[arg-type]
+        with _lock:  # one engine, and nobody forks meanwhile
+            loaded = None if None in kinds else _load(self._kernel, kinds)  # type: ignore[arg-type]
         if loaded is None:
             return lambda arguments, leaves: self._kernel.compiled(*arguments)
         address, result = loaded

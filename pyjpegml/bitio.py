@@ -44,10 +44,12 @@ def stuff(raw, count, out, position):
     """Copy `count` bytes of `raw` to `out`, from `position` on, with a zero behind every FF
     (T.81 B.1.1.5).
 
-    Returns the position behind the last byte written, at most ``position + 2 * count``.
+    Returns the position behind the last byte written, at most ``position + 2 * count``, for which
+    `out` must have room.
 
     64 bytes at a time are copied as they are, and kept up to the first FF. Loads end at ``i + 64 <=
-    count``; stores too are in range, since i bytes so far have become at most 2 i.
+    count``; stores too are in range, since i bytes so far have become at most 2 i, and 64 more end
+    at ``2 i + 64 < 2 count``.
     """
     i = 0
     while i + 64 <= count:
@@ -158,9 +160,10 @@ def refill(accumulator, n, position, data):
     """Top the accumulator up to 56 bits or more.
 
     `accumulator` and `position` are uint64; the low six bits of `n` say how many bits there are,
-    so that a reader need not mask what it subtracts. `data` must hold 8 bytes from `position`. No
-    loop and no branch: eight bytes are put behind the n bits that there are, as many as fit whole
-    are counted, and the rest of them, which is there again at the next time, does no harm.
+    so that a reader need not mask what it subtracts. `data` must hold 8 bytes from `position` on:
+    :func:`pyjpegml.scan.decode_mcus` says why it does. No loop and no branch: eight bytes are put
+    behind the n bits that there are, as many as fit whole are counted, and the rest of them, which
+    is there again at the next time, does no harm.
     """
     n &= 63
     accumulator |= np.uint64(_load_word(data, position)) >> np.uint64(n)

@@ -157,7 +157,8 @@ def ycbcr_to_rgb(samples, y, cb, cr, width, rgb, position):
     ----------
     samples : (n,) uint8
     y, cb, cr : int
-        Where the rows of the three components start. 64 samples at a time are read.
+        Where the rows of the three components start: `width` samples each, rounded up to a multiple
+        of 64, of which those beyond `width` do not matter.
     width : int
     rgb : (m,) uint8
     position : int
@@ -178,7 +179,7 @@ def interleave(samples, first, second, third, width, rgb, position):
     """A row of pixels of a file whose components are R, G and B themselves.
 
     The rows `first`, `second` and `third` of `samples`, of the given `width`, go to `position` of
-    `rgb` as in :func:`ycbcr_to_rgb`.
+    `rgb`; what is read and written is as in :func:`ycbcr_to_rgb`.
     """
     for x in range(0, width, 64):
         _interleave_64(samples, first + x, second + x, third + x, rgb, position + 3 * x)
@@ -193,7 +194,7 @@ def _copy_64(samples, offset, out, position):
 def copy_row(samples, offset, width, out, position):
     """A row of grey pixels: `width` bytes of `samples` from `offset` on to `position` in `out`.
 
-    The number of bytes is rounded up to a multiple of 64.
+    Read and written are `width` bytes rounded up to a multiple of 64.
     """
     for x in range(0, width, 64):
         _copy_64(samples, offset + x, out, position + x)

@@ -86,7 +86,10 @@ def _copy_line(source, start, out, position):
 
 @vector_function
 def _fetch_ahead(picture, start):
-    """Ask for 192 bytes: a picture in main memory is read faster than line after line on demand."""
+    """Ask for 192 bytes: a picture in main memory is read faster than line after line on demand.
+
+    They may lie behind the picture: to ask for memory that is not there does nothing.
+    """
     for k in range(0, 3 * CHUNK, 64):
         picture.prefetch(start + k)
 

@@ -146,10 +146,12 @@ def upsample_row(samples, near, far, across, down, odd, width, out):
     Parameters
     ----------
     samples : (n,) uint8
-        Source and target. Rows are read and written in whole vectors: 32 samples to either side.
+        Source and target, which do not overlap.
     near, far : int
-        Where the two rows start that lie nearest to the wanted one; the same if `down` is 1. If
-        `across` is 2, the samples before and behind them repeat the outermost ones.
+        Where the two rows start that lie nearest to the wanted one; the same if `down` is 1. Of
+        each, `width` samples are read, rounded up to a multiple of 32. If `across` is 2, so is one
+        more before and one behind those: the samples before and behind a row repeat the outermost
+        ones.
     across, down : int, 1 or 2
         Not both 1.
     odd : int
@@ -158,6 +160,11 @@ def upsample_row(samples, near, far, across, down, odd, width, out):
         Samples in a row.
     out : int
         Where the row of ``across * width`` pixels is written, rounded up to a multiple of 64.
+
+    Notes
+    -----
+    Loads and stores: i steps by 32 and stays below `width`. 32 samples from i on are read, and from
+    ``i - 1`` and ``i + 1`` on if `across` is 2; 32 or 64 pixels are written at ``across * i``.
     """
     if across == 2 and width <= 2:
         for i in range(2 * width):

@@ -228,6 +228,13 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
     out : (rows * width * components + SLACK,) uint8
     origin : int
         The row that `out` begins with.
+
+    Notes
+    -----
+    Loads and stores. Samples: a row has room for a multiple of 64, and MARGIN before and behind,
+    where :func:`pyjpegml.sampling.upsample_row` reads one; a wide row holds `width` rounded up to a
+    multiple of 64, and 3 more for samples that cover 3 columns. Pixels: the last row ends less than
+    64 pixels behind its end, and those are at most SLACK bytes.
     """
     for row in range(first, last):
         position = (row - origin) * width * (1 if color == GREY else layout.shape[0])

@@ -308,6 +308,11 @@ def count_symbols(blocks, masks, start, mcus, restart_interval, plan, state, cou
     -------
     int
         Raw bits that follow the symbols, in all.
+
+    Notes
+    -----
+    Loads: masks and coefficients of blocks ``start`` to ``start + mcus * plan.shape[0] - 1``, which
+    `blocks` and `masks` hold. Symbols are below 256, as in :func:`encode_mcus`.
     """
     raw_bits = 0
     block = start
@@ -359,7 +364,7 @@ def _block_entries(
         while left != 0:
             k = trailing_zeros(left)
             left &= left - 1
-            value = _level(blocks, 64 * block + places[k])
+            value = _level(blocks, 64 * block + np.int64(places[k]))
             size = size_of(value)
             run = _index(indices, k) & 15
             entry = _entry(symbols, 256 * ac + 16 * run + size)

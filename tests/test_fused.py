@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from helpers import KINDS, SUBSAMPLINGS, picture, run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pyjpegml
-from pyjpegml import encoder, fused, symbols
+from pyjpegml import encoder, fused
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 
 
@@ -46,6 +47,30 @@ def test_fused_is_by_stages(
     assert data == by_stages(image, quality, subsampling, optimize, interval)
 
 
+@given(
+    st.sampled_from(sorted(KINDS)), st.tuples(st.integers(1, 120), st.integers(1, 150)),
+    st.integers(0, 2**32 - 1), st.sampled_from([5, 75, 100]),
+    st.sampled_from([*SUBSAMPLINGS, "grey"]), st.booleans(), st.sampled_from([0, 0, 1, 2, 3, 7, 100]),
+    st.integers(2, 4), st.sampled_from([1, 30, 100]),
+)  # fmt: skip
+def test_segments_are_joined(
+    kind: str, size: tuple[int, int], seed: int, quality: int, name: str, optimize: bool,
+    interval: int, threads: int, blocks: int,
+) -> None:  # fmt: skip
+    """By several threads, in pieces of few blocks: the same bytes."""
+    image = picture(kind, (*size, 3), seed)
+    options = {"quality": quality, "optimize": optimize, "restart_interval": interval}
+    if name == "grey":
+        image = image[..., 0].copy()
+    else:
+        options["subsampling"] = name
+    whole = pyjpegml.encode(image, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "PIECE_BLOCKS", blocks)
+        patch.setattr(encoder, "THREAD_PIXELS", 1)
+        assert pyjpegml.encode(image, threads=threads, **options) == whole
+
+
 def test_many_pieces(photo: np.ndarray) -> None:
     """More blocks than are coded in one go, and more bytes than are stuffed in one go."""
     image = np.tile(photo[:200, :300], (3, 3, 1))
@@ -55,12 +80,10 @@ def test_many_pieces(photo: np.ndarray) -> None:
 
 
 def test_scratch_is_of_the_stated_size() -> None:
-    planes, writer = fused.new_planes(), symbols.new_writer(5)
+    planes = fused.new_planes()
     assert planes.line.ctypes.data == planes.line_again.ctypes.data
     assert not planes.line_again.flags.writeable
     assert planes.full.shape == (3, 16 * fused.CHUNK)
-    assert writer.entries.size == symbols.ENTRIES
-    assert writer.out.size >= 2 * 5 * symbols.BLOCK_BYTES
 
 
 def test_every_load_and_store_is_in_range() -> None:
