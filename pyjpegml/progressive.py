@@ -301,6 +301,12 @@ def _lowest(mask) -> int:
     return mask.trailing_zeros()
 
 
+@vector_function
+def _ones(mask) -> int:
+    """How many bits are set."""
+    return mask.ones()
+
+
 @inlined
 def _look_up(accumulator, table):
     """Entry for the LOOK_AHEAD bits at the head: there is one for each."""
@@ -586,26 +592,37 @@ def decode_ac_first(
 
 
 @inlined
-def _correct(accumulator, n, position, data, history, shift, zigzag, coefficients, start):
-    """Read a correction bit for each coefficient in `history` (T.81 G.1.2.3, Figure G.9).
+def _collect(accumulator, n, position, data, history, queue):
+    """Read a correction bit for each coefficient in `history`, and put them behind the `queue`.
+
+    When it is called there may be as few as 25 bits left of a refill.
+    """
+    count = _ones(history)
+    if count > 25:
+        accumulator, n, position = refill(accumulator, n, position, data)
+        if count > 56:
+            queue = queue << np.uint64(32) | accumulator >> np.uint64(32)
+            accumulator, n, position = refill(accumulator << np.uint64(32), n - 32, position, data)
+            count -= 32
+    queue = queue << np.uint64(count) | accumulator >> np.uint64(1) >> np.uint64(63 - count)
+    return accumulator << np.uint64(count), n - count, position, queue
+
+
+@inlined
+def _correct(queue, history, shift, zigzag, coefficients, start):
+    """Correct the coefficients in `history` by as many bits (T.81 G.1.2.3, Figure G.9).
 
     A bit of 1 makes abs(coefficient) larger by 1 << shift; as in libjpeg-turbo not so where that
     bit is set already, which only scans that say otherwise than those before can bring about.
     """
-    one = np.uint64(1)
+    queue <<= np.uint64(64 - _ones(history) & 63)
     while history != np.uint64(0):
-        accumulator, n, position = refill(accumulator, n, position, data)
-        for _ in range(56):
-            place = start + np.uint64(zigzag[np.uint64(_lowest(history))])
-            history &= history - one
-            value = np.int64(coefficients[place])
-            change = np.int64(accumulator >> np.uint64(63)) & ~(value >> shift)
-            accumulator <<= one
-            n -= 1
-            coefficients[place] = value + (((value >> 63 | 1) << shift) & -(change & 1))
-            if history == np.uint64(0):
-                break
-    return accumulator, n, position
+        place = start + np.uint64(zigzag[np.uint64(_lowest(history))])
+        history &= history - np.uint64(1)
+        value = np.int64(coefficients[place])
+        change = np.int64(queue >> np.uint64(63)) & ~(value >> shift)
+        queue <<= np.uint64(1)
+        coefficients[place] = value + (((value >> 63 | 1) << shift) & -(change & 1))
 
 
 @kernel
@@ -645,9 +662,9 @@ def decode_ac_refinement(
             row_end = min(count, done + across - (mcu - row * across))
             index = (block[scan.OFFSET] >> 6) + mcu + row * down_step
             while done < row_end:
-                history = masks[index] & band
+                history, status, queue = masks[index] & band, OK, nothing
                 start = np.uint64(index << 6)
-                status = OK
+                rest = history  # whose correction bits are still to come
                 if eob_run == 0:
                     zeros, found = ~masks[index] & band, nothing
                     while True:
@@ -673,12 +690,10 @@ def decode_ac_refinement(
                             break
                         target = zeros & (~zeros + one)
                         zeros ^= target
-                        before = history & (target - one)
-                        history ^= before
-                        accumulator, n, position = _correct(
-                            accumulator, n, position, data, before, shift, zigzag,
-                            coefficients, start,
-                        )  # fmt: skip
+                        accumulator, n, position, queue = _collect(
+                            accumulator, n, position, data, rest & (target - one), queue
+                        )
+                        rest &= ~(target - one)
                         if value != 0:  # not a run of zeros
                             place = start + np.uint64(zigzag[np.uint64(_lowest(target))])
                             coefficients[place] = value << shift
@@ -687,15 +702,18 @@ def decode_ac_refinement(
                             break
                     masks[index] |= found
                 if eob_run > 0:
-                    accumulator, n, position = _correct(
-                        accumulator, n, position, data, history, shift, zigzag, coefficients, start
-                    )
                     eob_run -= 1
+                    if rest != nothing:
+                        accumulator, n, position = refill(accumulator, n, position, data)
+                        accumulator, n, position, queue = _collect(
+                            accumulator, n, position, data, rest, queue
+                        )
                 if 8 * np.int64(position) - (n & 63) > end:
                     status = ENDED_EARLY
                 if status != OK:
                     _close(n, position, end, done, reader)
                     return status
+                _correct(queue, history, shift, zigzag, coefficients, start)
                 done += 1
                 index += 1
         reader[EOB_RUN] = eob_run
