@@ -36,11 +36,12 @@ neither zeros nor nonzero coefficients are searched for one by one: masks are ma
 CPU counts and finds them in one instruction. The masks tell the inverse DCT too where a block's
 last coefficient is.
 
-*Order of scans.* Scans of different components share nothing: neither coefficients, nor masks, nor
-readers; so AC scans of different components may run in different threads. Scans of one component
-run in the order of the file, except that bands which do not meet share nothing but masks, which are
-read and written whole: they too must not run at once. Scans of DC touch no masks and no AC: they may
-run beside any AC scan.
+*Independent scans.* A scan of AC reads and writes the masks of its component and the coefficients
+of its band; a scan of DC the DC of its components, and no masks. So scans of AC of different
+components may run at once in different threads, and any scan of DC beside any of AC. Scans of AC of
+one component must run in the order of the file, even if their bands do not meet, because they share
+masks; and so must scans of DC that share a component. No result depends on which of two independent
+scans runs first.
 
 *Bounds.* Plans come from :class:`pyjpegml.coefficients.Geometry`, whose arrays hold every block of
 every MCU. Bands, runs, sizes and codes come from the stream; bands are checked by
@@ -174,6 +175,22 @@ class Progression:
                 warnings.append(f"{what}: the scans of component {component} before say otherwise")
             bits[start : end + 1] = low
         return warnings
+
+    def known(self, component: int, sound: bool) -> npt.NDArray[np.int64]:
+        """What smoothing takes as known of a component's coefficients, as in :attr:`coef_bits`.
+
+        Parameters
+        ----------
+        component : int
+        sound : bool
+            False for rows of MCUs below the last one that the data of the last scan reach: there
+            libjpeg-turbo goes by what was known before.
+        """
+        if sound:
+            return self.coef_bits[component]
+        if self.scans > 1:
+            return self.previous[component]
+        return np.full(64, -1, np.int64)
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -778,16 +795,10 @@ def decode_scan(
     state = data, ends, restart_interval, mcus, mcus if last is None else last
     if start == 0:
         if high > 0:
-            return int(
-                decode_dc_refinement(*state, plan, mcus_across, low, reader, coefficients)
-            )
+            return int(decode_dc_refinement(*state, plan, mcus_across, low, reader, coefficients))
         coding = code_tables(tuple(tables.get(slot) for slot in range(AC)), DC_FIRST)
-        return int(
-            decode_dc_first(*state, plan, mcus_across, low, *coding, reader, coefficients)
-        )
+        return int(decode_dc_first(*state, plan, mcus_across, low, *coding, reader, coefficients))
     decode, kind = (decode_ac_refinement, AC_REFINEMENT) if high else (decode_ac_first, AC_FIRST)
     coding = code_tables((tables.get(int(plan[0, scan.AC_SLOT])),), kind)
     rows = (array[0] for array in coding)
-    return int(
-        decode(*state, plan[0], start, end, low, *rows, ZIGZAG, reader, coefficients, masks)
-    )
+    return int(decode(*state, plan[0], start, end, low, *rows, ZIGZAG, reader, coefficients, masks))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pyjpegml import bitio, decoder, markers, progressive, scan
+from pyjpegml import bitio, decoder, markers, progressive, scan, smoothing, strips
 from pyjpegml.coefficients import Geometry
+from pyjpegml.constants import ZIGZAG
 from pyjpegml.huffman import AC
 
 
@@ -121,3 +122,46 @@ def read(data: bytes) -> Picture:
         if picture.status != scan.OK:
             break
     return picture
+
+
+def smoothed(picture: Picture) -> npt.NDArray[np.int16]:
+    """Coefficients as the inverse DCT is to take them."""
+    if not smoothing.applies(picture.progression.coef_bits):
+        return picture.coefficients
+    frame, geometry = picture.stream.frame, picture.geometry
+    assert frame is not None
+    out = np.zeros_like(picture.coefficients)
+    for i, plane in enumerate(geometry.planes):
+        levels = smoothing.scratch(plane.across)
+        view = geometry.view(picture.coefficients, i)
+        for row in range(0, plane.down, 3):  # strips of any height
+            last = min(row + 3, plane.down)
+            smoothing.smooth_rows(
+                view, plane.across, plane.down, frame.components[i].v, row, last,
+                picture.qtables[i].reshape(64).astype(np.int32),
+                picture.progression.known(i, True), ZIGZAG, levels,
+                geometry.view(out, i)[row:last],
+            )  # fmt: skip
+    return out
+
+
+def decode(data: bytes, color: str = "YCbCr") -> npt.NDArray[np.uint8]:
+    """Pixels of a progressive file of 8 bits and usual sampling."""
+    picture = read(data)
+    assert picture.status == scan.OK
+    planes = picture.geometry.reconstruct(smoothed(picture), picture.qtables)
+    return strips.picture(picture.geometry, planes, color)
+
+
+def cut(data: bytes) -> list[bytes]:
+    """The file as it is behind each of its scans, the last excepted, with an EOI marker."""
+    stream = to_frame(data)
+    found = []
+    while (segment := stream.next()).code != markers.EOI:
+        if segment.code == markers.SOS:
+            position = segment.end
+            while data[position] != 0xFF or data[position + 1] in (0, *range(0xD0, 0xD8)):
+                position += 1
+            stream.position = position
+            found.append(data[:position] + b"\xff\xd9")
+    return found[:-1]
