@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,14 +55,15 @@ def rgb_to_ycbcr_fixed(r: int, g: int, b: int) -> tuple[int, int, int]:
     return math.floor(y + half), math.floor(cb + 128 + less), math.floor(cr + 128 + less)
 
 
-def ycbcr_to_rgb_fixed(y: int, cb: int, cr: int) -> tuple[int, int, int]:
+def ycbcr_to_rgb_fixed(y: int, cb: int, cr: int, precision: int = 8) -> tuple[int, int, int]:
     """One pixel in libjpeg's fixed point; the two products of G are rounded together."""
     half = Fraction(1, 2)
-    u, v = cb - 128, cr - 128
+    u, v = cb - 2 ** (precision - 1), cr - 2 ** (precision - 1)
     red = Fraction(fixed("1.40200") * v, 2**16)
     green = Fraction(-fixed("0.34414") * u - fixed("0.71414") * v, 2**16)
     blue = Fraction(fixed("1.77200") * u, 2**16)
-    r, g, b = (min(max(y + math.floor(part + half), 0), 255) for part in (red, green, blue))
+    top = 2**precision - 1
+    r, g, b = (min(max(y + math.floor(part + half), 0), top) for part in (red, green, blue))
     return r, g, b
 
 
@@ -96,7 +98,7 @@ def _interpolate(line: Floats, at: Floats) -> Floats:
     return np.interp(at, np.arange(line.size), line)
 
 
-def triangle(plane: Bytes, across: int, down: int) -> Floats:
+def triangle(plane: npt.NDArray[Any], across: int, down: int) -> Floats:
     """Linear interpolation between the centres of samples, the outermost ones repeated.
 
     All values are multiples of 1/16, which floats hold exactly.
@@ -110,7 +112,7 @@ def triangle(plane: Bytes, across: int, down: int) -> Floats:
     return out
 
 
-def upsample(plane: Bytes, across: int, down: int) -> Bytes:
+def upsample(plane: npt.NDArray[Any], across: int, down: int) -> npt.NDArray[Any]:
     """The triangle filter with libjpeg's rounding; (down * h, across * w).
 
     What is added before rounding down alternates: along a row 1/4, 1/2 (rows not merged) or 8/16,
@@ -128,7 +130,7 @@ def upsample(plane: Bytes, across: int, down: int) -> Bytes:
         (1, 2): np.where(even_row, 1 / 4, 2 / 4),
         (2, 2): np.where(even_column, 8 / 16, 7 / 16),
     }[across, down]
-    return np.floor(value + bias).astype(np.uint8)
+    return np.floor(value + bias).astype(plane.dtype)
 
 
 # --- discrete cosine transform (T.81 A.3.3) -------------------------------------------------------
@@ -181,16 +183,17 @@ def forward_dct_error() -> float:
     return eight_fold / 8
 
 
-def inverse_dct_error(coefficients: npt.ArrayLike) -> Floats:
+def inverse_dct_error(coefficients: npt.ArrayLike, extra: int = 2) -> Floats:
     """Bound of the error of a sample after an inverse DCT in fixed point, rounding to an integer
-    included; (..., 64) coefficients.
+    included; (..., 64) coefficients, and the extra bits between the passes.
 
     Entries of sqrt(8) times the matrix are sqrt(2) at most.
     """
     total = np.abs(np.asarray(coefficients, float)).sum(axis=-1)
-    first = 4 * _ENTRY * total + 8 * 0.5  # the errors of the eight values of a row, summed
-    values = 4 * math.sqrt(2) * total + first
-    return (math.sqrt(2) * first + _ENTRY * values) / 32 + 0.5
+    scale = 2**extra
+    first = scale * _ENTRY * total + 8 * 0.5  # the errors of the eight values of a row, summed
+    values = scale * math.sqrt(2) * total + first
+    return (math.sqrt(2) * first + _ENTRY * values) / (8 * scale) + 0.5
 
 
 # --- quantization (T.81 A.3.4) --------------------------------------------------------------------
