@@ -1,0 +1,117 @@
+"""Exif: the orientation tag, read from bytes that may be anything, and the segment written.
+
+Exif data are a TIFF file in an APP1 segment behind ``Exif 00 00`` (CIPA DC-008 4.7.2): a header
+``II 2A 00`` or ``MM 00 2A`` that says the byte order, the offset of a first directory, and there
+12 bytes for each entry: tag, type, count, and the value or its offset. An MPF index is built the
+same way (:mod:`pyjpegml.containers`).
+
+Nothing here raises on any bytes, follows an offset out of them or goes in circles: only the first
+directory is read. What is wrong is told beside the value, as *problems*.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .segments import APP1, LARGEST_PAYLOAD, Problems
+
+SIGNATURE = b"Exif\0\0"
+
+_ORIENTATION = 0x0112
+_SHORT = 3
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The first directory of a TIFF file (TIFF 6.0 section 2).
+
+    Attributes
+    ----------
+    order : str
+        ``"<"`` or ``">"``, as :mod:`struct` has it.
+    entries : dict of int to (type, count, offset)
+        By tag; the offset is that of the four bytes that hold a value, or its offset.
+    """
+
+    order: str = "<"
+    entries: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+
+
+def first_directory(tiff: memoryview) -> tuple[Directory, list[str]]:
+    """The first directory, as far as there is one, and what is wrong with it.
+
+    Of entries with the same tag the first counts.
+    """
+    if len(tiff) < 8:
+        return Directory(), [f"the TIFF header has 8 bytes, there are {len(tiff)}"]
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]))
+    if order is None:
+        found = bytes(tiff[:4]).hex(" ")
+        return Directory(), [f"it starts with {found}; 49 49 2a 00 or 4d 4d 00 2a is a TIFF header"]
+    (start,) = struct.unpack_from(order + "I", tiff, 4)
+    if start + 2 > len(tiff):
+        return Directory(order), [f"the directory lies at byte {start} of {len(tiff)}"]
+    (count,) = struct.unpack_from(order + "H", tiff, start)
+    fitting = min(count, (len(tiff) - start - 2) // 12)
+    problems = []
+    if fitting < count:
+        problems.append(f"the directory says {count} entries, and there are {fitting}")
+    entries: dict[int, tuple[int, int, int]] = {}
+    for at in range(start + 2, start + 2 + 12 * fitting, 12):
+        tag, kind, number = struct.unpack_from(order + "HHI", tiff, at)
+        entries.setdefault(tag, (kind, number, at + 8))
+    return Directory(order, entries), problems
+
+
+def orientation(tiff: memoryview) -> tuple[int, list[str]]:
+    """Orientation of a picture, 1 to 8, and what is wrong (CIPA DC-008 4.6.5, tag 0x0112).
+
+    1 is upright, and stands for everything that is missing or makes no sense.
+    """
+    directory, problems = first_directory(tiff)
+    if _ORIENTATION not in directory.entries:
+        return 1, problems
+    kind, count, at = directory.entries[_ORIENTATION]
+    if kind != _SHORT or count != 1:
+        problems.append(
+            f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+        )
+        return 1, problems
+    (value,) = struct.unpack_from(directory.order + "H", tiff, at)
+    if not 1 <= value <= 8:
+        problems.append(f"the orientation is {value}; 1 to 8 are possible")
+        return 1, problems
+    return value, problems
+
+
+def exif_parts(segments: Sequence[memoryview]) -> tuple[list[memoryview], Problems]:
+    """The segments that make up the Exif data, in order, and what is wrong, by segment.
+
+    There should be one. Some programs split longer data; a segment that starts with no TIFF header
+    goes on with the data before it, as ExifTool and Pillow have it.
+    """
+    parts = list(segments[:1])
+    problems: Problems = []
+    for i, segment in enumerate(segments[1:], 1):
+        if bytes(segment[:4]) in (b"II*\0", b"MM\0*"):
+            problems.append((i, "there are Exif data already; these do not count"))
+        else:
+            problems.append((i, "this segment is taken to go on with the Exif data before it"))
+            parts.append(segment)
+    return parts, problems
+
+
+def exif_segment(exif: bytes) -> tuple[int, bytes]:
+    """Code and payload of the segment that holds Exif data (CIPA DC-008 4.7.2).
+
+    Raises
+    ------
+    ValueError
+        If they are longer than the 65527 bytes that one segment holds; Exif data are not split.
+    """
+    most = LARGEST_PAYLOAD - len(SIGNATURE)
+    if len(exif) > most:
+        raise ValueError(f"Exif data have at most {most} bytes, not {len(exif)}")
+    return APP1, SIGNATURE + exif

@@ -1,0 +1,141 @@
+"""Exif: the orientation tag in every form that it comes in, and the segment written."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyjpegml import exif, markers
+from pyjpegml.metadata import Metadata
+
+orders = st.sampled_from("<>")
+HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
+
+
+def tiff(order: str, entries: list[tuple[int, int, int, bytes]], start: int = 8) -> bytes:
+    """A TIFF file with one directory: (tag, type, count, the four bytes of the value)."""
+    body = b"".join(struct.pack(order + "HHI", *entry[:3]) + entry[3] for entry in entries)
+    head = HEADERS[order] + struct.pack(order + "I", start)
+    return head.ljust(start, b"\0") + struct.pack(order + "H", len(entries)) + body
+
+
+def oriented(order: str, value: int, kind: int = 3, count: int = 1) -> bytes:
+    """Exif data with an orientation, another tag before it and one behind it."""
+    return tiff(
+        order,
+        [
+            (0x010F, 2, 4, b"abc\0"),
+            (0x0112, kind, count, struct.pack(order + "HH", value, 0)),
+            (0x011A, 5, 1, bytes(4)),
+        ],
+    )
+
+
+def read(data: bytes) -> tuple[int, list[str]]:
+    return exif.orientation(memoryview(data))
+
+
+@given(orders, st.integers(1, 8), st.integers(8, 99))
+def test_an_orientation_is_read_in_either_byte_order_wherever_the_directory_lies(
+    order, value, start
+):
+    entry = (0x0112, 3, 1, struct.pack(order + "HH", value, 0))
+    assert read(tiff(order, [entry], start)) == (value, [])
+    assert read(oriented(order, value)) == (value, [])
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist_is_upright(order, value):
+    assert read(oriented(order, value)) == (
+        1,
+        [f"the orientation is {value}; 1 to 8 are possible"],
+    )
+
+
+@pytest.mark.parametrize(("kind", "count"), [(1, 1), (4, 1), (3, 0), (3, 2), (0, 1), (65535, 1)])
+def test_an_orientation_of_another_type_is_upright(kind, count):
+    value, problems = read(oriented(">", 6, kind, count))
+    assert value == 1
+    assert problems == [
+        f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+    ]
+
+
+def test_no_orientation_is_upright_and_no_problem():
+    assert read(tiff("<", [(0x010F, 2, 4, b"abc\0")])) == (1, [])
+    assert read(tiff(">", [])) == (1, [])
+
+
+def test_of_two_orientations_the_first_counts():
+    entries = [(0x0112, 3, 1, struct.pack("<HH", value, 0)) for value in (6, 8)]
+    assert read(tiff("<", entries)) == (6, [])
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "the TIFF header has 8 bytes, there are 0"),
+        (b"II*\0\x08\0\0", "the TIFF header has 8 bytes, there are 7"),
+        (
+            b"II\0*" + bytes(8),
+            "it starts with 49 49 00 2a; 49 49 2a 00 or 4d 4d 00 2a is a TIFF header",
+        ),
+        (b"II*\0\x09\0\0\0\0\0", "the directory lies at byte 9 of 10"),
+        (b"MM\0*\xff\xff\xff\xff" + bytes(9), "the directory lies at byte 4294967295 of 17"),
+    ],
+)
+def test_what_is_no_tiff_file_is_upright(data, problem):
+    assert read(data) == (1, [problem])
+
+
+@pytest.mark.parametrize("missing", range(1, 12))
+def test_a_directory_that_ends_early_is_read_as_far_as_it_goes(missing):
+    sound = oriented("<", 6)
+    assert read(sound[:-missing]) == (6, ["the directory says 3 entries, and there are 2"])
+
+
+@pytest.mark.hostile
+@given(orders, st.binary(max_size=80))
+def test_any_bytes_have_an_orientation(order, data):
+    for bytes_ in (data, HEADERS[order] + data, oriented(order, 6)[: len(data)] + data):
+        value, problems = read(bytes_)
+        assert 1 <= value <= 8
+        assert all(problems)
+
+
+@given(st.binary(max_size=200))
+def test_exif_data_come_back(data):
+    assert Metadata((exif.exif_segment(data),)).exif == data
+
+
+def test_exif_data_fill_a_segment_and_no_more():
+    code, payload = exif.exif_segment(bytes(65527))
+    assert len(markers.segment_bytes(code, payload)) == 65537
+    with pytest.raises(ValueError, match="at most 65527 bytes, not 65528"):
+        exif.exif_segment(bytes(65528))
+
+
+def test_split_exif_data_are_joined():
+    sound = oriented(">", 8)
+    parts = (sound[:30], sound[30:])
+    metadata = Metadata(tuple(exif.exif_segment(part) for part in parts), (2, 77))
+    assert metadata.exif == sound
+    assert metadata.orientation == 8
+    assert metadata.warnings == (
+        "Exif: this segment is taken to go on with the Exif data before it, at byte 77",
+    )
+
+
+def test_second_exif_data_do_not_count():
+    metadata = Metadata(
+        (exif.exif_segment(oriented("<", 3)), exif.exif_segment(oriented(">", 5))), (2, 77)
+    )
+    assert metadata.exif == oriented("<", 3)
+    assert metadata.orientation == 3
+    assert metadata.warnings == (
+        "Exif: there are Exif data already; these do not count, at byte 77",
+    )
