@@ -56,8 +56,17 @@ import numpy.typing as npt
 from . import strips
 from ._jit import kernel
 from .coefficients import Geometry
-from .dct import _BITS, _EXTRA, _minus, _plus, _rotate, _rounded, inverse_four, inverse_one
-from .dct import rows_of_blocks as _rows_of_blocks
+from .dct import (
+    _BITS,
+    _EXTRA,
+    _minus,
+    _plus,
+    _rotate,
+    _rounded,
+    inverse_four,
+    inverse_one,
+    rows_of_blocks,
+)
 from .simd import interleave, transpose, vector_function
 
 #: A picture can be decoded at 1/n for these n.
@@ -82,7 +91,12 @@ def _factors(size):
     ]
 
 
-_FACTORS = {2: _factors(2), 4: _factors(4)}
+_FACTORS = {size: _factors(size) for size in (1, 2, 4)}
+
+
+def _doublings(size):
+    """How often a size is doubled until it is 8: the bits by which sums over boxes are larger."""
+    return (8 // size).bit_length() - 1
 
 
 def _reduce_8(t, size, last):
@@ -100,9 +114,10 @@ def _reduce_8(t, size, last):
     Returns
     -------
     `size` vectors of 16-bit lanes
+        As means of what :func:`pyjpegml.dct.inverse_8` returns they are no larger.
     """
     factors = _FACTORS[size]
-    shift = _BITS + (3 + _EXTRA if last else -_EXTRA) + {4: 1, 2: 2}[size]
+    shift = _BITS + (3 + _EXTRA if last else -_EXTRA) + _doublings(size)
     (dc,) = _rotate(t[0], t[0], (factors[0][0] // 2, factors[0][0] // 2))
     even = [dc] * len(factors)
     if size == 4:
@@ -156,7 +171,7 @@ def _reduce_many(size, coefficients, position, qtable, samples, offset, stride):
     """``32 // size`` blocks, one behind the other, to rows of 32 samples."""
     steps = qtable.load(64).trunc(16)
     groups = [
-        _rows_of_blocks(
+        rows_of_blocks(
             [coefficients.load(64, position + 64 * k) * steps for k in range(first, first + 4)]
         )
         for first in range(0, 32 // size, 4)
@@ -271,19 +286,16 @@ _DEEP_EXTRA = 1
 
 
 def _reduce_deep_8(t, size, last):
-    """:func:`_reduce_8` of 64-bit lanes, for any size below 8; nothing overflows."""
-    shift = _BITS + (3 + _DEEP_EXTRA if last else -_DEEP_EXTRA) + {4: 1, 2: 2, 1: 3}[size]
-    if size == 1:  # the factor is 2**(13 + 3)
-        return [((t[0] << _BITS + 3) + (1 << shift - 1)) >> shift]
-    halves = []
-    for sign in (1, -1):
-        for f in _FACTORS[size]:
-            total = t[0] * f[0] + (1 << shift - 1)
-            for u in range(1, 8):
-                total = total + t[u] * (f[u] * sign**u)
-            halves.append(total >> shift)
-    middle = size // 2
-    return halves[:middle] + halves[middle:][::-1]
+    """:func:`_reduce_8` of 64-bit lanes, which no coefficients can overflow, for size 1 too."""
+    shift = _BITS + (3 + _DEEP_EXTRA if last else -_DEEP_EXTRA) + _doublings(size)
+    samples = []
+    for y in range(size):
+        mirrored = size - 1 - y
+        sign = -1 if mirrored < y else 1
+        f = _FACTORS[size][min(y, mirrored)]
+        start = t[0] * f[0] + (1 << shift - 1)
+        samples.append(sum((t[u] * (f[u] * sign**u) for u in range(1, 8)), start) >> shift)
+    return samples
 
 
 def _deep_block(size, coefficients, position, qtable, plane, offset, stride):
@@ -320,12 +332,16 @@ def _deep_to_1(coefficients, position, qtable, plane, offset, stride):
 def inverse_deep(
     coefficients, position, pitch, rows, columns, qtable, size, samples, offset, stride
 ):
-    """As :func:`inverse_reduced` for samples of 12 bits, `size` 1, 2 or 4.
+    """:func:`inverse_reduced` for samples of 12 bits.
 
     Parameters
     ----------
+    coefficients, position, pitch, rows, columns, qtable
+        As there, and so are loads and stores.
+    size : 1, 2 or 4
     samples : (m,) uint16
-        Limited to [0, 4095]. The other parameters are those of :func:`inverse_reduced`.
+        Level-shifted back and limited to [0, 4095].
+    offset, stride : int
     """
     for row in range(rows):
         for column in range(columns):
@@ -494,10 +510,11 @@ def repeat(
 ) -> npt.NDArray[np.uint8]:
     """A component at the full size of the scaled picture, its samples repeated.
 
-    Pixel x takes sample ``floor(x * h / h_max)``. That is there for the last pixel too, whatever
-    the ratio: with widths W of the picture and ``ceil(W / n)`` of the scaled one,
-    ``(ceil(W / n) - 1) / n' < W / (n n')`` for ``n' = h_max / h``, which is at most
-    ``size * across`` (see :func:`reconstruct`).
+    Pixel x takes sample ``floor(x * plane.h / h_max)`` of the scaled picture's component. Whatever
+    the ratio, that is there for the last pixel too: for widths W of the picture as it was coded and
+    w at 1/n it is below ``size * across``, because ``w - 1 < W / n``, and in terms of the coded
+    component ``W / n * plane.h / h_max = W * h / h_max * size / 8``, of which
+    ``W * h / h_max <= 8 * across``.
     """
     plane = scaled.planes[component]
     columns = np.arange(scaled.width) * plane.h // scaled.h_max
