@@ -24,6 +24,7 @@ settings.register_profile("long", settings.get_profile("default"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
+NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
 
 
 @pytest.fixture(scope="session")
@@ -35,19 +36,22 @@ def conformance() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say it loudly if the conformance files were missing: a quiet skip looks like a pass."""
-    missed = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report, pytest.TestReport) and NO_CONFORMANCE in str(report.longrepr)
-    ]
-    if missed:
+    """Say it loudly if something to compare with was missing: a quiet skip looks like a pass."""
+
+    def skipped(reason: str) -> int:
+        reports = terminalreporter.stats.get("skipped", [])
+        return sum(isinstance(r, pytest.TestReport) and reason in str(r.longrepr) for r in reports)
+
+    if missed := skipped(NO_CONFORMANCE):
         terminalreporter.section("NOT TESTED ON CONFORMANCE FILES", red=True, bold=True)
         terminalreporter.line(
-            f"{len(missed)} TESTS WERE SKIPPED: NO CONFORMANCE FILES IN {CONFORMANCE}. "
+            f"{missed} TESTS WERE SKIPPED: NO CONFORMANCE FILES IN {CONFORMANCE}. "
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
+    if missed := skipped(NO_DJPEG):
+        terminalreporter.section("NOT COMPARED WITH DJPEG", red=True, bold=True)
+        terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {NO_DJPEG}.", red=True)
 
 
 @pytest.fixture(scope="session")
