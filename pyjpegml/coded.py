@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from . import bitio, markers, scan
 from .errors import JpegFormatError
+from .progressive import EOB_RUN_TOO_LONG
 
 #: What the status of a scan decoder means.
 MEANINGS = {
     scan.ENDED_EARLY: "entropy-coded data end early",
     scan.BAD_CODE: "bits that are no Huffman code",
     scan.RUN_TOO_LONG: "a run of zeros goes beyond the block",
-    scan.BAD_CATEGORY: "a DC category above 15",
+    scan.BAD_CATEGORY: "a category above 15",
+    EOB_RUN_TOO_LONG: "a run of ends of blocks goes beyond the data",
 }
 
 

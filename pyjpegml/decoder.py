@@ -22,21 +22,33 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from . import markers, scan, strips
+from . import markers, scan
 from .coded import Coded
 from .coefficients import Geometry
-from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .header import Data, Header, Stream, color_model, header_of, open_stream, view_of
+from .header import Data, Header, Stream, header_of, open_stream, view_of
 from .huffman import DecodingTables, decoding_tables
 from .markers import Frame, ScanHeader, Segment
-from .scans import MAX_SCANS, Scans, used_tables
+from .painting import (
+    Picture,
+    check_color,
+    converted,
+    oriented,
+    paint,
+    paint_lossless,
+    paint_scaled,
+    painting,
+)
+from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
 from .stretches import Rounds
-from .strips import SLACK, Layout, decode_strips, empty_picture, finish_strips, shaped
+from .strips import Layout, decode_strips, empty_picture, shaped
 from .threads import Crew, check_threads, useful_threads
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
+
+#: Bits a sample of each process that can be decoded, by number of its SOF marker.
+PRECISIONS = {0: (8,), 1: (8, 12), 2: (8, 12), 3: tuple(range(2, 17))}
 
 #: Pixels that are decoded in one go: in between, a call can be interrupted.
 CALL_PIXELS = 1 << 22
@@ -53,16 +65,20 @@ def decode(
     *,
     color: str | None = None,
     tables: Data | None = None,
-    out: npt.NDArray[np.uint8] | None = None,
+    scale: int = 1,
+    apply_orientation: bool = False,
+    out: Picture | None = None,
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
-) -> npt.NDArray[np.uint8]:
+) -> Picture:
     """Decode a JPEG to pixels.
 
-    Sequential files with Huffman codes and 8 bits a sample, of one to four components, with any
-    sampling factors, in one scan or several; anything else is refused by name. Pixels are equal to
-    those of libjpeg-turbo (accurate inverse DCT, triangle upsampling).
+    Sequential and progressive files with Huffman codes, of 8 or 12 bits a sample, and lossless ones
+    of 2 to 16 bits; of one to four components, with any sampling factors, in one scan or several.
+    Anything else is refused by name. Pixels are equal to those of libjpeg-turbo (accurate inverse
+    DCT, triangle upsampling, smoothing between the blocks of progressive files whose scans stop
+    early).
 
     Parameters
     ----------
@@ -74,7 +90,12 @@ def decode(
         upsampled. By default grey, RGB or CMYK, whatever the file is.
     tables : bytes, buffer or binary file, optional
         A stream of tables, for files that come without theirs (T.81 B.5).
-    out : uint8 array, optional
+    scale : int
+        2, 4 or 8 for a picture of a half, a quarter or an eighth of the size, by smaller inverse
+        transforms; files of 8 bits only.
+    apply_orientation : bool
+        Turn the picture upright, if its Exif data say how. By default it is left as it is stored.
+    out : array, optional
         Where to put the pixels, and what is returned then; of the right shape.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. Small pictures never
@@ -86,9 +107,9 @@ def decode(
 
     Returns
     -------
-    (h, w), (h, w, 3) or (h, w, 4) uint8 array
+    (h, w), (h, w, 3) or (h, w, 4) uint8 or uint16 array
         Grey; RGB in sRGB's usual meaning; or CMYK, 0 being no ink. Files of two components give
-        (h, w, 2), as they are.
+        (h, w, 2), as they are. Samples of more than 8 bits are uint16, below ``2**precision``.
 
     Raises
     ------
@@ -109,7 +130,7 @@ def decode(
     ((20, 30), 77)
     """
     check_threads(threads)
-    _check_color(color)
+    check_color(color)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     size = markers.head_size(view)
@@ -119,15 +140,17 @@ def decode(
     if job is None:
         job = _prepare(view, other, max_pixels)
     pixels = job.frame.width * job.frame.height
-    painting = _painting(job, color)
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        if job.single is not None:
-            picture, position = _decode_single(view, job, job.single, painting, crew)
+        if job.single is not None and scale == 1:
+            kind = job.painting(color)
+            picture, position = _decode_single(view, job, job.single, kind, crew)
             _to_end(Stream(view, position, job.frame))
         else:
             stream = open_stream(view, other)
-            picture = _paint(Scans(stream, stream.to_scan(), max_scans), painting, crew)
-    picture = _converted(picture, job.model, color)
+            picture = _stored(stream, stream.to_scan(), job, color, scale, max_scans, None, crew)[0]
+    picture = converted(picture, job.model, color)
+    if apply_orientation:
+        picture = oriented(picture, job.orientation)
     if out is None:
         return picture
     if out.shape != picture.shape or out.dtype != picture.dtype:
@@ -173,7 +196,7 @@ def decode_partial(
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
-) -> tuple[npt.NDArray[np.uint8], Report]:
+) -> tuple[Picture, Report]:
     """Decode what can be had of a damaged JPEG.
 
     Behind an error in entropy-coded data decoding goes on at the next restart marker. Where nothing
@@ -205,18 +228,16 @@ def decode_partial(
     ((20, 30), False, True)
     """
     check_threads(threads)
-    _check_color(color)
+    check_color(color)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     job = _prepare(view, other, max_pixels)
     stream = open_stream(view, other)
     problems: list[JpegFormatError] = []
-    scans = Scans(stream, stream.to_scan(), max_scans, problems)
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        picture = _paint(scans, _painting(job, color), crew)
-    tally = scans.tally
-    return _converted(picture, job.model, color), Report(
+        picture, tally = _stored(stream, stream.to_scan(), job, color, 1, max_scans, problems, crew)
+    return converted(picture, job.model, color), Report(
         tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
     )
 
@@ -272,9 +293,11 @@ def decode_coefficients(
     """
     view = view_of(data)
     other = None if tables is None else view_of(tables)
-    _prepare(view, other, max_pixels)
+    job = _prepare(view, other, max_pixels)
     stream = open_stream(view, other)
     sos = stream.to_scan()
+    if job.frame.sof == 3:
+        raise JpegUnsupportedError("a lossless picture has samples, and no coefficients")
     header = header_of(stream)
     scans = Scans(stream, sos, max_scans)
     components = []
@@ -321,16 +344,23 @@ class Job:
         What the components mean, as in :class:`Header`.
     inverted : bool
         Whether CMYK is stored as Adobe's programs do: 255 is no ink.
+    orientation : int
+        Of Exif, 1 to 8.
     geometry : Geometry
     single : Single or None
-        The scan, if it holds the whole picture.
+        The scan, if it is a sequential one of 8 bits that holds the whole picture.
     """
 
     frame: Frame
     model: str
     inverted: bool
+    orientation: int
     geometry: Geometry
     single: Single | None
+
+    def painting(self, color: str | None) -> int:
+        """How the picture is painted."""
+        return painting(len(self.frame.components), self.model, self.inverted, color)
 
 
 @lru_cache(maxsize=16)
@@ -360,12 +390,11 @@ def _prepare(data: memoryview, tables: memoryview | None, max_pixels: int) -> Jo
     def unsupported(what: str) -> JpegUnsupportedError:
         return JpegUnsupportedError(what, offset=segment.offset, marker=segment.name)
 
-    if frame.sof not in (0, 1):
+    if frame.sof not in PRECISIONS:
         raise markers.unsupported_frame(frame, segment)
-    if frame.sof == 0 and frame.precision != 8:
-        raise segment.error(f"baseline has 8 bits a sample, not {frame.precision}")
-    if frame.precision != 8:
-        raise unsupported(f"{frame.precision} bits a sample are not supported; 8 are")
+    if frame.precision not in PRECISIONS[frame.sof]:
+        bits = " or ".join(map(str, PRECISIONS[frame.sof])) if frame.sof != 3 else "2 to 16"
+        raise segment.error(f"{frame.process} has {bits} bits a sample, not {frame.precision}")
     if frame.height == 0:
         raise segment.error("the height is 0, and there is no DNL segment behind the scan", 1)
     if frame.width * frame.height > max_pixels:
@@ -380,56 +409,17 @@ def _prepare(data: memoryview, tables: memoryview | None, max_pixels: int) -> Jo
         raise unsupported(f"{count} components are not supported; 1 to 4 are")
     geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
     single = _single(stream, sos, markers.parse_scan(sos), geometry)
-    return Job(frame, color_model(stream), stream.adobe is not None, geometry, single)
-
-
-COLORS = ("RGB", "grey", "YCbCr", "stored")
-
-
-def _check_color(color: str | None) -> None:
-    if color is not None and color not in COLORS:
-        raise ValueError(f"color is one of {', '.join(COLORS)}, or None; not {color!r}")
-
-
-def _painting(job: Job, color: str | None) -> int:
-    """How the components are painted (:mod:`pyjpegml.strips`), before :func:`_converted`."""
-    count = len(job.frame.components)
-    if count == 1 or (color == "grey" and job.model == "YCbCr"):
-        return strips.GREY
-    if color == "stored" or (color == "YCbCr" and job.model == "YCbCr"):
-        return {3: strips.RGB, 4: strips.CMYK}.get(count, strips.OTHER)
-    if job.model == "CMYK":
-        return strips.INVERTED_CMYK if job.inverted else strips.CMYK
-    paintings = {"YCbCr": strips.YCBCR, "RGB": strips.RGB, "YCCK": strips.YCCK}
-    return paintings.get(job.model, strips.OTHER)
-
-
-def _converted(
-    picture: npt.NDArray[np.uint8], model: str, color: str | None
-) -> npt.NDArray[np.uint8]:
-    """A painted picture in the colours that were asked for."""
-    if color in (None, "stored") or color == model or (model == "YCbCr" and color != "RGB"):
-        return picture
-    if model == "grey":
-        first, *others = (picture, picture, picture) if color == "RGB" else (picture, 128, 128)
-        return np.stack(np.broadcast_arrays(first, *others), axis=-1).astype(np.uint8)
-    if picture.ndim != 3 or picture.shape[2] == 2:
-        raise JpegUnsupportedError(f'{model} cannot be converted to {color}; it can be "stored"')
-    if picture.shape[2] == 4:
-        picture = cmyk_to_rgb(picture)
-    if color == "RGB":
-        return picture
-    planes = np.empty((3, *picture.shape[:2]), np.uint8)
-    rgb = np.ascontiguousarray(picture).reshape(picture.shape[0], -1)
-    rgb.flags.writeable = False
-    rgb_to_ycbcr(rgb, *planes)
-    return planes[0] if color == "grey" else np.moveaxis(planes, 0, 2)
+    model = stream.color_model()
+    orientation = stream.metadata().orientation
+    return Job(frame, model.name, model.inverted, orientation, geometry, single)
 
 
 def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry) -> Single | None:
-    """The first scan, if it is a sequential one of the whole picture."""
+    """The first scan, if it is a sequential one of 8 bits and of the whole picture."""
     frame = stream.frame
     assert frame is not None
+    if frame.sof > 1 or frame.precision != 8:
+        return None
     if [c[0] for c in header.components] != [c.identifier for c in frame.components]:
         return None
     if not geometry.whole_ratios:
@@ -440,16 +430,17 @@ def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry
     for component in frame.components:
         if component.table not in stream.qtables:
             raise sos.error(f"quantization table {component.table} is used, but not defined")
+    slots = {int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()}
     qtables = np.array([stream.qtables[c.table].reshape(64) for c in frame.components], np.int32)
     layout = Layout(geometry)
     return Single(
         sos.end, stream.restart_interval, layout, layout.chunk_plan(plan),
-        decoding_tables(used_tables(stream, sos, plan)), qtables,
+        decoding_tables(used_tables(stream, sos, slots)), qtables,
     )  # fmt: skip
 
 
 def _decode_single(
-    view: memoryview, job: Job, single: Single, painting: int, crew: Crew
+    view: memoryview, job: Job, single: Single, kind: int, crew: Crew
 ) -> tuple[npt.NDArray[np.uint8], int]:
     """Pixels of the one scan, and the offset of the marker that ends it."""
     geometry, restart = job.geometry, single.restart_interval
@@ -458,11 +449,11 @@ def _decode_single(
     coded = Coded(view, single.start, intervals)
     if error := coded.misnumbered():
         raise error
-    out = empty_picture(geometry, painting)
+    out = empty_picture(geometry, kind)
     if len(crew) > 1 and coded.found == intervals:
         rounds = Rounds(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
-            painting, out, crew,
+            kind, out, crew,
         )  # fmt: skip
         if rounds.run():
             return shaped(out, geometry), coded.end
@@ -477,7 +468,7 @@ def _decode_single(
             first, min(first + rows, geometry.mcus_down), coded.plain, coded.ends, restart, there,
             single.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES, *single.tables,
             reader, coefficients, extents, single.qtables, layout.fields, samples,
-            geometry.height, geometry.width, painting, out,
+            geometry.height, geometry.width, kind, out,
         )  # fmt: skip
         if status != scan.OK:
             break
@@ -488,52 +479,27 @@ def _decode_single(
     return shaped(out, geometry), coded.end
 
 
-def _paint(scans: Scans, color: int, crew: Crew) -> npt.NDArray[np.uint8]:
-    """Pixels of stored coefficients; each thread makes some rows of MCUs."""
-    geometry = scans.geometry
-    if not geometry.whole_ratios:
-        return _paint_nearest(scans, color)
-    out = empty_picture(geometry, color)
-    line = (out.size - SLACK) // geometry.height
-    stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
-    for fields, plane in zip(stored, geometry.planes, strict=True):
-        fields[strips.BLOCKS], fields[strips.CHUNK_STRIDE] = plane.offset // 64, plane.stride
-    qtables = np.array([table.reshape(64) for table in scans.component_qtables()], np.int32)
-    layout = Layout(geometry)
-    rows, strip = geometry.mcus_down, 8 * geometry.v_max
-
-    def paint(k: int) -> None:
-        first, last = (rows * i // len(crew) for i in (k, k + 1))
-        top, bottom = strip * first, min(strip * last, geometry.height)
-        # what is written beyond the last of these rows is another thread's
-        middle = max(top, bottom - 1 - 63 // geometry.width)
-        tail = np.empty((bottom - middle) * line + SLACK, np.uint8)
-        extents = np.empty(geometry.size // 64, np.uint8)
-        finish_strips(
-            scans.coefficients, extents, qtables, stored, layout.fields,
-            max(first - 1, 0), min(last + 1, rows), rows, np.empty(layout.samples, np.uint8),
-            top, middle, bottom, geometry.height, geometry.width, color, out, tail,
-        )  # fmt: skip
-        out[middle * line : bottom * line] = tail[: (bottom - middle) * line]
-
-    crew.all(paint)
-    return shaped(out, geometry)
-
-
-def _paint_nearest(scans: Scans, color: int) -> npt.NDArray[np.uint8]:
-    """Pixels of components whose sizes are no whole parts of the picture's, such as 2 : 3 columns.
-
-    No rule says how to make them; each pixel takes the sample that covers it.
-    """
-    geometry = scans.geometry
-    full = Geometry(geometry.width, geometry.height, [(1, 1)] * len(geometry.planes))
-    planes = geometry.reconstruct(scans.coefficients, scans.component_qtables())
-    y, x = np.arange(geometry.height), np.arange(geometry.width)
-    whole = [
-        plane[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
-        for plane, part in zip(planes, geometry.planes, strict=True)
-    ]
-    return strips.picture(full, whole, color)
+def _stored(
+    stream: Stream,
+    sos: Segment,
+    job: Job,
+    color: str | None,
+    scale: int,
+    max_scans: int,
+    problems: list[JpegFormatError] | None,
+    crew: Crew,
+) -> tuple[Picture, Tally]:
+    """Pixels by way of all coefficients, or all samples, of the picture."""
+    kind = job.painting(color)
+    if job.frame.sof == 3:
+        if scale != 1:
+            raise JpegUnsupportedError("lossless pictures are not decoded at a scale")
+        samples = LosslessScans(stream, sos, max_scans, problems, len(crew))
+        return paint_lossless(samples, kind), samples.tally
+    scans = Scans(stream, sos, max_scans, problems, len(crew))
+    if scale != 1:
+        return paint_scaled(scans, scale, kind), scans.tally
+    return paint(scans, kind, crew), scans.tally
 
 
 def _to_end(stream: Stream) -> None:

@@ -22,6 +22,7 @@ from . import markers
 from .errors import JpegFormatError
 from .huffman import HuffmanTable
 from .markers import Frame, Segment
+from .metadata import ColorModel, Metadata, color_model
 from .quantize import estimated_quality
 
 #: What functions take as the data of a file: anything that holds bytes, or can be read.
@@ -53,7 +54,8 @@ class Header:
     subsampling : str
         ``"4:2:0"`` and so on; ``"grey"`` for one component; else the factors, ``"2x2,1x2,1x1"``.
     color : str
-        ``"grey"``, ``"YCbCr"``, ``"RGB"``, or ``"CMYK"`` or ``"YCCK"`` for four components.
+        As :class:`pyjpegml.metadata.ColorModel` names it: ``"grey"``, ``"YCbCr"``, ``"RGB"``,
+        ``"CMYK"``, ``"YCCK"`` or ``"2 components"``.
     qtables : dict of int to (8, 8) uint16
         Quantization tables by slot, natural order.
     quality : int or None
@@ -62,11 +64,9 @@ class Header:
         Whether that table is exactly the one of this quality.
     restart_interval : int
         MCUs between restart markers, 0 for none.
-    jfif : bool
-        Whether there is a JFIF marker.
-    adobe_transform : int or None
-        Colour transform in an Adobe marker.
-    comments : tuple of bytes
+    metadata : Metadata
+        APPn and COM segments up to the first scan, byte for byte, and what they say. It looks at
+        the data that were given, until :meth:`Metadata.detached`.
     warnings : tuple of str
         What is not as it should be, but does no harm to the pixels.
     """
@@ -82,10 +82,23 @@ class Header:
     quality: int | None
     quality_exact: bool
     restart_interval: int
-    jfif: bool
-    adobe_transform: int | None
-    comments: tuple[bytes, ...]
+    metadata: Metadata
     warnings: tuple[str, ...]
+
+    @property
+    def jfif(self) -> bool:
+        """Whether there is a JFIF marker."""
+        return self.metadata.jfif is not None
+
+    @property
+    def adobe_transform(self) -> int | None:
+        """Colour transform in an Adobe marker."""
+        return None if self.metadata.adobe is None else self.metadata.adobe.transform
+
+    @property
+    def comments(self) -> tuple[bytes, ...]:
+        """What the COM segments hold."""
+        return self.metadata.comments
 
 
 @dataclass
@@ -99,9 +112,7 @@ class Stream:
     qtables: dict[int, npt.NDArray[np.uint16]] = field(default_factory=dict)
     huffman_tables: dict[int, HuffmanTable] = field(default_factory=dict)
     restart_interval: int = 0
-    jfif: bool = False
-    adobe: int | None = None
-    comments: list[bytes] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def next(self) -> Segment:
@@ -120,17 +131,22 @@ class Stream:
                 raise segment.error("there is a second frame header; one is allowed")
             self.frame = markers.parse_frame(segment)
             self.frame_segment = segment
-        elif code == markers.COM:
-            self.comments.append(bytes(segment.payload))
+        elif code == markers.COM or 0xE0 <= code <= 0xEF:
+            self.segments.append(segment)
         elif code == markers.SOI:
             raise JpegFormatError("a second start of image", offset=segment.offset, marker="SOI")
         elif 0xD0 <= code <= 0xD7:
             self.warnings.append(f"{segment.name} outside of a scan, at byte {segment.offset}")
-        elif markers.is_jfif(segment):
-            self.jfif = True
-        elif (transform := markers.adobe_transform(segment)) is not None:
-            self.adobe = transform
         return segment
+
+    def metadata(self) -> Metadata:
+        """What APPn and COM segments have said so far; they are read when asked."""
+        return Metadata.of(self.segments)
+
+    def color_model(self) -> ColorModel:
+        """What the components mean."""
+        assert self.frame is not None
+        return color_model(self.metadata(), self.frame)
 
     def to_scan(self) -> Segment:
         """Walk to the next SOS segment and return it; the frame is known then."""
@@ -199,25 +215,6 @@ def open_stream(view: memoryview, tables: memoryview | None = None) -> Stream:
     return stream
 
 
-def color_model(stream: Stream) -> str:
-    """What the components mean. A JFIF marker beats Adobe's; without either, identifiers tell."""
-    assert stream.frame is not None
-    identifiers = tuple(c.identifier for c in stream.frame.components)
-    count = len(identifiers)
-    if count == 1:
-        return "grey"
-    if count == 3:
-        if stream.jfif:
-            return "YCbCr"
-        if stream.adobe is not None:
-            return "RGB" if stream.adobe == 0 else "YCbCr"
-        lossless = stream.frame.sof in (3, 7, 11, 15)
-        return "RGB" if lossless or identifiers == (0x52, 0x47, 0x42) else "YCbCr"
-    if count == 4:
-        return "YCCK" if stream.adobe == 2 else "CMYK"
-    return f"{count} components"
-
-
 def subsampling_name(frame: Frame) -> str:
     """The usual name of the sampling factors, or the factors."""
     if len(frame.components) == 1:
@@ -245,6 +242,7 @@ def header_of(stream: Stream) -> Header:
     """What a stream knows at its first scan."""
     frame = stream.frame
     assert frame is not None
+    metadata, model = stream.metadata(), stream.color_model()
     table = stream.qtables.get(frame.components[0].table)
     quality, exact = (None, False) if table is None else estimated_quality(table)
     return Header(
@@ -254,15 +252,17 @@ def header_of(stream: Stream) -> Header:
         precision=frame.precision,
         components=frame.components,
         subsampling=subsampling_name(frame),
-        color=color_model(stream),
+        color=model.name,
         qtables=dict(stream.qtables),
         quality=quality,
         quality_exact=exact,
         restart_interval=stream.restart_interval,
-        jfif=stream.jfif,
-        adobe_transform=stream.adobe,
-        comments=tuple(stream.comments),
-        warnings=tuple(stream.warnings),
+        metadata=metadata,
+        warnings=(
+            *stream.warnings,
+            *metadata.warnings,
+            *([model.warning] if model.warning else []),
+        ),
     )
 
 

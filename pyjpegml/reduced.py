@@ -476,7 +476,7 @@ def picture(
     scale: Scale,
     coefficients: npt.NDArray[np.int16],
     qtables: Sequence[npt.NDArray[np.integer]],
-    color: str,
+    color: int,
 ) -> npt.NDArray[np.uint8]:
     """Decode stored coefficients to a scaled picture.
 
@@ -484,7 +484,7 @@ def picture(
     ----------
     geometry, scale, coefficients, qtables
         As for :func:`reconstruct`.
-    color : str
+    color : int
         As for :func:`pyjpegml.strips.picture`.
 
     Returns

@@ -16,20 +16,25 @@ restart marker: its number, modulo 8, says how many intervals are lost. Otherwis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from . import markers, scan
+from . import lossless, markers, progressive, scan
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegFormatError, JpegLimitError
 from .header import Stream
 from .huffman import AC, STANDARD_TABLES, HuffmanTable, decoding_tables
-from .markers import FrameComponent, ScanHeader, Segment
+from .lossless import SampleGeometry
+from .markers import Frame, FrameComponent, ScanHeader, Segment
+from .progressive import Progression
 from .scan import READER_FIELDS
+from .threads import run
 
 Decoder = Callable[
     [npt.NDArray[np.int64], int, int, npt.NDArray[np.int64], int],
@@ -50,49 +55,37 @@ class Tally:
     sound: int = 0
 
 
-class Scans:
-    """Coefficients of a picture, filled scan by scan.
+class ScanReader:
+    """What all processes have in common: from scan to scan, and from interval to interval.
 
     Parameters
     ----------
     stream : Stream
         Has walked to the first scan header.
-    first : Segment
-        That header.
     max_scans : int
     problems : list of JpegFormatError, optional
         Where what is wrong with entropy-coded data is put; without it, it is raised.
+    threads : int
+        How many scans may be decoded at the same time. Only those of different components are.
 
     Attributes
     ----------
-    geometry : Geometry
-    coefficients : (geometry.size,) int16
-        Quantized.
-    qtables : list of (8, 8) uint16 or None
-        Of each component that has had a scan.
+    frame : Frame
     tally : Tally
     """
 
     def __init__(
         self,
         stream: Stream,
-        first: Segment,
         max_scans: int,
-        problems: list[JpegFormatError] | None = None,
+        problems: list[JpegFormatError] | None,
+        threads: int,
     ) -> None:
-        frame = stream.frame
-        assert frame is not None
-        self.stream, self.frame, self.problems = stream, frame, problems
-        self.max_scans = max_scans
-        self.geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
-        self.coefficients = np.zeros(self.geometry.size, np.int16)
-        self.extents = np.empty(self.geometry.size // 64, np.uint8)
-        self.qtables: list[npt.NDArray[np.uint16] | None] = [None] * len(frame.components)
-        blocks = self.geometry.size // 64
-        self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
-        self.complete = [False] * len(frame.components)
+        assert stream.frame is not None
+        self.stream, self.frame, self.problems = stream, stream.frame, problems
+        self.max_scans, self.threads = max_scans, threads
         self.tally = Tally()
-        self._read_all(first)
+        self._waiting: list[tuple[list[int], Callable[[], None]]] = []
 
     def _read_all(self, sos: Segment) -> None:
         """From scan to scan, to the end of the image."""
@@ -108,12 +101,79 @@ class Scans:
             self.stream.position = self._read(sos, markers.parse_scan(sos))
             following = self._next_scan()
             if following is None:
-                return
+                break
             sos = following
+        self._decode_waiting()
 
-    def component_qtables(self) -> list[npt.NDArray[np.uint16]]:
-        """The quantization table of each component; that of one without a scan does not matter."""
-        return [np.ones((8, 8), np.uint16) if t is None else t for t in self.qtables]
+    def _read(self, sos: Segment, header: ScanHeader) -> int:
+        """Decode a scan, now or later; returns the offset of the marker that ends it."""
+        raise NotImplementedError
+
+    def _decode_waiting(self) -> None:
+        """Decode the scans that wait, each when those before it of the same components are done."""
+        done = [threading.Event() for _ in self._waiting]
+
+        def task(i: int) -> None:
+            chosen, decode = self._waiting[i]
+            try:
+                for before in range(i):
+                    if set(chosen) & set(self._waiting[before][0]):
+                        done[before].wait()
+                decode()
+            finally:
+                done[i].set()
+
+        if self._waiting:
+            deque(run(task, len(self._waiting), self.threads), maxlen=0)
+
+    def _decode(
+        self,
+        chosen: list[int],
+        decode: Decoder,
+        coded: Coded,
+        restart: int,
+        mcus: int,
+        finish: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Decode a scan, whole; or see what can be had of it."""
+        self.tally.mcus += mcus
+        if self.problems is not None:
+            self._salvage(decode, coded, restart, mcus)
+            finish()
+            return
+        if error := coded.misnumbered():
+            raise error
+
+        def whole() -> None:
+            reader = np.zeros(READER_FIELDS, np.int64)
+            there = min(mcus, coded.found * restart) if restart else mcus
+            status = decode(coded.ends, restart, there, reader, there)
+            if status != scan.OK:
+                raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
+            if error := coded.miscounted():
+                raise error
+            finish()
+
+        if self.threads > 1:
+            self._waiting.append((chosen, whole))
+        else:
+            whole()
+        self.tally.sound += mcus
+
+    def _components(self, sos: Segment, header: ScanHeader) -> list[int]:
+        """Which components of the frame a scan has (T.81 B.2.3)."""
+        identifiers = [c.identifier for c in self.frame.components]
+        chosen = []
+        for identifier, _, _ in header.components:
+            if identifier not in identifiers:
+                raise sos.error(f"component {identifier} of the scan is none of the frame's")
+            chosen.append(identifiers.index(identifier))
+        if len(set(chosen)) < len(chosen):
+            raise sos.error("a component stands twice in the scan header")
+        parts = [self.frame.components[i] for i in chosen]
+        if len(chosen) > 1 and sum(part.h * part.v for part in parts) > 10:
+            raise sos.error("an MCU has more than 10 data units")
+        return chosen
 
     def _next_scan(self) -> Segment | None:
         """The next scan header; None at the end of the image."""
@@ -131,106 +191,6 @@ class Scans:
                 return None
             if segment.code == markers.SOS:
                 return segment
-
-    def _components(self, sos: Segment, header: ScanHeader) -> list[int]:
-        """Which components of the frame a scan has (T.81 B.2.3)."""
-        identifiers = [c.identifier for c in self.frame.components]
-        chosen = []
-        for identifier, _, _ in header.components:
-            if identifier not in identifiers:
-                raise sos.error(f"component {identifier} of the scan is none of the frame's")
-            chosen.append(identifiers.index(identifier))
-        if len(set(chosen)) < len(chosen):
-            raise sos.error("a component stands twice in the scan header")
-        planes = [self.geometry.planes[i] for i in chosen]
-        if len(chosen) > 1 and sum(plane.h * plane.v for plane in planes) > 10:
-            raise sos.error("an MCU has more than 10 blocks")
-        return chosen
-
-    def _read(self, sos: Segment, header: ScanHeader) -> int:
-        """Decode a scan; returns the offset of the marker that ends it."""
-        chosen = self._components(sos, header)
-        for i in chosen:
-            self._take_qtable(sos, i, self.frame.components[i])
-        slots = [(dc, ac) for _, dc, ac in header.components]
-        plan = self.geometry.scan_plan(slots, chosen)
-        mcus_across, mcus_down = self.geometry.scan_size(chosen)
-        mcus = mcus_across * mcus_down
-        self.work -= mcus * len(plan)
-        if self.work < 0:
-            raise JpegLimitError(
-                f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
-                "times; a larger max_scans allows more",
-                offset=sos.offset,
-                marker=sos.name,
-            )
-        restart = self.stream.restart_interval
-        intervals = -(-mcus // restart) if restart else 1
-        coded = Coded(self.stream.data, sos.end, intervals)
-        decode = self._decoder(sos, header, chosen, plan, mcus_across, coded.plain)
-        self.tally.mcus += mcus
-        if self.problems is None:
-            if error := coded.misnumbered():
-                raise error
-            reader = np.zeros(READER_FIELDS, np.int64)
-            there = min(mcus, coded.found * restart) if restart else mcus
-            status = decode(coded.ends, restart, there, reader, there)
-            if status != scan.OK:
-                raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
-            if error := coded.miscounted():
-                raise error
-            self.tally.sound += mcus
-        else:
-            self._salvage(decode, coded, restart, mcus)
-        return coded.end
-
-    def _take_qtable(self, sos: Segment, i: int, component: FrameComponent) -> None:
-        """The quantization table of a component, at its first scan."""
-        if self.qtables[i] is None:
-            if component.table not in self.stream.qtables:
-                raise sos.error(f"quantization table {component.table} is used, but not defined")
-            self.qtables[i] = self.stream.qtables[component.table]
-
-    def _decoder(
-        self,
-        sos: Segment,
-        header: ScanHeader,
-        chosen: list[int],
-        plan: npt.NDArray[np.int64],
-        mcus_across: int,
-        plain: npt.NDArray[np.uint8],
-    ) -> Decoder:
-        """What decodes this scan: a function of ends, restart interval, MCUs that are there, the
-        reader, and where to stop.
-        """
-        for i in chosen:
-            if self.complete[i]:
-                raise sos.error(
-                    f"component {self.frame.components[i].identifier} has a second scan; in a "
-                    "sequential file it has one"
-                )
-            self.complete[i] = True
-        if (header.start, header.end, header.high, header.low) != (0, 63, 0, 0):
-            self.stream.warnings.append(
-                "the scan header of a sequential scan should say 0, 63, 0, 0"
-            )
-        tables = used_tables(self.stream, sos, plan)
-        coding = decoding_tables(tables)
-
-        def decode(
-            ends: npt.NDArray[np.int64],
-            restart: int,
-            mcus: int,
-            reader: npt.NDArray[np.int64],
-            last: int,
-        ) -> int:
-            status: int = scan.decode_scan(
-                plain, ends, restart, mcus, last, plan, mcus_across, scan.PLACES, *coding,
-                reader, self.coefficients, self.extents,
-            )  # fmt: skip
-            return status
-
-        return decode
 
     def _salvage(self, decode: Decoder, coded: Coded, restart: int, mcus: int) -> None:
         """Decode each interval by itself, and put down what is wrong with any."""
@@ -257,22 +217,265 @@ class Scans:
                 self.problems.append(coded.broken(status, reader, mcus, interval))
 
 
-def used_tables(
-    stream: Stream, sos: Segment, plan: npt.NDArray[np.int64]
-) -> dict[int, HuffmanTable]:
-    """The Huffman tables that a sequential scan uses.
+class Scans(ScanReader):
+    """Coefficients of a picture, filled scan by scan.
+
+    Parameters
+    ----------
+    stream, max_scans, problems, threads
+        As for :class:`ScanReader`.
+    first : Segment
+        The first scan header.
+
+    Attributes
+    ----------
+    geometry : Geometry
+    coefficients : (geometry.size,) int16
+        Quantized.
+    qtables : list of (8, 8) uint16 or None
+        Of each component that has had a scan.
+    progression : Progression or None
+        How much a progressive picture's scans have sent.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        first: Segment,
+        max_scans: int,
+        problems: list[JpegFormatError] | None = None,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(stream, max_scans, problems, threads)
+        frame = self.frame
+        self.geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
+        self.coefficients = np.zeros(self.geometry.size, np.int16)
+        self.extents = np.empty(self.geometry.size // 64, np.uint8)
+        self.qtables: list[npt.NDArray[np.uint16] | None] = [None] * len(frame.components)
+        blocks = self.geometry.size // 64
+        self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
+        self.complete = [False] * len(frame.components)
+        self.progression = Progression(len(frame.components)) if frame.sof == 2 else None
+        self.masks = np.zeros(blocks if frame.sof == 2 else 0, np.uint64)
+        self._read_all(first)
+
+    def component_qtables(self) -> list[npt.NDArray[np.uint16]]:
+        """The quantization table of each component; that of one without a scan does not matter."""
+        return [np.ones((8, 8), np.uint16) if t is None else t for t in self.qtables]
+
+    def _read(self, sos: Segment, header: ScanHeader) -> int:
+        """Decode a scan; returns the offset of the marker that ends it."""
+        chosen = self._components(sos, header)
+        for i in chosen:
+            self._take_qtable(sos, i, self.frame.components[i])
+        slots = [(dc, ac) for _, dc, ac in header.components]
+        plan = self.geometry.scan_plan(slots, chosen)
+        mcus_across, mcus_down = self.geometry.scan_size(chosen)
+        mcus = mcus_across * mcus_down
+        self.work -= mcus * len(plan)
+        if self.work < 0:
+            raise JpegLimitError(
+                f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
+                "times; a larger max_scans allows more",
+                offset=sos.offset,
+                marker=sos.name,
+            )
+        restart = self.stream.restart_interval
+        intervals = -(-mcus // restart) if restart else 1
+        coded = Coded(self.stream.data, sos.end, intervals)
+        decode = self._decoder(sos, header, chosen, plan, mcus_across, coded.plain)
+        self._decode(chosen, decode, coded, restart, mcus)
+        return coded.end
+
+    def _take_qtable(self, sos: Segment, i: int, component: FrameComponent) -> None:
+        """The quantization table of a component, at its first scan."""
+        if self.qtables[i] is None:
+            if component.table not in self.stream.qtables:
+                raise sos.error(f"quantization table {component.table} is used, but not defined")
+            self.qtables[i] = self.stream.qtables[component.table]
+
+    def _decoder(
+        self,
+        sos: Segment,
+        header: ScanHeader,
+        chosen: list[int],
+        plan: npt.NDArray[np.int64],
+        mcus_across: int,
+        plain: npt.NDArray[np.uint8],
+    ) -> Decoder:
+        """What decodes this scan: a function of ends, restart interval, MCUs that are there, the
+        reader, and where to stop.
+        """
+        if self.progression is not None:
+            return self._progressive_decoder(sos, header, chosen, plan, mcus_across, plain)
+        for i in chosen:
+            mark_complete(self.complete, i, sos, self.frame)
+        if (header.start, header.end, header.high, header.low) != (0, 63, 0, 0):
+            self.stream.warnings.append(
+                "the scan header of a sequential scan should say 0, 63, 0, 0"
+            )
+        slots = {int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()}
+        coding = decoding_tables(used_tables(self.stream, sos, slots))
+
+        def decode(
+            ends: npt.NDArray[np.int64],
+            restart: int,
+            mcus: int,
+            reader: npt.NDArray[np.int64],
+            last: int,
+        ) -> int:
+            status: int = scan.decode_scan(
+                plain, ends, restart, mcus, last, plan, mcus_across, scan.PLACES, *coding,
+                reader, self.coefficients, self.extents,
+            )  # fmt: skip
+            return status
+
+        return decode
+
+    def _progressive_decoder(
+        self,
+        sos: Segment,
+        header: ScanHeader,
+        chosen: list[int],
+        plan: npt.NDArray[np.int64],
+        mcus_across: int,
+        plain: npt.NDArray[np.uint8],
+    ) -> Decoder:
+        """As :meth:`_decoder`, for a progressive scan (T.81 Annex G)."""
+        assert self.progression is not None
+        band = header.start, header.end, header.high, header.low
+        try:
+            self.stream.warnings += self.progression.begin(chosen, *band)
+        except JpegFormatError as error:
+            raise sos.error(error.reason) from None
+        slots = plan[:, scan.AC_SLOT if header.start else scan.DC_SLOT]
+        refines_dc = header.start == 0 and header.high > 0
+        tables = used_tables(self.stream, sos, () if refines_dc else {int(s) for s in slots})
+
+        def decode(
+            ends: npt.NDArray[np.int64],
+            restart: int,
+            mcus: int,
+            reader: npt.NDArray[np.int64],
+            last: int,
+        ) -> int:
+            return progressive.decode_scan(
+                plain, ends, restart, mcus, plan, mcus_across, band, tables, reader,
+                self.coefficients, self.masks, last,
+            )  # fmt: skip
+
+        return decode
+
+
+class LosslessScans(ScanReader):
+    """Samples of a lossless picture, filled scan by scan (T.81 Annex H).
+
+    Parameters
+    ----------
+    stream, first, max_scans, problems, threads
+        As for :class:`Scans`.
+
+    Attributes
+    ----------
+    geometry : SampleGeometry
+    samples : (geometry.size,) uint16
+        Of all components, before the point transform is undone.
+    shifts : list of int
+        Point transform of each component.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        first: Segment,
+        max_scans: int,
+        problems: list[JpegFormatError] | None = None,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(stream, max_scans, problems, threads)
+        frame = self.frame
+        self.geometry = SampleGeometry(
+            frame.width, frame.height, [(c.h, c.v) for c in frame.components]
+        )
+        self.samples = np.zeros(self.geometry.size, np.uint16)
+        self.shifts = [0] * len(frame.components)
+        self.complete = [False] * len(frame.components)
+        self._read_all(first)
+
+    def _read(self, sos: Segment, header: ScanHeader) -> int:
+        chosen = self._components(sos, header)
+        predictor, shift, frame = header.start, header.low, self.frame
+        if not 1 <= predictor <= 7:
+            raise sos.error(f"predictors of a lossless scan are 1 to 7, not {predictor}")
+        if shift >= frame.precision:
+            raise sos.error(
+                f"a point transform of {shift} leaves nothing of {frame.precision} bits"
+            )
+        for i in chosen:
+            mark_complete(self.complete, i, sos, frame)
+            self.shifts[i] = shift
+        slots = [dc for _, dc, _ in header.components]
+        plan, mcus_across, mcus_down = self.geometry.scan_plan(chosen, slots)
+        coding = decoding_tables(
+            used_tables(self.stream, sos, [int(unit[scan.DC_SLOT]) for unit in plan])
+        )
+        restart, mcus = self.stream.restart_interval, mcus_across * mcus_down
+        coded = Coded(self.stream.data, sos.end, -(-mcus // restart) if restart else 1)
+        cursors = np.zeros((len(plan), lossless.CURSOR_FIELDS), np.int64)
+        lines = [
+            lossless.restart_lines(
+                restart, mcus_across, self.geometry.planes[i].v if len(chosen) > 1 else 1
+            )
+            for i in chosen
+        ]
+
+        def decode(
+            ends: npt.NDArray[np.int64],
+            restart: int,
+            mcus: int,
+            reader: npt.NDArray[np.int64],
+            last: int,
+        ) -> int:
+            status: int = lossless.decode_differences(
+                coded.plain, ends, restart, last, plan, mcus_across, *coding, cursors, reader,
+                self.samples,
+            )  # fmt: skip
+            return status
+
+        def finish() -> None:
+            for i, interval in zip(chosen, lines, strict=True):
+                plane = self.geometry.planes[i]
+                lossless.undifference(
+                    self.geometry.view(self.samples, i), plane.width, plane.height, predictor,
+                    interval, 1 << (frame.precision - shift - 1),
+                )  # fmt: skip
+
+        self._decode(chosen, decode, coded, restart, mcus, finish)
+        return coded.end
+
+
+def mark_complete(complete: list[bool], i: int, sos: Segment, frame: Frame) -> None:
+    """Note that a component has its scan, of which it may have one."""
+    if complete[i]:
+        raise sos.error(
+            f"component {frame.components[i].identifier} has a second scan; it may have one"
+        )
+    complete[i] = True
+
+
+def used_tables(stream: Stream, sos: Segment, slots: Iterable[int]) -> dict[int, HuffmanTable]:
+    """The Huffman tables that a scan may use, which has to use those of some slots.
 
     Files without any are taken to mean the standard ones, as frames of Motion JPEG do.
     """
     tables = dict(stream.huffman_tables)
-    for block in plan:
-        for slot in (int(block[scan.DC_SLOT]), int(block[scan.AC_SLOT])):
-            if slot in tables:
-                continue
-            kind = "AC" if slot >= AC else "DC"
-            if slot not in STANDARD_TABLES or stream.huffman_tables:
-                raise sos.error(f"{kind} Huffman table {slot % AC} is used, but not defined")
-            tables[slot] = STANDARD_TABLES[slot]
+    for slot in slots:
+        if slot in tables:
+            continue
+        kind = "AC" if slot >= AC else "DC"
+        if slot not in STANDARD_TABLES or stream.huffman_tables:
+            raise sos.error(f"{kind} Huffman table {slot % AC} is used, but not defined")
+        tables[slot] = STANDARD_TABLES[slot]
     if not stream.huffman_tables:
         stream.warnings.append("there are no Huffman tables; the standard ones are taken")
     return tables

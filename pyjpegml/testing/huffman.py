@@ -218,9 +218,7 @@ def predict(predictor: int, left: int, above: int, corner: int) -> int:
     }[predictor]
 
 
-def lossless(
-    frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]
-) -> Iterator[Symbol]:
+def lossless(frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator[Symbol]:
     """An interval of a lossless scan (T.81 H.1.2): whole rows of MCUs.
 
     Parameters
@@ -264,9 +262,7 @@ def pack(bits: str) -> bytes:
     return whole.replace(b"\xff", b"\xff\x00")
 
 
-def encode(
-    symbols: Sequence[Symbol], codes: Mapping[tuple[int, int], Mapping[int, str]]
-) -> bytes:
+def encode(symbols: Sequence[Symbol], codes: Mapping[tuple[int, int], Mapping[int, str]]) -> bytes:
     """Entropy-coded data of a restart interval; codes by class and slot."""
     return pack(
         "".join(

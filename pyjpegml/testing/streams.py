@@ -406,9 +406,7 @@ def _scans(
             high = end = 0
         codes_dc = frame.lossless or (start == 0 and (high == 0))
         codes_ac = not frame.lossless and end > 0
-        slots = tuple(
-            (draw(slot) if codes_dc else 0, draw(slot) if codes_ac else 0) for _ in group
-        )
+        slots = tuple((draw(slot) if codes_dc else 0, draw(slot) if codes_ac else 0) for _ in group)
         interval = 0
         if restarts and draw(st.booleans()):
             interval = draw(st.integers(1, 5) | st.integers(1, 200))
@@ -425,9 +423,7 @@ def _scans(
                     conditioning[AC, ac] = draw(st.integers(1, 63))
         if scans:  # what was said before holds until it is said anew
             conditioning = {**scans[-1].conditioning, **conditioning}
-        scans.append(
-            Scan(group, slots, start, end, high, low, interval, conditioning, eob_limit)
-        )
+        scans.append(Scan(group, slots, start, end, high, low, interval, conditioning, eob_limit))
     return tuple(scans)
 
 
@@ -603,9 +599,7 @@ def _identifiers(count: int, without: Collection[str]) -> st.SearchStrategy[Sequ
         kinds.append(st.just(b"RGB"))
     if "any identifiers" not in without:
         kinds.append(st.just(range(count)))
-        kinds.append(
-            st.lists(st.integers(0, 255), min_size=count, max_size=count, unique=True)
-        )
+        kinds.append(st.lists(st.integers(0, 255), min_size=count, max_size=count, unique=True))
     return st.one_of(kinds)
 
 

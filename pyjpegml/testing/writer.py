@@ -136,9 +136,7 @@ def scan_symbols(frame: Frame, scan: Scan, units: Units) -> list[list[Symbol]]:
         procedure = huffman.dc_and_ac if scan.high == 0 else huffman.dc_refinement
     else:
         procedure = huffman.ac_first if scan.high == 0 else huffman.ac_refinement
-    return [
-        list(procedure(scan, units, interval)) for interval in huffman.intervals(frame, scan)
-    ]
+    return [list(procedure(scan, units, interval)) for interval in huffman.intervals(frame, scan)]
 
 
 def entropy_parts(intervals: Sequence[bytes]) -> Iterable[Part]:

@@ -1,0 +1,275 @@
+"""From what a file holds to the pixels that a caller asked for, in plain Python over the stages.
+
+Stored coefficients become pixels strip by strip, as those of a single scan do
+(:mod:`pyjpegml.strips`); pictures of more than 8 bits, and lossless ones, plane by plane
+(:mod:`pyjpegml.deep`). Then come conversions that a caller asked for: another colour model, another
+orientation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import deep, reduced, smoothing, strips
+from .coefficients import Geometry
+from .color import cmyk_to_rgb, rgb_to_ycbcr
+from .constants import ZIGZAG
+from .errors import JpegUnsupportedError
+from .lossless import SampleGeometry
+from .scans import LosslessScans, Scans
+from .strips import SLACK, Layout, empty_picture, finish_strips, shaped
+from .threads import Crew
+
+#: uint8, or uint16 if there are more than 8 bits.
+Picture = npt.NDArray[Any]
+
+COLORS = ("RGB", "grey", "YCbCr", "stored")
+
+
+def check_color(color: str | None) -> None:
+    """Refuse what is no colour model that can be asked for."""
+    if color is not None and color not in COLORS:
+        raise ValueError(f"color is one of {', '.join(COLORS)}, or None; not {color!r}")
+
+
+def painting(count: int, model: str, inverted: bool, color: str | None) -> int:
+    """How components are painted (:mod:`pyjpegml.strips`), before :func:`converted`.
+
+    Parameters
+    ----------
+    count : int
+        Components.
+    model : str
+        What they mean.
+    inverted : bool
+        Whether CMYK is stored as 255 minus the ink.
+    color : str or None
+        What is asked for.
+    """
+    if count == 1 or (color == "grey" and model == "YCbCr"):
+        return strips.GREY
+    if color == "stored" or (color == "YCbCr" and model == "YCbCr"):
+        return {3: strips.RGB, 4: strips.CMYK}.get(count, strips.OTHER)
+    if model == "CMYK":
+        return strips.INVERTED_CMYK if inverted else strips.CMYK
+    paintings = {"YCbCr": strips.YCBCR, "RGB": strips.RGB, "YCCK": strips.YCCK}
+    return paintings.get(model, strips.OTHER)
+
+
+def paint(scans: Scans, color: int, crew: Crew) -> Picture:
+    """Pixels of stored coefficients.
+
+    Parameters
+    ----------
+    scans : Scans
+    color : int
+        As for :func:`pyjpegml.strips.paint_rows`.
+    crew : Crew
+        Each of its threads makes some rows of MCUs.
+    """
+    if scans.frame.precision != 8:
+        return _paint_deep(scans, color)
+    geometry = scans.geometry
+    coefficients = _smoothed(scans)
+    if not geometry.whole_ratios:
+        return _paint_nearest(scans, coefficients, color)
+    out = empty_picture(geometry, color)
+    line = (out.size - SLACK) // geometry.height
+    stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
+    for fields, plane in zip(stored, geometry.planes, strict=True):
+        fields[strips.BLOCKS], fields[strips.CHUNK_STRIDE] = plane.offset // 64, plane.stride
+    qtables = _flat(scans)
+    layout = Layout(geometry)
+    rows, strip = geometry.mcus_down, 8 * geometry.v_max
+
+    def share(k: int) -> None:
+        first, last = (rows * i // len(crew) for i in (k, k + 1))
+        top, bottom = strip * first, min(strip * last, geometry.height)
+        # what is written beyond the last of these rows is another thread's
+        middle = max(top, bottom - 1 - 63 // geometry.width)
+        tail = np.empty((bottom - middle) * line + SLACK, np.uint8)
+        extents = np.empty(geometry.size // 64, np.uint8)
+        finish_strips(
+            coefficients, extents, qtables, stored, layout.fields,
+            max(first - 1, 0), min(last + 1, rows), rows, np.empty(layout.samples, np.uint8),
+            top, middle, bottom, geometry.height, geometry.width, color, out, tail,
+        )  # fmt: skip
+        out[middle * line : bottom * line] = tail[: (bottom - middle) * line]
+
+    crew.all(share)
+    return shaped(out, geometry)
+
+
+def paint_scaled(scans: Scans, denominator: int, color: int) -> Picture:
+    """Pixels of stored coefficients at 1/2, 1/4 or 1/8 of the size (:mod:`pyjpegml.reduced`)."""
+    if scans.frame.precision != 8:
+        raise JpegUnsupportedError(
+            f"pictures of {scans.frame.precision} bits are not decoded at a scale"
+        )
+    scale = reduced.plan_scale(scans.geometry, denominator)
+    return reduced.picture(
+        scans.geometry, scale, _smoothed(scans), scans.component_qtables(), color
+    )
+
+
+def _flat(scans: Scans) -> npt.NDArray[np.int32]:
+    """The quantization tables of all components, (n, 64)."""
+    return np.array([table.reshape(64) for table in scans.component_qtables()], np.int32)
+
+
+def _smoothed(scans: Scans) -> npt.NDArray[np.int16]:
+    """The coefficients, with estimates of those that a progressive file has not sent yet."""
+    progression = scans.progression
+    if progression is None or not smoothing.applies(progression.coef_bits):
+        return scans.coefficients
+    geometry, qtables = scans.geometry, _flat(scans)
+    out = scans.coefficients.copy()
+    for i, plane in enumerate(geometry.planes):
+        smoothing.smooth_rows(
+            geometry.view(scans.coefficients, i), plane.across, plane.down,
+            scans.frame.components[i].v, 0, plane.down, qtables[i], progression.known(i, True),
+            ZIGZAG, smoothing.scratch(plane.across), geometry.view(out, i),
+        )  # fmt: skip
+    return out
+
+
+def _paint_nearest(scans: Scans, coefficients: npt.NDArray[np.int16], color: int) -> Picture:
+    """Pixels of components whose sizes are no whole parts of the picture's, such as 2 : 3 columns.
+
+    No rule says how to make them; each pixel takes the sample that covers it.
+    """
+    geometry = scans.geometry
+    full = Geometry(geometry.width, geometry.height, [(1, 1)] * len(geometry.planes))
+    planes = geometry.reconstruct(coefficients, scans.component_qtables())
+    y, x = np.arange(geometry.height), np.arange(geometry.width)
+    whole = [
+        plane[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
+        for plane, part in zip(planes, geometry.planes, strict=True)
+    ]
+    return strips.picture(full, whole, color)
+
+
+def _paint_deep(scans: Scans, color: int) -> npt.NDArray[np.uint16]:
+    """Pixels of 12 bits."""
+    geometry, qtables = scans.geometry, _flat(scans)
+    coefficients = _smoothed(scans)
+    planes = []
+    for i, plane in enumerate(geometry.planes):
+        samples = np.empty((8 * plane.down, 8 * plane.across), np.uint16)
+        view = geometry.view(coefficients, i)
+        deep.reconstruct(view, plane.down, plane.across, qtables[i], samples)
+        planes.append(_full_size(geometry, i, samples))
+    return _place(planes, geometry.height, geometry.width, scans.frame.precision, color)
+
+
+def _full_size(
+    geometry: Geometry, component: int, samples: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.uint16]:
+    """A component of 12 bits at the size of the picture, or larger."""
+    plane = geometry.planes[component]
+    if geometry.h_max % plane.h or geometry.v_max % plane.v:
+        y, x = np.arange(geometry.height), np.arange(geometry.width)
+        return samples[np.ix_(y * plane.v // geometry.v_max, x * plane.h // geometry.h_max)]
+    across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
+    if across == down == 1:
+        return samples
+    out = np.empty((down * plane.height, across * plane.width), np.uint16)
+    deep.upsample(samples, plane.width, plane.height, across, down, out)
+    return out
+
+
+def paint_lossless(scans: LosslessScans, color: int) -> Picture:
+    """Pixels of a lossless picture: uint8 up to 8 bits, else uint16."""
+    geometry, precision = scans.geometry, scans.frame.precision
+    planes = []
+    for i in range(len(geometry.planes)):
+        plane = np.empty((geometry.height, geometry.width), np.uint16)
+        samples, (across, down) = geometry.view(scans.samples, i), _ratio(geometry, i)
+        deep.place(samples, across, down, scans.shifts[i], plane, 0, 1)
+        planes.append(plane)
+    picture = _place(planes, geometry.height, geometry.width, precision, color)
+    return picture if precision > 8 else picture.astype(np.uint8)
+
+
+def _ratio(geometry: SampleGeometry, component: int) -> tuple[int, int]:
+    """How many columns and rows of the picture one sample covers."""
+    plane = geometry.planes[component]
+    if geometry.h_max % plane.h or geometry.v_max % plane.v:
+        raise JpegUnsupportedError(
+            f"a lossless component of {plane.h}x{plane.v} samples beside one of "
+            f"{geometry.h_max}x{geometry.v_max} is not supported; whole ratios are"
+        )
+    return geometry.h_max // plane.h, geometry.v_max // plane.v
+
+
+def _place(
+    planes: list[npt.NDArray[np.uint16]], height: int, width: int, precision: int, color: int
+) -> npt.NDArray[np.uint16]:
+    """The picture of planes at full size, converted as `color` says."""
+    top = (1 << precision) - 1
+    if color in (strips.YCBCR, strips.YCCK):
+        deep.ycbcr_to_rgb(*planes[:3], precision, width, height, 0)
+    planes = planes[:1] if color == strips.GREY else planes
+    channels = len(planes)
+    out = np.empty((height, channels * width), np.uint16)
+    for channel, plane in enumerate(planes):
+        deep.place(plane, 1, 1, 0, out, channel, channels)
+    picture = out.reshape((height, width, channels)[: 2 if channels == 1 else 3])
+    if color == strips.INVERTED_CMYK:
+        picture ^= np.uint16(top)
+    elif color == strips.YCCK:
+        picture[..., 3] ^= np.uint16(top)
+    return picture
+
+
+def converted(picture: Picture, model: str, color: str | None) -> Picture:
+    """A painted picture in the colours that were asked for.
+
+    Parameters
+    ----------
+    picture : array
+    model : str
+        What the components of the file mean.
+    color : str or None
+        One of COLORS.
+    """
+    if color in (None, "stored") or color == model or (model == "YCbCr" and color != "RGB"):
+        return picture
+    if picture.dtype != np.uint8:
+        raise JpegUnsupportedError(
+            f'{model} of more than 8 bits is not converted to {color}; it can be "stored"'
+        )
+    if model == "grey":
+        first, *others = (picture, picture, picture) if color == "RGB" else (picture, 128, 128)
+        return np.stack(np.broadcast_arrays(first, *others), axis=-1).astype(np.uint8)
+    if picture.ndim != 3 or picture.shape[2] == 2:
+        raise JpegUnsupportedError(f'{model} cannot be converted to {color}; it can be "stored"')
+    rgb = cmyk_to_rgb(picture) if picture.shape[2] == 4 else picture
+    if color == "RGB":
+        return rgb
+    planes = np.empty((3, *rgb.shape[:2]), np.uint8)
+    flat = np.ascontiguousarray(rgb).reshape(rgb.shape[0], -1)
+    flat.flags.writeable = False
+    rgb_to_ycbcr(flat, *planes)
+    return planes[0] if color == "grey" else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+
+
+def oriented(picture: Picture, orientation: int) -> Picture:
+    """A picture turned upright.
+
+    Parameters
+    ----------
+    picture : array
+    orientation : int
+        Of Exif, 1 to 8: where its first row and column stand.
+    """
+    if orientation >= 5:
+        picture = picture.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
