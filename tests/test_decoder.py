@@ -1,0 +1,332 @@
+"""What a caller can ask of the decoder: colours, parts, coefficients, sizes, limits."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import picture
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from pyjpegml import (
+    JpegFormatError,
+    JpegLimitError,
+    JpegUnsupportedError,
+    decode,
+    decode_coefficients,
+    decode_partial,
+    encode,
+    markers,
+    read_header,
+)
+from pyjpegml.color import cmyk_to_rgb
+from pyjpegml.reduced import plan_scale
+
+RGB = picture("natural", (61, 83, 3), 3)
+GREY = RGB[..., 1].copy()
+#: Where JFIF's segment ends in our files.
+BEHIND_JFIF = 2 + len(markers.jfif_bytes())
+
+
+def pillow(image: np.ndarray, mode: str | None = None, **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image, mode).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def pillow_reads(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def adobe(transform: int) -> bytes:
+    return markers.segment_bytes(markers.APP14, b"Adobe" + bytes([0, 100, 0, 0, 0, 0, transform]))
+
+
+def exif(orientation: int) -> bytes:
+    """APP1 with nothing but an orientation."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    tiff = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+    return markers.segment_bytes(0xE1, b"Exif\0\0" + tiff)
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("quality", [30, 90])
+def test_progressive_files_are_as_pillow_reads_them(
+    subsampling: int, quality: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyjpegml.decoder.THREAD_PIXELS", 1)
+    data = pillow(RGB, progressive=True, subsampling=subsampling, quality=quality)
+    assert read_header(data).process == "progressive"
+    assert np.array_equal(decode(data, threads=threads), pillow_reads(data))
+    grey = pillow(GREY, progressive=True, quality=quality)
+    assert np.array_equal(decode(grey, threads=threads), pillow_reads(grey))
+
+
+@pytest.mark.parametrize("scans", [1, 2, 3, 5, 8])
+def test_progressive_files_may_stop_early(scans: int) -> None:
+    """As libjpeg-turbo does, what has not come is estimated from the blocks around."""
+    data = pillow(RGB, progressive=True, quality=60)
+    headers = [s.offset for s in markers.segments(data) if s.code == markers.SOS]
+    early = data[: headers[scans]] + b"\xff\xd9"
+    assert np.array_equal(decode(early), pillow_reads(early))
+    assert not np.array_equal(decode(early), decode(data))
+
+
+def test_many_scans_are_refused() -> None:
+    """A small file that would keep a decoder busy."""
+    data = pillow(RGB, progressive=True)
+    first = next(s for s in markers.segments(data) if s.code == markers.SOS)
+    scan = data[first.offset : markers.end_of_scan(memoryview(data), first.end)]
+    data = data[: first.offset] + scan + b"\xff\xd9"
+    bomb = data[:-2] + scan * 600 + b"\xff\xd9"
+    with pytest.raises(JpegLimitError, match="max_scans allows, 500"):
+        decode(bomb)
+    assert decode(bomb[:-2] + b"\xff\xd9", max_scans=700).shape == RGB.shape
+
+
+# --- colours --------------------------------------------------------------------------------------
+
+
+def test_cmyk_has_no_ink_at_0() -> None:
+    inks = np.dstack([picture("natural", (40, 50), seed) for seed in range(4)])
+    data = pillow(inks, "CMYK", quality=95)
+    assert read_header(data).color == "CMYK"
+    decoded = decode(data)
+    assert np.array_equal(decoded, pillow_reads(data))
+    assert abs(decoded.astype(int) - inks).mean() < 10
+    assert np.array_equal(decode(data, color="stored"), 255 - decoded)
+    assert np.array_equal(decode(data, color="RGB"), cmyk_to_rgb(decoded))
+    # without Adobe's marker nobody says that the values are inverted
+    start = data.index(b"\xff\xee")
+    plain = data[:start] + data[start + 16 :]
+    assert np.array_equal(decode(plain), 255 - decoded)
+
+
+def test_naive_rgb_of_inks() -> None:
+    inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [0, 255, 128, 51]]], np.uint8)
+    assert cmyk_to_rgb(inks).tolist() == [[[255] * 3, [0, 255, 255], [0] * 3, [204, 0, 102]]]
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_colours_on_request(subsampling: str) -> None:
+    data = encode(RGB, subsampling=subsampling, quality=90)
+    rgb, ycbcr, grey = (decode(data, color=c) for c in ("RGB", "YCbCr", "grey"))
+    assert np.array_equal(rgb, decode(data))
+    assert np.array_equal(ycbcr, decode(data, color="stored"))
+    assert np.array_equal(grey, ycbcr[..., 0])
+    reference = Image.open(io.BytesIO(data))
+    reference.draft("YCbCr", reference.size)
+    assert np.array_equal(ycbcr, np.asarray(reference))
+    # components that are R, G and B themselves
+    stored = decode(data[:2] + adobe(0) + data[BEHIND_JFIF:])
+    assert np.array_equal(stored, ycbcr)
+
+
+def test_grey_on_request() -> None:
+    data = encode(GREY)
+    grey = decode(data)
+    assert np.array_equal(decode(data, color="RGB"), np.dstack([grey] * 3))
+    assert np.array_equal(decode(data, color="YCbCr")[..., 0], grey)
+    assert (decode(data, color="YCbCr")[..., 1:] == 128).all()
+    with pytest.raises(ValueError, match="color is one of RGB, grey, YCbCr, stored"):
+        decode(data, color="CMYK")
+
+
+# --- orientation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_orientation(orientation: int) -> None:
+    data = encode(RGB)
+    data = data[:2] + exif(orientation) + data[2:]
+    assert np.array_equal(decode(data), decode(encode(RGB))), "left as it is by default"
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert np.array_equal(decode(data, apply_orientation=True), upright)
+    assert read_header(data).metadata.orientation == (orientation if 1 <= orientation <= 8 else 1)
+
+
+# --- what is given, and where it goes -------------------------------------------------------------
+
+
+def test_files_and_buffers(tmp_path: Path) -> None:
+    data = encode(GREY)
+    expected = decode(data)
+    path = tmp_path / "grey.jpg"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        assert np.array_equal(decode(file), expected)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert np.array_equal(decode(mapped), expected)
+        assert read_header(mapped).width == GREY.shape[1]
+    assert np.array_equal(decode(np.frombuffer(data, np.uint8)), expected)
+    for name in (str(path), path):
+        with pytest.raises(TypeError, match="not a name"):
+            decode(name)  # type: ignore[arg-type]
+
+
+def test_out() -> None:
+    data = encode(RGB)
+    out = np.zeros((2, *RGB.shape), np.uint8)[1]
+    assert decode(data, out=out) is out
+    assert np.array_equal(out, decode(data))
+    for wrong in (out[1:], out[..., 0], out.astype(np.int16)):
+        with pytest.raises(ValueError, match=r"out is to be \(61, 83, 3\) uint8"):
+            decode(data, out=wrong)
+
+
+def test_tables_from_another_stream() -> None:
+    data = encode(RGB)
+    kinds = (markers.DQT, markers.DHT)
+    tables = [s for s in markers.segments(data) if s.code in kinds]
+    only_tables = b"\xff\xd8" + b"".join(data[s.offset : s.end] for s in tables) + b"\xff\xd9"
+    without = data
+    for segment in reversed(tables):
+        without = without[: segment.offset] + without[segment.end :]
+    assert np.array_equal(decode(without, tables=only_tables), decode(data))
+    with pytest.raises(JpegFormatError, match="quantization table 0 is used, but not defined"):
+        decode(without)
+    with pytest.raises(JpegFormatError, match="ends before a scan"):
+        decode(only_tables)
+
+
+def test_no_huffman_tables_are_the_standard_ones() -> None:
+    """As in frames of Motion JPEG."""
+    data = encode(RGB, optimize=False)
+    without = data
+    for segment in reversed(list(markers.segments(data))):
+        if segment.code == markers.DHT:
+            without = without[: segment.offset] + without[segment.end :]
+    assert np.array_equal(decode(without), decode(data))
+    assert "standard ones" in decode_partial(without)[1].warnings[0]
+
+
+def test_height_behind_the_scan() -> None:
+    data = bytearray(encode(RGB))
+    place = data.index(b"\xff\xc0") + 5
+    height = data[place : place + 2]
+    data[place : place + 2] = b"\0\0"
+    with pytest.raises(JpegFormatError, match="no DNL segment"):
+        decode(bytes(data))
+    assert read_header(bytes(data)).height == 0
+    told = bytes(data[:-2]) + markers.segment_bytes(markers.DNL, bytes(height)) + b"\xff\xd9"
+    assert read_header(told).height == RGB.shape[0]
+    assert np.array_equal(decode(told), decode(encode(RGB)))
+
+
+# --- scales ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "4:4:0"])
+def test_scales(scale: int, subsampling: str) -> None:
+    """The size, and nearly the levels; to the bit they are tested in test_reduced.py."""
+    picture = np.add.outer(np.arange(61), np.arange(83)).astype(np.uint8)
+    data = encode(
+        np.dstack([picture, picture + np.uint8(40), 180 - picture]),
+        subsampling=subsampling,
+        quality=95,
+    )
+    small = decode(data, scale=scale)
+    assert small.shape == (-(-61 // scale), -(-83 // scale), 3)
+    rows, columns = 61 // scale, 83 // scale
+    means = decode(data)[: rows * scale, : columns * scale].astype(float)
+    means = means.reshape(rows, scale, columns, scale, 3).mean(axis=(1, 3))
+    assert abs(means - small[:rows, :columns]).max() < 3
+    with pytest.raises(ValueError, match="1/1, 1/2, 1/4 or 1/8"):
+        plan_scale(None, 3)  # type: ignore[arg-type]
+
+
+# --- coefficients ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_coefficients(progressive: bool) -> None:
+    """Those of both ways to code the same picture are equal, and make its pixels."""
+    data = pillow(RGB, progressive=progressive, quality=70)
+    found = decode_coefficients(data)
+    assert [c.shape for c in found.components] == [(8, 11, 8, 8), (4, 6, 8, 8), (4, 6, 8, 8)]
+    assert found.header.width == RGB.shape[1]
+    other = decode_coefficients(pillow(RGB, progressive=not progressive, quality=70))
+    for a, b in zip(found.components, other.components, strict=True):
+        assert a.dtype == np.int16
+        assert np.array_equal(a, b)
+    dc = found.components[0][..., 0, 0] * int(found.qtables[0][0, 0]) / 8 + 128
+    luma = decode(data, color="grey")[:56, :80].reshape(7, 8, 10, 8).mean(axis=(1, 3))
+    assert abs(dc[:7, :10] - luma).max() < 2
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_nothing_is_wrong_with_sound_files(progressive: bool) -> None:
+    data = pillow(RGB, progressive=progressive)
+    pixels, report = decode_partial(data)
+    assert np.array_equal(pixels, decode(data))
+    assert report.complete
+    assert report.problems == report.warnings == ()
+    assert report.sound_mcus == report.mcus > 0
+
+
+@given(st.integers(0, 400), st.booleans())
+def test_what_came_before_the_end_is_there(cut: int, subsampled: bool) -> None:
+    data = encode(RGB, subsampling="4:2:0" if subsampled else "4:4:4", quality=60)
+    start = data.index(b"\xff\xda") + 14
+    data = data[: max(start + 1, len(data) - 2 - cut)]
+    pixels, report = decode_partial(data)
+    whole = decode(encode(RGB, subsampling="4:2:0" if subsampled else "4:4:4", quality=60))
+    side = 16 if subsampled else 8
+    rows = report.sound_mcus // -(-RGB.shape[1] // side) * side
+    # the last row of the sound ones looks at the chroma of the next
+    assert np.array_equal(pixels[: max(0, rows - 1)], whole[: max(0, rows - 1)])
+    if not report.complete:
+        assert "end early" in str(report.problems[0])
+        assert report.problems[0].offset <= len(data)
+        assert report.sound_mcus < report.mcus
+
+
+def test_decoding_goes_on_at_restart_markers() -> None:
+    """One interval is damaged, and one is lost: all others are as they were."""
+    data = encode(RGB, subsampling="4:4:4", restart_interval=11)
+    whole = decode(data)
+    marks = [i for i in range(len(data) - 1) if data[i] == 0xFF and 0xD0 <= data[i + 1] <= 0xD7]
+    assert len(marks) == 7
+    lost = data[: marks[1]] + data[marks[2] :]
+    with pytest.raises(JpegFormatError, match="RST2 where RST1 should be"):
+        decode(lost)
+    pixels, report = decode_partial(lost)
+    assert np.array_equal(pixels[:16], whole[:16])
+    assert (pixels[16:24] == 128).all(), "grey where nothing came"
+    assert np.array_equal(pixels[24:], whole[24:])
+    assert (report.mcus, report.sound_mcus) == (88, 77)
+    assert "1 of 8 restart intervals are missing" in str(report.problems[0])
+    damaged = data[: marks[3] + 2] + b"\xff\x00" * 40 + data[marks[4] :]
+    pixels, report = decode_partial(damaged)
+    assert np.array_equal(pixels[:32], whole[:32])
+    assert np.array_equal(pixels[40:], whole[40:])
+    assert len(report.problems) == 1
+    assert marks[3] < report.problems[0].offset <= len(damaged)
+
+
+def test_warnings_behind_the_scan() -> None:
+    data = encode(GREY)
+    assert decode_partial(data[:-2])[1].warnings == ("the data end without an EOI marker",)
+    junk = data[:-2] + b"\xff\x01junk" + data[-2:]
+    assert "4 bytes that belong to no segment" in decode_partial(junk)[1].warnings[0]
+
+
+def test_lossless_has_no_coefficients() -> None:
+    frame = markers.frame_bytes(markers.Frame(3, 8, 4, 4, (markers.FrameComponent(1, 1, 1, 0),)))
+    data = b"\xff\xd8" + frame + markers.scan_bytes([(1, 0, 0)]) + b"\xff\xd9"
+    with pytest.raises(JpegUnsupportedError, match="samples, and no coefficients"):
+        decode_coefficients(data)
