@@ -415,8 +415,8 @@ def decode_dc_first(
 
     Notes
     -----
-    Bounds: before each block the reader has consumed at most `end` bits; a block has at most 31,
-    and refilling looks 8 bytes ahead: all within the PADDING.
+    Bounds: before each MCU the reader has consumed at most `end` bits; it has at most 10 blocks of
+    31 bits, and refilling looks 8 bytes ahead: all within the PADDING.
     """
     while reader[MCU] < last:
         accumulator, n, position, end = _open(data, ends, restart_interval, mcus, reader)
@@ -436,14 +436,15 @@ def decode_dc_first(
                     accumulator, n, difference, _, status = _take_long(
                         accumulator, n, entry, limits[slot], offsets[slot], forms[slot]
                     )
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
                 if status != OK:
                     _close(n, position, end, done, reader)
                     return status
                 prediction = READ_PREDICTIONS + block[scan.COMPONENT]
                 reader[prediction] += difference
                 coefficients[start] = reader[prediction] << shift
+            if 8 * np.int64(position) - (n & 63) > end:
+                _close(n, position, end, done, reader)
+                return ENDED_EARLY
             column += 1
             if column == mcus_across:
                 column = 0
@@ -464,6 +465,10 @@ def decode_dc_refinement(
         As for :func:`decode_scan`.
     shift : int
         Which bit.
+
+    Notes
+    -----
+    Bounds: as for :func:`decode_dc_first`, with one bit a block.
     """
     while reader[MCU] < last:
         accumulator, n, position, end = _open(data, ends, restart_interval, mcus, reader)
@@ -476,10 +481,10 @@ def decode_dc_refinement(
                 bit = np.int64(accumulator >> np.uint64(63))
                 accumulator <<= np.uint64(1)
                 n -= 1
-                if 8 * np.int64(position) - (n & 63) > end:
-                    _close(n, position, end, done, reader)
-                    return ENDED_EARLY
                 coefficients[start] |= bit << shift
+            if 8 * np.int64(position) - (n & 63) > end:
+                _close(n, position, end, done, reader)
+                return ENDED_EARLY
             column += 1
             if column == mcus_across:
                 column = 0
@@ -725,12 +730,13 @@ def decode_ac_refinement(
                         accumulator, n, position, queue = _collect(
                             accumulator, n, position, data, rest, queue
                         )
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
+                if status == OK:
+                    _correct(queue, history, shift, zigzag, coefficients, start)
+                    if 8 * np.int64(position) - (n & 63) > end:
+                        status = ENDED_EARLY
                 if status != OK:
                     _close(n, position, end, done, reader)
                     return status
-                _correct(queue, history, shift, zigzag, coefficients, start)
                 done += 1
                 index += 1
         reader[EOB_RUN] = eob_run
@@ -789,7 +795,8 @@ def decode_scan(
     -------
     int
         OK, ENDED_EARLY, BAD_CODE, RUN_TOO_LONG, BAD_CATEGORY or EOB_RUN_TOO_LONG; the reader says
-        where. What was decoded before an error is in `coefficients`.
+        where. What was decoded before an error is in `coefficients`. At the end of all data that is
+        the MCU in which they end too, with zeros for the bits that are missing, as for libjpeg.
     """
     start, end, high, low = band
     state = data, ends, restart_interval, mcus, mcus if last is None else last

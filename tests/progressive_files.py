@@ -43,6 +43,7 @@ class Picture:
     progression: progressive.Progression
     warnings: list[str] = field(default_factory=list)
     status: int = scan.OK
+    reached: int = 1 << 16  # row of MCUs of the picture that the data of the last scan reach
 
     @property
     def qtables(self) -> list[npt.NDArray[np.uint16]]:
@@ -65,6 +66,7 @@ class Scan:
     arguments: tuple[object, ...]
     header: markers.ScanHeader
     components: list[int]
+    begin: int  # offset of the entropy-coded data
 
 
 def scans(stream: decoder.Stream, geometry: Geometry) -> Iterator[Scan]:
@@ -94,6 +96,7 @@ def scans(stream: decoder.Stream, geometry: Geometry) -> Iterator[Scan]:
             (plain, ends, restart, mcus, plan, across, band, tables),
             header,
             [part[0] for part in parts],
+            segment.end,
         )
 
 
@@ -120,6 +123,9 @@ def read(data: bytes) -> Picture:
             *each.arguments, reader, picture.coefficients, picture.masks
         )
         if picture.status != scan.OK:
+            picture.reached = int(reader[scan.MCU]) // each.arguments[5]  # type: ignore[operator]
+            if len(each.components) == 1:
+                picture.reached //= frame.components[each.components[0]].v
             break
     return picture
 
@@ -134,21 +140,23 @@ def smoothed(picture: Picture) -> npt.NDArray[np.int16]:
     for i, plane in enumerate(geometry.planes):
         levels = smoothing.scratch(plane.across)
         view = geometry.view(picture.coefficients, i)
-        for row in range(0, plane.down, 3):  # strips of any height
-            last = min(row + 3, plane.down)
+        v = frame.components[i].v
+        for row in range(0, plane.down, v):
+            last = min(row + v, plane.down)
+            sound = row // v <= picture.reached
             smoothing.smooth_rows(
-                view, plane.across, plane.down, frame.components[i].v, row, last,
+                view, plane.across, plane.down, v, row, last,
                 picture.qtables[i].reshape(64).astype(np.int32),
-                picture.progression.known(i, True), ZIGZAG, levels,
+                picture.progression.known(i, sound), ZIGZAG, levels,
                 geometry.view(out, i)[row:last],
             )  # fmt: skip
     return out
 
 
 def decode(data: bytes, color: str = "YCbCr") -> npt.NDArray[np.uint8]:
-    """Pixels of a progressive file of 8 bits and usual sampling."""
+    """Pixels of a progressive file of 8 bits and usual sampling, also if its data end early."""
     picture = read(data)
-    assert picture.status == scan.OK
+    assert picture.status in (scan.OK, scan.ENDED_EARLY)
     planes = picture.geometry.reconstruct(smoothed(picture), picture.qtables)
     return strips.picture(picture.geometry, planes, color)
 
