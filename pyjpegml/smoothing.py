@@ -28,7 +28,7 @@ whole MCUs to the letter (:func:`_row_numbers`): the dummy blocks below the last
 from the row of MCUs above.
 
 Coefficients are int16, sums of weighted DC stay within 432 * 32768 < 2**24, and the estimate is
-reckoned in 64 bits.
+reckoned in 64 bits; one that does not fit into 16, which no picture brings about, wraps.
 """
 
 from __future__ import annotations

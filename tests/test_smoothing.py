@@ -54,7 +54,7 @@ def formula(blocks: Array, known: npt.NDArray[np.int64], qtable: npt.NDArray[np.
     """The essay's formula, with fractions, where all rows above and below are there or repeated."""
     alone = all(known[1:COEFFICIENTS] == -1)
     around = np.pad(blocks[:, :, 0].astype(int), 2, "edge")
-    out = blocks.copy()
+    out = blocks.astype(int)
     for row, column in np.ndindex(blocks.shape[:2]):
         dc = around[row : row + 5, column : column + 5]
         for k in range(COEFFICIENTS):
@@ -68,7 +68,7 @@ def formula(blocks: Array, known: npt.NDArray[np.int64], qtable: npt.NDArray[np.
                 largest = 2 ** int(known[k]) - 1
                 value = min(max(value, -largest), largest)
             out[row, column, place] = value
-    return out
+    return out.astype(np.int16)  # wraps
 
 
 @st.composite
