@@ -324,6 +324,17 @@ def _ones(mask) -> int:
     return mask.ones()
 
 
+@vector_function
+def _rest(mask) -> int:
+    return mask & (mask - 1)
+
+
+@inlined
+def _without_lowest(mask):
+    """The mask without the lowest bit that is set; 0 stays 0."""
+    return np.uint64(_rest(mask))
+
+
 @inlined
 def _look_up(accumulator, table):
     """Entry for the LOOK_AHEAD bits at the head: there is one for each."""
@@ -631,6 +642,24 @@ def _collect(accumulator, n, position, data, history, queue):
 
 
 @inlined
+def _skip(mask, count):
+    """Clear the lowest `count` bits that are set, or all there are.
+
+    Most runs are short: then it is a choice between masks that do not wait for the run, and no loop
+    whose end is hard to predict.
+    """
+    without_1 = _without_lowest(mask)
+    without_2 = _without_lowest(without_1)
+    without_3 = _without_lowest(without_2)
+    if count > 3:
+        for _ in range(count - 3):
+            without_3 = _without_lowest(without_3)
+        return without_3
+    even, odd = (without_2, without_3) if count & 2 else (mask, without_1)
+    return odd if count & 1 else even
+
+
+@inlined
 def _correct(queue, history, shift, zigzag, coefficients, start):
     """Correct the coefficients in `history` by as many bits (T.81 G.1.2.3, Figure G.9).
 
@@ -640,7 +669,7 @@ def _correct(queue, history, shift, zigzag, coefficients, start):
     queue <<= np.uint64(64 - _ones(history) & 63)
     while history != np.uint64(0):
         place = start + np.uint64(zigzag[np.uint64(_lowest(history))])
-        history &= history - np.uint64(1)
+        history = _without_lowest(history)
         value = np.int64(coefficients[place])
         change = np.int64(queue >> np.uint64(63)) & ~(value >> shift)
         queue <<= np.uint64(1)
@@ -703,10 +732,7 @@ def decode_ac_refinement(
                         if step == END_STEP:
                             eob_run = value
                             break
-                        run = step - 1
-                        while run > 0 and zeros != nothing:
-                            zeros &= zeros - one
-                            run -= 1
+                        zeros = _skip(zeros, step - 1)
                         if zeros == nothing:
                             status = RUN_TOO_LONG
                             break

@@ -291,6 +291,22 @@ def test_the_oracle_reads_what_it_wrote(case: Case) -> None:
             assert block == oracle.known(case.block(component, row, column), lows[component])
 
 
+@pytest.mark.parametrize("new", [None, 1, 33, 63])
+def test_many_correction_bits(new: int | None) -> None:
+    """Up to 63 in a row: all coefficients but one have been nonzero before."""
+    geometry = Geometry(40, 8, [(1, 1)])
+    rng = np.random.default_rng(0)
+    blocks = (rng.integers(4, 8, (5, 64)) * rng.choice([-1, 1], (5, 64))).astype(np.int16)
+    if new is not None:
+        blocks[::2, ZIGZAG[new]] = 1
+    script: list[Step] = [((0,), (1, 63, (low + 1) % 3, low)) for low in (2, 1, 0)]
+    case = Case(geometry, blocks.reshape(-1), script)
+    decoder = Decoder(geometry)
+    for step in script:
+        assert decoder.scan(*case.sent(step), step) == scan.OK
+    np.testing.assert_array_equal(decoder.coefficients.reshape(-1, 64)[:, 1:], blocks[:, 1:])
+
+
 def full_script(components: int) -> list[Step]:
     """All kinds of scans, two of each component's AC bands."""
     everyone = tuple(range(components))
