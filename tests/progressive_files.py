@@ -7,11 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import strategies as st
 
 from pyjpegml import bitio, decoder, markers, progressive, scan, smoothing, strips
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.huffman import AC
+from pyjpegml.huffman import AC, HuffmanTable, optimal_table
+from pyjpegml.progression import Progression
+
+
+@st.composite
+def any_tables(draw: st.DrawFn) -> HuffmanTable:
+    """Tables of any symbols, with codes of all lengths."""
+    symbols = draw(st.lists(st.integers(0, 255), unique=True, min_size=1, max_size=256))
+    counts = np.zeros(256, np.int64)
+    growth = draw(st.sampled_from([1.0, 1.05, 1.5, 3.0]))
+    counts[symbols] = np.floor(growth ** np.arange(len(symbols)).clip(0, 50))
+    return optimal_table(counts)
 
 
 def scan_plan(
@@ -40,7 +52,7 @@ class Picture:
     geometry: Geometry
     coefficients: npt.NDArray[np.int16]
     masks: npt.NDArray[np.uint64]
-    progression: progressive.Progression
+    progression: Progression
     warnings: list[str] = field(default_factory=list)
     status: int = scan.OK
     reached: int = 1 << 16  # row of MCUs of the picture that the data of the last scan reach
@@ -111,7 +123,7 @@ def read(data: bytes) -> Picture:
         geometry,
         np.zeros(geometry.size, np.int16),
         np.zeros(geometry.size // 64, np.uint64),
-        progressive.Progression(len(frame.components)),
+        Progression(len(frame.components)),
     )
     for each in scans(stream, geometry):
         h = each.header

@@ -23,21 +23,15 @@ from helpers import (
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles_progressive import Band
+from progressive_files import any_tables
 
 from pyjpegml import JpegFormatError, bitio, read_header, scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
-from pyjpegml.huffman import AC, LOOK_AHEAD, HuffmanTable, optimal_table
-from pyjpegml.progressive import (
-    AC_FIRST,
-    AC_REFINEMENT,
-    DC_FIRST,
-    EOB_RUN_TOO_LONG,
-    Progression,
-    code_tables,
-    decode_scan,
-)
+from pyjpegml.huffman import AC, HuffmanTable, optimal_table
+from pyjpegml.progression import Progression
+from pyjpegml.progressive import EOB_RUN_TOO_LONG, decode_scan
 
 Array = npt.NDArray[np.int16]
 Step = tuple[tuple[int, ...], Band]  # components and parameters of a scan
@@ -330,111 +324,6 @@ def test_order_of_independent_scans() -> None:
             assert decoder.scan(*case.sent(step), step) == scan.OK
     np.testing.assert_array_equal(decoders[0].coefficients, decoders[1].coefficients)
     np.testing.assert_array_equal(decoders[0].masks, decoders[1].masks)
-
-
-# --- tables ---------------------------------------------------------------------------------------
-
-
-@st.composite
-def any_tables(draw: st.DrawFn) -> HuffmanTable:
-    """Tables of any symbols, with codes of all lengths."""
-    symbols = draw(st.lists(st.integers(0, 255), unique=True, min_size=1, max_size=256))
-    counts = np.zeros(256, np.int64)
-    growth = draw(st.sampled_from([1.0, 1.05, 1.5, 3.0]))
-    counts[symbols] = np.floor(growth ** np.arange(len(symbols)).clip(0, 50))
-    return optimal_table(counts)
-
-
-@given(any_tables(), st.sampled_from([DC_FIRST, AC_FIRST, AC_REFINEMENT]), st.randoms())
-def test_tables(table: HuffmanTable, kind: int, random: object) -> None:
-    """Each code, with any bits behind it, is found with what it means."""
-    tables = code_tables((None, table), kind)
-    rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
-    for index, (symbol, code) in enumerate(
-        oracles.canonical_codes(table.bits, table.symbols).items()
-    ):
-        bits = code + "".join(rng.choice(["0", "1"], 48))
-        run, size = divmod(symbol, 16)
-        step = run + 1
-        if kind == DC_FIRST:
-            size, step = symbol, 1
-        elif size == 0 and run < 15:
-            size, step = run, 128
-        wrong = size > 15 or (kind == AC_REFINEMENT and size > 1 and step < 128)
-        raw = bits[len(code) : len(code) + size]
-        value = oracles.extend(raw) if step < 128 else 2**size + int("0" + raw, 2)
-        entry = int(tables.look_up[1, int(bits[:LOOK_AHEAD], 2)])
-        assert (entry == 0) == (len(code) > LOOK_AHEAD)
-        if entry & 63:
-            assert not wrong
-            assert (entry & 63, entry >> 8 & 255) == (len(code) + size, step)
-            assert entry >> 16 == value
-            continue
-        if entry == 0:
-            length = len(code)
-            ahead = int(bits[:16], 2)
-            assert tables.limits[1, length - 1] <= ahead < tables.limits[1, length]
-            assert tables.offsets[1, length] + int(code, 2) == index
-            entry = int(tables.forms[1, index])
-        assert (entry >> 24, entry >> 8 & 255) == (len(code), step)
-        assert (entry >> 16 & 255 > 15) == wrong
-        assert wrong or entry >> 16 & 255 == size
-    assert not any(array[0].any() for array in tables)
-    assert code_tables((None, table), kind) is tables
-
-
-# --- parameters of a scan -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("components", "band", "reason"),
-    [
-        ([0], (0, 5, 0, 0), "DC, 0 to 0, or AC, from 1 on"),
-        ([0], (5, 4, 0, 0), "from 1 to 63"),
-        ([0], (1, 64, 0, 0), "from 1 to 63"),
-        ([0], (64, 255, 0, 0), "from 1 to 63"),
-        ([0, 1], (1, 5, 0, 0), "one component, not 2"),
-        ([0, 1], (0, 0, 2, 0), "from 1 to 0"),
-        ([0], (1, 5, 1, 1), "from 2 to 1"),
-        ([0], (1, 5, 1, 2), "from 3 to 2"),
-        ([0], (0, 0, 0, 14), "13 at most"),
-        ([0], (1, 63, 15, 14), "13 at most"),
-    ],
-)
-def test_parameters_that_no_scan_has(components: list[int], band: Band, reason: str) -> None:
-    progression = Progression(3)
-    with pytest.raises(JpegFormatError, match=reason):
-        progression.begin(components, *band)
-    assert progression.scans == 0
-    assert (progression.coef_bits == -1).all()
-
-
-def test_scans_that_do_not_follow() -> None:
-    """As for libjpeg-turbo: warnings, and the state is what the last scan says."""
-    progression = Progression(2)
-    assert progression.begin([0, 1], 0, 0, 0, 1) == []
-    assert progression.begin([0], 1, 5, 0, 2) == []
-    assert progression.begin([0], 1, 63, 2, 1) != []  # 6 to 63 never came
-    assert progression.begin([0], 1, 63, 1, 0) == []
-    assert progression.begin([0], 1, 63, 1, 0) != []  # again
-    assert progression.begin([1], 0, 0, 0, 0) != []  # a first scan again
-    assert progression.begin([0, 1], 0, 0, 1, 0) != []  # right for one of both
-    assert "before its DC" in Progression(1).begin([0], 1, 63, 0, 0)[0]
-    assert (progression.coef_bits[0] == 0).all()
-    assert (progression.coef_bits[1, 1:] == -1).all()
-
-
-def test_what_was_known_before() -> None:
-    progression = Progression(2)
-    progression.begin([0, 1], 0, 0, 0, 1)
-    assert (progression.known(0, sound=False) == -1).all()
-    progression.begin([0], 1, 5, 0, 2)
-    progression.begin([0], 1, 63, 2, 1)
-    assert progression.known(0, sound=True)[:10].tolist() == [1] + [1] * 9
-    assert progression.known(0, sound=False)[1:10].tolist() == [2] * 5 + [-1] * 4
-    progression.begin([1], 1, 63, 0, 0)
-    # of a component that is not in the last scan: before its own last one, as libjpeg-turbo has it
-    assert progression.known(0, sound=False)[1:10].tolist() == [2] * 5 + [-1] * 4
 
 
 # --- data that are wrong --------------------------------------------------------------------------
