@@ -44,16 +44,12 @@ masks; and so must scans of DC that share a component. No result depends on whic
 scans runs first.
 
 *Bounds.* Plans come from :class:`pyjpegml.coefficients.Geometry`, whose arrays hold every block of
-every MCU. Bands, runs, sizes and codes come from the stream; bands are checked by
-:class:`Progression`, the others where they are read. Each kernel takes a time in proportion to the
-blocks of its scan, whatever the data say.
+every MCU. Bands, runs, sizes and codes come from the stream: bands are checked by
+:class:`pyjpegml.progression.Progression`, the others where they are read. Each kernel takes a time
+in proportion to the blocks of its scan, whatever the data say.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +58,17 @@ from . import scan
 from ._jit import inlined, kernel
 from .bitio import refill
 from .constants import ZIGZAG
-from .errors import JpegFormatError
-from .huffman import AC, END_STEP, LOOK_AHEAD, HuffmanTable
+from .huffman import AC, END_STEP, HuffmanTable
+from .progressive_codes import (
+    AC_FIRST,
+    AC_REFINEMENT,
+    DC_FIRST,
+    code_tables,
+    look_ahead,
+    take,
+    take_long,
+)
 from .scan import (
-    BAD_CATEGORY,
-    BAD_CODE,
     BIT,
     ENDED_EARLY,
     INTERVAL,
@@ -76,7 +78,6 @@ from .scan import (
     READ_PREDICTIONS,
     RUN_TOO_LONG,
     UNREAD,
-    ZERO_RUN,
     block_start,
 )
 from .simd import vector_function
@@ -87,229 +88,6 @@ EOB_RUN_TOO_LONG = 5
 
 #: Blocks that are left of a run of blocks: AC scans have no predictions to keep there.
 EOB_RUN = READ_PREDICTIONS
-
-#: Largest point transform that is accepted, as by libjpeg-turbo; T.81 G.1.1.1.2 has the same.
-LARGEST_SHIFT = 13
-
-# what a table's symbols mean
-DC_FIRST, AC_FIRST, AC_REFINEMENT = 0, 1, 2
-
-
-# --- the order of scans ---------------------------------------------------------------------------
-
-
-class Progression:
-    """How much of each coefficient the scans so far have sent.
-
-    Parameters
-    ----------
-    components : int
-        How many the frame has.
-
-    Attributes
-    ----------
-    coef_bits : (components, 64) int64
-        For each coefficient, zigzag order: -1 if nothing of it is known yet, else how many of its
-        lowest bits are still missing.
-    previous : (components, 64) int64
-        The same before the last scan of each component. What is missing of that scan, if the data
-        end within it, is known as this array says.
-    scans : int
-        How many scans have begun.
-    """
-
-    def __init__(self, components: int) -> None:
-        self.coef_bits = np.full((components, 64), -1, np.int64)
-        self.previous = np.full((components, 64), -1, np.int64)
-        self.scans = 0
-
-    def begin(
-        self, components: Sequence[int], start: int, end: int, high: int, low: int
-    ) -> list[str]:
-        """Check the parameters of the next scan (T.81 G.1.1.1, Table B.3), and take them over.
-
-        Parameters
-        ----------
-        components : sequence of int
-            Index in the frame of each component of the scan.
-        start, end : int
-            Spectral selection.
-        high, low : int
-            Successive approximation.
-
-        Returns
-        -------
-        list of str
-            Warnings: the scan does not follow those before. As for libjpeg-turbo, that is no error;
-            what comes of it is what the bits say.
-
-        Raises
-        ------
-        JpegFormatError
-            If no scan may have these parameters.
-        """
-        what = f"spectral selection {start} to {end}, successive approximation {high}, {low}"
-        if start == 0 and end != 0:
-            raise JpegFormatError(f"{what}: a progressive scan has DC, 0 to 0, or AC, from 1 on")
-        if start > end or end > 63:
-            raise JpegFormatError(f"{what}: a band goes upwards from 1 to 63 at most")
-        if start > 0 and len(components) != 1:
-            raise JpegFormatError(
-                f"{what}: a scan of AC has one component, not {len(components)}; only DC may be "
-                "interleaved"
-            )
-        if high not in (0, low + 1):
-            raise JpegFormatError(f"{what}: a refinement sends one bit, as from {low + 1} to {low}")
-        if low > LARGEST_SHIFT:
-            raise JpegFormatError(f"{what}: the point transform is {LARGEST_SHIFT} at most")
-        warnings = []
-        self.scans += 1
-        for component in components:
-            bits, previous = self.coef_bits[component], self.previous[component]
-            if start > 0 and bits[0] < 0:
-                warnings.append(f"{what}: AC of component {component} before its DC")
-            # libjpeg-turbo's smoothing looks at ten coefficients, and these it keeps
-            kept = slice(min(start, 1), max(end, 9) + 1)
-            previous[kept] = bits[kept] if self.scans > 1 else 0
-            if (np.maximum(bits[start : end + 1], 0) != high).any():
-                warnings.append(f"{what}: the scans of component {component} before say otherwise")
-            bits[start : end + 1] = low
-        return warnings
-
-    def known(self, component: int, sound: bool) -> npt.NDArray[np.int64]:
-        """What smoothing takes as known of a component's coefficients, as in :attr:`coef_bits`.
-
-        Parameters
-        ----------
-        component : int
-        sound : bool
-            False for rows of MCUs below the last one that the data of the last scan reach: there
-            libjpeg-turbo goes by what was known before.
-        """
-        if sound:
-            return self.coef_bits[component]
-        if self.scans > 1:
-            return self.previous[component]
-        return np.full(64, -1, np.int64)
-
-
-# --- tables ---------------------------------------------------------------------------------------
-
-
-class CodeTables(NamedTuple):
-    """What the kernels look codes up in, for some Huffman tables.
-
-    ``look_up`` (n, 2**LOOK_AHEAD) int32: for each table, by the next LOOK_AHEAD bits, the code that
-    starts them. Where the raw bits behind it lie within the look-ahead too, and it is no run of
-    sixteen zeros, they have been read already::
-
-        value << 16 | step << 8 | length of code and raw bits        the short form
-        length of code << 24 | size << 16 | step << 8 | 0            the long form
-        0                                                            a longer code, or none
-
-    ``step`` is how far the symbol goes along the zigzag path, its run and the coefficient itself;
-    END_STEP for EOBn, whose ``value`` is the number of blocks. ``size`` is the number of raw bits;
-    it is above 15 for symbols that have no meaning in this kind of scan.
-
-    Longer codes are found by their length, as in T.81 Figure F.16: ``limits`` (n, 17) int64 has for
-    each length the 16 bits from which on codes are longer, ``offsets`` (n, 17) int64 what is to be
-    added to a code to have its index in ``forms`` (n, 256) int32, the long forms of all codes.
-    """
-
-    look_up: npt.NDArray[np.int32]
-    limits: npt.NDArray[np.int64]
-    offsets: npt.NDArray[np.int64]
-    forms: npt.NDArray[np.int32]
-
-
-@lru_cache(maxsize=32)
-def code_tables(tables: tuple[HuffmanTable | None, ...], kind: int) -> CodeTables:
-    """Tables for decoding, read-only; those used last are remembered.
-
-    Parameters
-    ----------
-    tables : tuple of HuffmanTable or None
-        In a None there is no code: all bits are a bad one.
-    kind : int
-        DC_FIRST, AC_FIRST or AC_REFINEMENT.
-    """
-    count = len(tables)
-    made = CodeTables(
-        np.zeros((count, 1 << LOOK_AHEAD), np.int32),
-        np.zeros((count, 17), np.int64),
-        np.zeros((count, 17), np.int64),
-        np.zeros((count, 256), np.int32),
-    )
-    for i, table in enumerate(tables):
-        if table is not None:
-            bits = np.array(table.bits, np.int64)
-            fill_table(bits, np.frombuffer(table.symbols, np.uint8), kind, i, *made)
-    for array in made:
-        array.flags.writeable = False
-    return made
-
-
-@inlined
-def _meaning(symbol, kind):
-    """Raw bits, and step along the path, of a symbol (T.81 F.1.2.1, G.1.2.2, G.1.2.3)."""
-    if kind == DC_FIRST:
-        return symbol, 1
-    run, size = symbol >> 4, symbol & 15
-    if symbol != ZERO_RUN and size == 0:
-        return run, END_STEP
-    if kind == AC_REFINEMENT and size > 1:
-        return 255, run + 1
-    return size, run + 1
-
-
-@inlined
-def _value(raw, size, step):
-    """What `size` raw bits stand for: blocks of an EOBn, or a value (T.81 Figures G.3, F.12)."""
-    if step == END_STEP:
-        return (1 << size) + raw
-    if raw < (1 << size) >> 1:
-        return raw + (-1 << size) + 1
-    return raw
-
-
-@kernel
-def fill_table(bits, symbols, kind, slot, look_up, limits, offsets, forms):
-    """Make one row of each of the :class:`CodeTables`.
-
-    Parameters
-    ----------
-    bits : (16,) int64
-    symbols : (sum of bits,) uint8
-        As in a :class:`pyjpegml.huffman.HuffmanTable`, which makes sure that codes of n bits stay
-        below 2**n: so what codes of up to LOOK_AHEAD bits fill ends within `look_up`.
-    kind, slot : int
-    look_up, limits, offsets, forms
-        Zeros; row `slot` is written.
-    """
-    code, index, position = 0, 0, 0
-    for length in range(1, 17):
-        offsets[slot, length] = index - code
-        for _ in range(bits[length - 1]):
-            symbol = np.int64(symbols[index])
-            size, step = _meaning(symbol, kind)
-            form = length << 24 | size << 16 | step << 8
-            forms[slot, index] = form
-            total = length + size
-            if length <= LOOK_AHEAD:
-                for k in range(1 << (LOOK_AHEAD - length)):
-                    entry = form
-                    if total <= LOOK_AHEAD and step != 16:
-                        value = _value(k >> (LOOK_AHEAD - total), size, step)
-                        entry = value << 16 | step << 8 | total
-                    look_up[slot, position] = entry
-                    position += 1
-            index += 1
-            code += 1
-        limits[slot, length] = code << (16 - length)
-        code <<= 1
-
-
-# --- reading --------------------------------------------------------------------------------------
 
 
 @vector_function
@@ -324,44 +102,15 @@ def _ones(mask) -> int:
     return mask.ones()
 
 
-@inlined
-def _look_up(accumulator, table):
-    """Entry for the LOOK_AHEAD bits at the head: there is one for each."""
-    return np.int64(table[accumulator >> np.uint64(64 - LOOK_AHEAD)])
+@vector_function
+def _rest(mask) -> int:
+    return mask & (mask - 1)
 
 
 @inlined
-def _take(accumulator, n, entry):
-    """Step over the code and the raw bits of a short entry; gives value and step too.
-
-    The bits of the entry above the length only change bits of n that do not count.
-    """
-    return accumulator << np.uint64(entry & 63), n - entry, entry >> 16, (entry >> 8) & 255
-
-
-@inlined
-def _take_long(accumulator, n, entry, limits, offsets, forms):
-    """The same for a code and raw bits that the look-up does not hold together.
-
-    At most 16 + 15 bits. Returns accumulator, n, value, step, and a status.
-    """
-    if entry == 0:
-        ahead = np.int64(accumulator >> np.uint64(48))
-        length = LOOK_AHEAD + 1
-        while length < 16 and ahead >= limits[length]:
-            length += 1
-        if ahead >= limits[length]:
-            return accumulator, n, 0, 0, BAD_CODE
-        # as it is below the limit of its length and not below that of the length before, this is
-        # one of the codes of its length
-        entry = np.int64(forms[offsets[length] + (ahead >> (16 - length))])
-    length, size, step = entry >> 24, (entry >> 16) & 255, (entry >> 8) & 255
-    if size > 15:
-        return accumulator, n, 0, 0, BAD_CATEGORY
-    accumulator <<= np.uint64(length)
-    raw = np.int64(accumulator >> np.uint64(1) >> np.uint64(63 - size))
-    accumulator <<= np.uint64(size)
-    return accumulator, n - length - size, _value(raw, size, step), step, OK
+def _without_lowest(mask):
+    """The mask without the lowest bit that is set; 0 stays 0."""
+    return np.uint64(_rest(mask))
 
 
 @inlined
@@ -394,6 +143,25 @@ def _close(n, position, end, done, reader):
         reader[UNREAD] += (end - reader[BIT]) >> 3
 
 
+@inlined
+def _is_past(n, position, end):
+    """Whether more bits were read than there are."""
+    return 8 * np.int64(position) - (n & 63) > end
+
+
+@inlined
+def _stop(status, n, position, end, done, reader):
+    """Note where reading stopped for an error, which at the end of the data is that they end."""
+    _close(n, position, end, done, reader)
+    return ENDED_EARLY if _is_past(n, position, end) else status
+
+
+@inlined
+def wrapped(value):
+    """The lowest 16 bits with their sign: a store does so by itself, but not in plain Python."""
+    return ((value + 0x8000) & 0xFFFF) - 0x8000
+
+
 # --- the four kinds of scans ----------------------------------------------------------------------
 
 
@@ -411,12 +179,12 @@ def decode_dc_first(
     shift : int
         Lowest bits that are not sent.
     look_up, limits, offsets, forms
-        :class:`CodeTables` of slots 0 to 3.
+        :class:`pyjpegml.progressive_codes.CodeTables` of slots 0 to 3.
 
     Notes
     -----
-    Bounds: before each block the reader has consumed at most `end` bits; a block has at most 31,
-    and refilling looks 8 bytes ahead: all within the PADDING.
+    Bounds: before each MCU the reader has consumed at most `end` bits; it has at most 10 blocks of
+    31 bits, and refilling looks 8 bytes ahead: all within the PADDING.
     """
     while reader[MCU] < last:
         accumulator, n, position, end = _open(data, ends, restart_interval, mcus, reader)
@@ -429,21 +197,20 @@ def decode_dc_first(
                 accumulator, n, position = refill(accumulator, n, position, data)
                 slot = block[scan.DC_SLOT]
                 status = OK
-                entry = _look_up(accumulator, look_up[slot])
+                entry = look_ahead(accumulator, look_up[slot])
                 if entry & 63 != 0:
-                    accumulator, n, difference, _ = _take(accumulator, n, entry)
+                    accumulator, n, difference, _ = take(accumulator, n, entry)
                 else:
-                    accumulator, n, difference, _, status = _take_long(
+                    accumulator, n, difference, _, status = take_long(
                         accumulator, n, entry, limits[slot], offsets[slot], forms[slot]
                     )
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
                 if status != OK:
-                    _close(n, position, end, done, reader)
-                    return status
+                    return _stop(status, n, position, end, done, reader)
                 prediction = READ_PREDICTIONS + block[scan.COMPONENT]
                 reader[prediction] += difference
-                coefficients[start] = reader[prediction] << shift
+                coefficients[start] = wrapped(reader[prediction] << shift)
+            if _is_past(n, position, end):
+                return _stop(OK, n, position, end, done, reader)
             column += 1
             if column == mcus_across:
                 column = 0
@@ -464,6 +231,10 @@ def decode_dc_refinement(
         As for :func:`decode_scan`.
     shift : int
         Which bit.
+
+    Notes
+    -----
+    Bounds: as for :func:`decode_dc_first`, with one bit a block.
     """
     while reader[MCU] < last:
         accumulator, n, position, end = _open(data, ends, restart_interval, mcus, reader)
@@ -476,10 +247,9 @@ def decode_dc_refinement(
                 bit = np.int64(accumulator >> np.uint64(63))
                 accumulator <<= np.uint64(1)
                 n -= 1
-                if 8 * np.int64(position) - (n & 63) > end:
-                    _close(n, position, end, done, reader)
-                    return ENDED_EARLY
-                coefficients[start] |= bit << shift
+                coefficients[start] = wrapped(np.int64(coefficients[start]) | bit << shift)
+            if _is_past(n, position, end):
+                return _stop(OK, n, position, end, done, reader)
             column += 1
             if column == mcus_across:
                 column = 0
@@ -503,27 +273,27 @@ def _block_first(
     status = OK
     while True:
         accumulator, n, position = refill(accumulator, n, position, data)
-        entry = _look_up(accumulator, look_up)
+        entry = look_ahead(accumulator, look_up)
         if entry & 63 != 0:
-            accumulator, n, value, step = _take(accumulator, n, entry)
+            accumulator, n, value, step = take(accumulator, n, entry)
             k += step
             if k >= last:
                 break
-            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = value << shift
+            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = wrapped(value << shift)
             mask |= one << np.uint64(k)
-            entry = _look_up(accumulator, look_up)
+            entry = look_ahead(accumulator, look_up)
             if entry & 63 != 0:
-                accumulator, n, value, step = _take(accumulator, n, entry)
+                accumulator, n, value, step = take(accumulator, n, entry)
                 k += step
                 if k >= last:
                     break
-                coefficients[start + np.uint64(zigzag[np.uint64(k)])] = value << shift
+                coefficients[start + np.uint64(zigzag[np.uint64(k)])] = wrapped(value << shift)
                 mask |= one << np.uint64(k)
-                entry = _look_up(accumulator, look_up)
+                entry = look_ahead(accumulator, look_up)
         if entry & 63 != 0:
-            accumulator, n, value, step = _take(accumulator, n, entry)
+            accumulator, n, value, step = take(accumulator, n, entry)
         else:
-            accumulator, n, value, step, status = _take_long(
+            accumulator, n, value, step, status = take_long(
                 accumulator, n, entry, limits, offsets, forms
             )
             if status != OK:
@@ -533,11 +303,11 @@ def _block_first(
         if k >= last:
             break
         if value != 0:  # not a run of zeros
-            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = value << shift
+            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = wrapped(value << shift)
             mask |= one << np.uint64(k)
     if k == last:
         if value != 0:
-            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = value << shift
+            coefficients[start + np.uint64(zigzag[np.uint64(k)])] = wrapped(value << shift)
             mask |= one << np.uint64(k)
     elif k >= END_STEP:
         blocks = value
@@ -564,7 +334,7 @@ def decode_ac_first(
     shift : int
         Lowest bits that are not sent.
     look_up, limits, offsets, forms
-        One row of :class:`CodeTables`.
+        One row of :class:`pyjpegml.progressive_codes.CodeTables`.
     zigzag : (64,) uint8
 
     Notes
@@ -590,11 +360,8 @@ def decode_ac_first(
                     look_up, limits, offsets, forms, zigzag, coefficients, np.uint64(index << 6),
                 )  # fmt: skip
                 masks[index] |= mask
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
-                if status != OK:
-                    _close(n, position, end, done, reader)
-                    return status
+                if status != OK or _is_past(n, position, end):
+                    return _stop(status, n, position, end, done, reader)
                 blocks = max(blocks, 1)
                 done += blocks
                 index += blocks
@@ -626,6 +393,24 @@ def _collect(accumulator, n, position, data, history, queue):
 
 
 @inlined
+def _skip(mask, count):
+    """Clear the lowest `count` bits that are set, or all there are.
+
+    Most runs are short: then it is a choice between masks that do not wait for the run, and no loop
+    whose end is hard to predict.
+    """
+    without_1 = _without_lowest(mask)
+    without_2 = _without_lowest(without_1)
+    without_3 = _without_lowest(without_2)
+    if count > 3:
+        for _ in range(count - 3):
+            without_3 = _without_lowest(without_3)
+        return without_3
+    even, odd = (without_2, without_3) if count & 2 else (mask, without_1)
+    return odd if count & 1 else even
+
+
+@inlined
 def _correct(queue, history, shift, zigzag, coefficients, start):
     """Correct the coefficients in `history` by as many bits (T.81 G.1.2.3, Figure G.9).
 
@@ -635,11 +420,11 @@ def _correct(queue, history, shift, zigzag, coefficients, start):
     queue <<= np.uint64(64 - _ones(history) & 63)
     while history != np.uint64(0):
         place = start + np.uint64(zigzag[np.uint64(_lowest(history))])
-        history &= history - np.uint64(1)
+        history = _without_lowest(history)
         value = np.int64(coefficients[place])
         change = np.int64(queue >> np.uint64(63)) & ~(value >> shift)
         queue <<= np.uint64(1)
-        coefficients[place] = value + (((value >> 63 | 1) << shift) & -(change & 1))
+        coefficients[place] = wrapped(value + (((value >> 63 | 1) << shift) & -(change & 1)))
 
 
 @kernel
@@ -686,11 +471,11 @@ def decode_ac_refinement(
                     zeros, found = ~masks[index] & band, nothing
                     while True:
                         accumulator, n, position = refill(accumulator, n, position, data)
-                        entry = _look_up(accumulator, look_up)
+                        entry = look_ahead(accumulator, look_up)
                         if entry & 63 != 0:
-                            accumulator, n, value, step = _take(accumulator, n, entry)
+                            accumulator, n, value, step = take(accumulator, n, entry)
                         else:
-                            accumulator, n, value, step, status = _take_long(
+                            accumulator, n, value, step, status = take_long(
                                 accumulator, n, entry, limits, offsets, forms
                             )
                             if status != OK:
@@ -698,10 +483,7 @@ def decode_ac_refinement(
                         if step == END_STEP:
                             eob_run = value
                             break
-                        run = step - 1
-                        while run > 0 and zeros != nothing:
-                            zeros &= zeros - one
-                            run -= 1
+                        zeros = _skip(zeros, step - 1)
                         if zeros == nothing:
                             status = RUN_TOO_LONG
                             break
@@ -713,7 +495,7 @@ def decode_ac_refinement(
                         rest &= ~(target - one)
                         if value != 0:  # not a run of zeros
                             place = start + np.uint64(zigzag[np.uint64(_lowest(target))])
-                            coefficients[place] = value << shift
+                            coefficients[place] = wrapped(value << shift)
                             found |= target
                         if target == top:
                             break
@@ -725,12 +507,10 @@ def decode_ac_refinement(
                         accumulator, n, position, queue = _collect(
                             accumulator, n, position, data, rest, queue
                         )
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
-                if status != OK:
-                    _close(n, position, end, done, reader)
-                    return status
-                _correct(queue, history, shift, zigzag, coefficients, start)
+                if status == OK:
+                    _correct(queue, history, shift, zigzag, coefficients, start)
+                if status != OK or _is_past(n, position, end):
+                    return _stop(status, n, position, end, done, reader)
                 done += 1
                 index += 1
         reader[EOB_RUN] = eob_run
@@ -771,7 +551,7 @@ def decode_scan(
     mcus_across : int
         In a row of the scan.
     band : (start, end, high, low)
-        Parameters that :meth:`Progression.begin` has accepted.
+        Parameters that :meth:`pyjpegml.progression.Progression.begin` has accepted.
     tables : dict of int to HuffmanTable
         By slot. In one that is not there all bits are a bad code; a refinement of DC needs none.
     reader : (READER_FIELDS,) int64
@@ -789,7 +569,8 @@ def decode_scan(
     -------
     int
         OK, ENDED_EARLY, BAD_CODE, RUN_TOO_LONG, BAD_CATEGORY or EOB_RUN_TOO_LONG; the reader says
-        where. What was decoded before an error is in `coefficients`.
+        where. What was decoded before an error is in `coefficients`. At the end of all data that is
+        the MCU in which they end too, with zeros for the bits that are missing, as for libjpeg.
     """
     start, end, high, low = band
     state = data, ends, restart_interval, mcus, mcus if last is None else last

@@ -32,7 +32,7 @@ from .header import Stream
 from .huffman import AC, STANDARD_TABLES, HuffmanTable, decoding_tables
 from .lossless import SampleGeometry
 from .markers import Frame, FrameComponent, ScanHeader, Segment
-from .progressive import Progression
+from .progression import Progression
 from .scan import READER_FIELDS
 from .threads import run
 

@@ -28,7 +28,7 @@ whole MCUs to the letter (:func:`_row_numbers`): the dummy blocks below the last
 from the row of MCUs above.
 
 Coefficients are int16, sums of weighted DC stay within 432 * 32768 < 2**24, and the estimate is
-reckoned in 64 bits.
+reckoned in 64 bits; one that does not fit into 16, which no picture brings about, wraps.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ import numpy.typing as npt
 
 from ._jit import inlined, kernel
 from .constants import ZIGZAG
+from .progressive import wrapped
 from .simd import vector_function
 
 #: How many coefficients of the zigzag path take part: DC and nine of AC.
@@ -136,7 +137,7 @@ def applies(coef_bits: npt.NDArray[np.int64]) -> bool:
     Parameters
     ----------
     coef_bits : (components, 64) int64
-        What the scans have sent (:class:`pyjpegml.progressive.Progression`).
+        What the scans have sent (:class:`pyjpegml.progression.Progression`).
 
     Returns
     -------
@@ -223,8 +224,8 @@ def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigza
     qtable : (64,) int32
         Quantization table, natural order.
     known : (>= 10,) int64
-        The component's row of :attr:`pyjpegml.progressive.Progression.coef_bits`, or what
-        :meth:`pyjpegml.progressive.Progression.known` says.
+        The component's row of :attr:`pyjpegml.progression.Progression.coef_bits`, or what
+        :meth:`pyjpegml.progression.Progression.known` says.
     zigzag : (64,) uint8
     levels : (n,) int32
         From :func:`scratch`.
@@ -269,4 +270,4 @@ def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigza
                 value = _estimate(total, np.int64(qtable[0]), np.int64(qtable[place]))
                 if k > 0 and known[k] > 0:
                     value = min(value, (1 << known[k]) - 1)
-                block[place] = value if total >= 0 else -value
+                block[place] = wrapped(value if total >= 0 else -value)

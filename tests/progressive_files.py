@@ -7,11 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import strategies as st
 
 from pyjpegml import bitio, decoder, markers, progressive, scan, smoothing, strips
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.huffman import AC
+from pyjpegml.huffman import AC, HuffmanTable, optimal_table
+from pyjpegml.progression import Progression
+
+
+@st.composite
+def any_tables(draw: st.DrawFn) -> HuffmanTable:
+    """Tables of any symbols, with codes of all lengths."""
+    symbols = draw(st.lists(st.integers(0, 255), unique=True, min_size=1, max_size=256))
+    counts = np.zeros(256, np.int64)
+    growth = draw(st.sampled_from([1.0, 1.05, 1.5, 3.0]))
+    counts[symbols] = np.floor(growth ** np.arange(len(symbols)).clip(0, 50))
+    return optimal_table(counts)
 
 
 def scan_plan(
@@ -40,9 +52,10 @@ class Picture:
     geometry: Geometry
     coefficients: npt.NDArray[np.int16]
     masks: npt.NDArray[np.uint64]
-    progression: progressive.Progression
+    progression: Progression
     warnings: list[str] = field(default_factory=list)
     status: int = scan.OK
+    reached: int = 1 << 16  # row of MCUs of the picture that the data of the last scan reach
 
     @property
     def qtables(self) -> list[npt.NDArray[np.uint16]]:
@@ -65,6 +78,7 @@ class Scan:
     arguments: tuple[object, ...]
     header: markers.ScanHeader
     components: list[int]
+    begin: int  # offset of the entropy-coded data
 
 
 def scans(stream: decoder.Stream, geometry: Geometry) -> Iterator[Scan]:
@@ -94,6 +108,7 @@ def scans(stream: decoder.Stream, geometry: Geometry) -> Iterator[Scan]:
             (plain, ends, restart, mcus, plan, across, band, tables),
             header,
             [part[0] for part in parts],
+            segment.end,
         )
 
 
@@ -108,7 +123,7 @@ def read(data: bytes) -> Picture:
         geometry,
         np.zeros(geometry.size, np.int16),
         np.zeros(geometry.size // 64, np.uint64),
-        progressive.Progression(len(frame.components)),
+        Progression(len(frame.components)),
     )
     for each in scans(stream, geometry):
         h = each.header
@@ -120,6 +135,9 @@ def read(data: bytes) -> Picture:
             *each.arguments, reader, picture.coefficients, picture.masks
         )
         if picture.status != scan.OK:
+            picture.reached = int(reader[scan.MCU]) // each.arguments[5]  # type: ignore[operator]
+            if len(each.components) == 1:
+                picture.reached //= frame.components[each.components[0]].v
             break
     return picture
 
@@ -134,21 +152,23 @@ def smoothed(picture: Picture) -> npt.NDArray[np.int16]:
     for i, plane in enumerate(geometry.planes):
         levels = smoothing.scratch(plane.across)
         view = geometry.view(picture.coefficients, i)
-        for row in range(0, plane.down, 3):  # strips of any height
-            last = min(row + 3, plane.down)
+        v = frame.components[i].v
+        for row in range(0, plane.down, v):
+            last = min(row + v, plane.down)
+            sound = row // v <= picture.reached
             smoothing.smooth_rows(
-                view, plane.across, plane.down, frame.components[i].v, row, last,
+                view, plane.across, plane.down, v, row, last,
                 picture.qtables[i].reshape(64).astype(np.int32),
-                picture.progression.known(i, True), ZIGZAG, levels,
+                picture.progression.known(i, sound), ZIGZAG, levels,
                 geometry.view(out, i)[row:last],
             )  # fmt: skip
     return out
 
 
 def decode(data: bytes, color: str = "YCbCr") -> npt.NDArray[np.uint8]:
-    """Pixels of a progressive file of 8 bits and usual sampling."""
+    """Pixels of a progressive file of 8 bits and usual sampling, also if its data end early."""
     picture = read(data)
-    assert picture.status == scan.OK
+    assert picture.status in (scan.OK, scan.ENDED_EARLY)
     planes = picture.geometry.reconstruct(smoothed(picture), picture.qtables)
     return strips.picture(picture.geometry, planes, color)
 

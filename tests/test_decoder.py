@@ -26,7 +26,6 @@ from pyjpegml import (
     read_header,
 )
 from pyjpegml.color import cmyk_to_rgb
-from pyjpegml.reduced import plan_scale
 
 RGB = picture("natural", (61, 83, 3), 3)
 GREY = RGB[..., 1].copy()
@@ -229,21 +228,22 @@ def test_height_behind_the_scan() -> None:
 @pytest.mark.parametrize("scale", [2, 4, 8])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "4:4:0"])
 def test_scales(scale: int, subsampling: str) -> None:
-    """The size, and nearly the levels; to the bit they are tested in test_reduced.py."""
-    picture = np.add.outer(np.arange(61), np.arange(83)).astype(np.uint8)
-    data = encode(
-        np.dstack([picture, picture + np.uint8(40), 180 - picture]),
-        subsampling=subsampling,
-        quality=95,
+    """The size; to the bit they are tested in test_reduced.py."""
+    data = encode(RGB, subsampling=subsampling)
+    assert decode(data, scale=scale).shape == (-(-61 // scale), -(-83 // scale), 3)
+    flat = encode(
+        np.full((61, 83, 3), (20, 90, 200), np.uint8), subsampling=subsampling, quality=100
     )
-    small = decode(data, scale=scale)
-    assert small.shape == (-(-61 // scale), -(-83 // scale), 3)
-    rows, columns = 61 // scale, 83 // scale
-    means = decode(data)[: rows * scale, : columns * scale].astype(float)
-    means = means.reshape(rows, scale, columns, scale, 3).mean(axis=(1, 3))
-    assert abs(means - small[:rows, :columns]).max() < 3
+    assert abs(decode(flat, scale=scale).astype(int) - (20, 90, 200)).max() <= 2
+
+
+def test_an_eighth_is_the_dc() -> None:
+    data = encode(GREY, quality=80)
+    found = decode_coefficients(data)
+    dc = found.components[0][..., 0, 0] * int(found.qtables[0][0, 0])
+    assert np.array_equal(decode(data, scale=8), np.clip((dc + 4 >> 3) + 128, 0, 255))
     with pytest.raises(ValueError, match="1/1, 1/2, 1/4 or 1/8"):
-        plan_scale(None, 3)  # type: ignore[arg-type]
+        decode(data, scale=3)
 
 
 # --- coefficients ---------------------------------------------------------------------------------
