@@ -183,27 +183,31 @@ def restart_lines(restart_interval: int, mcus_across: int, v: int) -> int:
 
 
 @inlined
-def _read_difference(accumulator, n, look_up, slot, tail, tail_start):
-    """One difference (T.81 H.2.2, Figure F.12): accumulator, n, value modulo 2**16, status.
+def _read_difference(accumulator, n, position, data, look_up, slot, tail, tail_start):
+    """One difference (T.81 H.2.2, Figure F.12): the reader's state, value modulo 2**16, status.
 
-    31 bits are used at most.
+    There must be LOOK_AHEAD bits. If they hold the code and all raw bits, no others are used; else
+    there is a refill first, which leaves 25 bits at least. So one refill outside is enough for
+    three differences.
     """
     entry = np.int64(look_up[slot][accumulator >> np.uint64(64 - LOOK_AHEAD)])
-    length = entry & 63
-    if length != 0:  # the look-up holds code and raw bits together
-        return accumulator << np.uint64(length), n - length, entry >> 16, OK
+    used = entry & 63
+    if used != 0:
+        return accumulator << np.uint64(used), n - used, position, entry >> 16, OK
+    accumulator, n, position = refill(accumulator, n, position, data)
     if entry == 0:
         # look_up has 0 only for bits from the slot's first in `tail` on
         entry = np.int64(tail[tail_start[slot] + np.int64(accumulator >> np.uint64(48))])
     length, size = entry >> 24, (entry >> 16) & 255
-    accumulator <<= np.uint64(length)
+    status, constant = OK, 0
     if size >= 16 or entry == 0:
         status = BAD_CODE if entry == 0 else OK if size == 16 else BAD_CATEGORY
-        return accumulator, n - length, 1 << 15, status
-    raw = np.int64(accumulator >> np.uint64(1) >> np.uint64(63 - size))
-    if raw < (1 << size) >> 1:
-        raw += (-1 << size) + 1
-    return accumulator << np.uint64(size), n - length - size, raw, OK
+        size, constant = 0, 1 << 15
+    used = length + size
+    value = np.int64(accumulator >> np.uint64(1) >> np.uint64(63 - used)) & ((1 << size) - 1)
+    if value < (1 << size) >> 1:
+        value += (-1 << size) + 1
+    return accumulator << np.uint64(used), n - used, position, value + constant, status
 
 
 @kernel
@@ -270,12 +274,16 @@ def decode_differences(
             cursors[unit, STEP] = plan[unit, H]
             cursors[unit, SLOT] = plan[unit, DC_SLOT]
         run = min(mcus_across - column, reader[LEFT])
+        since_refill = 3  # the first difference refills what was shifted out
         for _ in range(run):
             status = OK
             for unit in range(units):
-                accumulator, n, position = refill(accumulator, n, position, data)
-                accumulator, n, difference, failed = _read_difference(
-                    accumulator, n, look_up, cursors[unit, SLOT], tail, tail_start
+                if since_refill == 3:
+                    accumulator, n, position = refill(accumulator, n, position, data)
+                    since_refill = 0
+                since_refill += 1
+                accumulator, n, position, difference, failed = _read_difference(
+                    accumulator, n, position, data, look_up, cursors[unit, SLOT], tail, tail_start
                 )
                 if failed != OK:
                     status = failed
