@@ -31,8 +31,8 @@ class Directory:
     ----------
     order : str
         ``"<"`` or ``">"``, as :mod:`struct` has it.
-    entries : dict of int to (type, count, offset)
-        By tag; the offset is that of the four bytes that hold a value, or its offset.
+    entries : dict of int to tuple
+        By tag: type, count, and where the four bytes lie that hold the value, or its offset.
     """
 
     order: str = "<"

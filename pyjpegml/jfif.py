@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from .segments import Problems, last_counts
 
@@ -18,7 +18,8 @@ JFXX = b"JFXX\0"
 ADOBE = b"Adobe"
 
 
-class Thumbnail(NamedTuple):
+@dataclass(frozen=True)
+class Thumbnail:
     """A small version of the picture in a JFIF or JFXX segment (ITU-T T.871 10.1 to 10.5).
 
     Attributes
@@ -37,7 +38,8 @@ class Thumbnail(NamedTuple):
     data: bytes
 
 
-class Jfif(NamedTuple):
+@dataclass(frozen=True)
+class Jfif:
     """A JFIF marker (ITU-T T.871 10.1).
 
     Attributes
@@ -56,8 +58,17 @@ class Jfif(NamedTuple):
     density: tuple[int, int]
 
 
-class Adobe(NamedTuple):
-    """An Adobe marker; the transform is 0 for RGB or CMYK, 1 for YCbCr, 2 for YCCK."""
+@dataclass(frozen=True)
+class Adobe:
+    """An Adobe marker.
+
+    Attributes
+    ----------
+    version, flags0, flags1 : int
+        Of Adobe's DCT filters; of no use to a decoder.
+    transform : int
+        0 for RGB or CMYK, 1 for YCbCr, 2 for YCCK.
+    """
 
     version: int
     flags0: int

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 from . import containers, jfif, xmp
 from . import exif as exif_data
@@ -128,25 +127,24 @@ class Metadata:
     @cached_property
     def exif(self) -> bytes | None:
         """Exif data, a TIFF file: all that stands behind ``Exif 00 00``."""
-        parts = exif_data.exif_parts(self.contents("Exif"))[0]
+        parts = self._exif[0]
         return b"".join(parts) if parts else None
 
     @cached_property
+    def _exif(self) -> tuple[list[memoryview], Problems]:
+        return exif_data.exif_parts(self.contents("Exif"))
+
+    @property
     def orientation(self) -> int:
         """Orientation by Exif, 1 to 8: 1 (upright) if missing, or anything else."""
         return self._orientation[0]
 
     @cached_property
     def _orientation(self) -> tuple[int, Problems]:
-        segments = self.contents("Exif")
-        if not segments:
+        if self.exif is None:
             return 1, []
-        assert self.exif is not None
         value, problems = exif_data.orientation(memoryview(self.exif))
-        return value, [
-            *exif_data.exif_parts(segments)[1],
-            *((0, problem) for problem in problems),
-        ]
+        return value, [(0, problem) for problem in problems]
 
     @cached_property
     def icc(self) -> bytes | None:
@@ -175,7 +173,7 @@ class Metadata:
         guid = None if self.xmp is None else xmp.extension_guid(self.xmp)
         return xmp.extension_pieces(guid, self.contents("extended XMP"))
 
-    @cached_property
+    @property
     def jfif(self) -> Jfif | None:
         """JFIF's version and density; of several markers the last, as libjpeg has it."""
         return self._jfif[0]
@@ -193,7 +191,7 @@ class Metadata:
     def _jfxx(self) -> tuple[list[Thumbnail], Problems]:
         return jfif.parse_jfxx(self.contents("JFXX"))
 
-    @cached_property
+    @property
     def adobe(self) -> Adobe | None:
         """Adobe's marker; of several the last, as libjpeg has it."""
         return self._adobe[0]
@@ -253,7 +251,7 @@ class Metadata:
         found: list[tuple[str, Problems]] = [
             ("JFIF", self._jfif[2]),
             ("JFXX", self._jfxx[1]),
-            ("Exif", self._orientation[1]),
+            ("Exif", self._orientation[1] + self._exif[1]),
             ("XMP", first_counts(self.contents("XMP")) + self._items[1]),
             ("extended XMP", self._extended_xmp[1]),
             ("ICC profile", self._icc[1]),
@@ -280,7 +278,8 @@ class Metadata:
 # --- what the components mean --------------------------------------------------------------------
 
 
-class ColorModel(NamedTuple):
+@dataclass(frozen=True)
+class ColorModel:
     """What the components of a frame mean.
 
     Attributes

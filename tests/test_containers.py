@@ -91,6 +91,10 @@ def test_every_image_is_listed(entries):
         (index([PRIMARY])[:20], "the directory says 3 entries, and there are 0"),
         (index([PRIMARY])[:40], "the MPF index lists no images"),
         (index([PRIMARY, (0, 1, 1)])[:-1], "the MPF index says 2 images, and has entries for 1"),
+        (
+            index([PRIMARY, (0, 1, 1)])[:45] + b"\xff" + index([PRIMARY, (0, 1, 1)])[46:],
+            "the MPF index says 2 images, and has entries for 0",
+        ),
         (index([PRIMARY], number=4), "the MPF index says 4 images, and its list is of 1"),
         (index([PRIMARY, (0, 0, 9)]), "image 2 of the MPF index has size 0 and offset 9"),
         (index([PRIMARY, (0, 9, 0)]), "image 2 of the MPF index has size 9 and offset 0"),
@@ -215,6 +219,7 @@ def test_any_packet_is_read(data, start, length):
         ([(100, 50), (200, 100)], 750),
         ([(200, 100), (100, 50)], 750),
         ([(100, 500), (200, 500)], 300),
+        ([(100, 500), (200, 50)], 400),
         ([(0, 300)], 700),
         ([(900, 2**40)], 800),
         ([(2**40, 7)], 900),

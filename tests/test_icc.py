@@ -109,6 +109,7 @@ def test_chunks_of_a_byte():
         ((A, B, (2, 3, b"other"), C), (2, "chunk 2 is there already, with other bytes")),
         ((A, (2, 4, b"x"), C), (1, "chunk 2 is one of 4, others one of 3")),
         ((A, (4, 3, b"x"), B, C), (1, "chunk 4 of 3; numbers start at 1")),
+        (((4, 3, b"x"), A, B, B, C), (3, "chunk 2 is there already")),
         (((0, 3, b"x"), A, B, C), (0, "chunk 0 of 3; numbers start at 1")),
         (((1, 0, SOUND),), (0, "chunk 1 of 0; numbers start at 1")),
         (((0, 0, SOUND),), (0, "chunk 0 of 0; numbers start at 1")),

@@ -33,14 +33,14 @@ def test_a_jfif_marker(minor, unit, x, y, width, height):
     data = bytes(i % 251 for i in range(3 * width * height))
     metadata = Metadata((marker((1, minor), unit, (x, y), (width, height), data + b"AMPF"),))
     assert metadata.jfif == jfif.Jfif((1, minor), unit, (x, y))
-    assert metadata.thumbnails == (("RGB", width, height, data),)
+    assert metadata.thumbnails == (jfif.Thumbnail("RGB", width, height, data),)
     assert metadata.warnings == ()
 
 
 def test_the_marker_that_the_encoder_writes():
     segment = markers.next_segment(memoryview(markers.jfif_bytes()), 0, [])
     metadata = Metadata.of([segment])
-    assert metadata.jfif == ((1, 1), 0, (1, 1))
+    assert metadata.jfif == jfif.Jfif((1, 1), 0, (1, 1))
     assert metadata.thumbnails == metadata.warnings == ()
 
 
@@ -89,10 +89,10 @@ def test_thumbnails_of_all_kinds():
         )
     )
     assert metadata.thumbnails == (
-        ("RGB", 1, 1, b"xyz"),
-        ("JPEG", None, None, jpeg),
-        ("palette", 2, 3, palette),
-        ("RGB", 3, 2, rgb),
+        jfif.Thumbnail("RGB", 1, 1, b"xyz"),
+        jfif.Thumbnail("JPEG", None, None, jpeg),
+        jfif.Thumbnail("palette", 2, 3, palette),
+        jfif.Thumbnail("RGB", 3, 2, rgb),
     )
     assert metadata.warnings == ()
 
@@ -120,7 +120,7 @@ def test_what_is_wrong_with_a_thumbnail(segment, problem):
 def test_an_adobe_marker(version, flags0, flags1, transform):
     code, payload = adobe(transform, version, (flags0, flags1))
     metadata = Metadata(((code, payload + b"more"),))
-    assert metadata.adobe == (version, flags0, flags1, transform)
+    assert metadata.adobe == jfif.Adobe(version, flags0, flags1, transform)
     assert metadata.warnings == ()
 
 

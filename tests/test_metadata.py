@@ -250,7 +250,7 @@ def test_an_extension_and_thumbnails_of_real_files(conformance: Path):
     assert thumbnail.kind == "JPEG"
     assert Image.open(io.BytesIO(thumbnail.data)).size == (80, 53)
     (thumbnail,) = read("libjpeg.net__SPACE.JPG").thumbnails
-    assert thumbnail[:3] == ("RGB", 100, 80)
+    assert (thumbnail.kind, thumbnail.width, thumbnail.height) == ("RGB", 100, 80)
 
 
 # --- what the components mean ---------------------------------------------------------------------

@@ -182,6 +182,8 @@ def test_defects_that_do_no_harm(pieces, problem):
     [
         ([], (None, "the packet names an extension that is not there")),
         ([A, C], (1, "bytes 15 to 29 of the extension are missing")),
+        ([A, B, piece(GUID, FULL, 15, bytes(15)), C],
+         (2, "bytes 15 to 29 of the extension are there twice")),
         ([B, C], (0, "bytes 0 to 14 of the extension are missing")),
         ([A, B], (1, "the extension has 40 bytes, and its pieces end at 30")),
         ([A, B, piece(GUID, FULL, 25, WHOLE[25:])],
