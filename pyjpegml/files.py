@@ -19,10 +19,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import struct
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +40,6 @@ DASH, STDIN, STDOUT = "-", "<stdin>", "<stdout>"
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_EXIF = b"Exif\0\0"
-_ICC_PROFILE = b"ICC_PROFILE\0"
-_ORIENTATION = 0x0112
 
 
 class FileError(Exception):
@@ -224,41 +221,16 @@ def jpeg_metadata(data: bytes) -> tuple[int, bool]:
     (1, False)
     """
     from . import markers
+    from .metadata import Metadata
 
-    turned, has_profile = 1, False
-    try:
+    seen = []
+    with suppress(JpegFormatError):  # the decoder is the one to complain
         for segment in markers.segments(data):
             if segment.code == markers.SOS:
                 break
-            payload = bytes(segment.payload)
-            if segment.code == markers.APP0 + 1 and payload.startswith(_EXIF):
-                turned = exif_orientation(payload[len(_EXIF) :])
-            elif segment.code == markers.APP0 + 2 and payload.startswith(_ICC_PROFILE):
-                has_profile = True
-    except JpegFormatError:  # the decoder is the one to complain
-        pass
-    return turned, has_profile
-
-
-def exif_orientation(tiff: bytes) -> int:
-    """The orientation in the first directory of Exif's TIFF data, 1 if there is none that is valid.
-
-    A TIFF header is the byte order (``II`` or ``MM``), 42, and the offset of the directory; that is
-    a count and so many entries of 12 bytes: tag, type, count, value (TIFF 6.0, section 2).
-    """
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return 1
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (count,) = struct.unpack_from(f"{order}H", tiff, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if tag == _ORIENTATION:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:  # cut short
-        pass
-    return 1
+            seen.append(segment)
+    metadata = Metadata.of(seen)
+    return metadata.orientation, bool(metadata.contents("ICC profile"))
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -67,8 +67,8 @@ class Header:
     metadata : Metadata
         APPn and COM segments up to the first scan, byte for byte, and what they say. It looks at
         the data that were given, until :meth:`Metadata.detached`.
-    warnings : tuple of str
-        What is not as it should be, but does no harm to the pixels.
+    stream_warnings : tuple of str
+        What is not as it should be in the segments up to the first scan, without their metadata.
     """
 
     width: int
@@ -83,7 +83,12 @@ class Header:
     quality_exact: bool
     restart_interval: int
     metadata: Metadata
-    warnings: tuple[str, ...]
+    stream_warnings: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be, but does no harm to the pixels."""
+        return *self.stream_warnings, *self.metadata.warnings
 
     @property
     def jfif(self) -> bool:

@@ -15,8 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 import pyjpegml
@@ -72,27 +70,6 @@ def with_segments(jpeg: bytes, *segments: tuple[int, bytes]) -> bytes:
 
 
 # --- Exif -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(orientation: int, order: str) -> None:
-    assert files.exif_orientation(exif(orientation, order)) == orientation
-
-
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_does_not_exist_counts_as_none(orientation: int) -> None:
-    assert files.exif_orientation(exif(orientation)) == 1
-
-
-@pytest.mark.parametrize("size", range(len(exif(6)) - 6))
-def test_exif_that_is_cut_short_says_nothing(size: int) -> None:
-    assert files.exif_orientation(exif(6)[:size]) == 1
-
-
-@given(st.binary(max_size=80), st.sampled_from([b"", b"II*\0", b"MM\0*"]))
-def test_any_bytes_for_exif_are_an_orientation(data: bytes, head: bytes) -> None:
-    assert 1 <= files.exif_orientation(head + data) <= 8
 
 
 def test_pillow_agrees_about_orientation_and_profile() -> None:
