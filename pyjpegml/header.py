@@ -263,11 +263,7 @@ def header_of(stream: Stream) -> Header:
         quality_exact=exact,
         restart_interval=stream.restart_interval,
         metadata=metadata,
-        warnings=(
-            *stream.warnings,
-            *metadata.warnings,
-            *([model.warning] if model.warning else []),
-        ),
+        stream_warnings=(*stream.warnings, *filter(None, [model.warning])),
     )
 
 
