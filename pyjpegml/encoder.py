@@ -209,8 +209,8 @@ class _Setting:
     plan : (blocks of an MCU, PLAN_FIELDS) int64
     reciprocals : (components, 192) int16
     restart_interval : int
-    standard_head : bytes
-        All segments up to SOS, with the standard Huffman tables.
+    head : tuple of bytes
+        All segments up to SOS, before and behind those of the Huffman tables.
     """
 
     geometry: Geometry
@@ -218,7 +218,7 @@ class _Setting:
     plan: npt.NDArray[np.int64]
     reciprocals: npt.NDArray[np.int16]
     restart_interval: int
-    standard_head: bytes
+    head: tuple[bytes, bytes]
 
 
 @functools.lru_cache(maxsize=128)
@@ -237,7 +237,7 @@ def _setting(
         geometry.scan_plan(HUFFMAN_SLOTS[: len(factors)]),
         np.stack([reciprocals(table) for table in qtables]),
         restart_interval,
-        _head(geometry, qtables, _standard_tables(len(factors)), restart_interval),
+        _head(geometry, qtables, restart_interval),
     )
 
 
@@ -255,7 +255,8 @@ def _encode_once(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
     writer = symbols.new_writer(rows * row_blocks)
     blocks, masks = _buffers(fused.CHUNK_BLOCKS)
     planes = fused.new_planes()
-    pieces = [setting.standard_head]
+    before, behind = setting.head
+    pieces = [before, _standard_segments(len(geometry.planes)), behind]
     for first in range(0, geometry.mcus_down, rows):
         last = min(first + rows, geometry.mcus_down)
         written = fused.encode_rows(
@@ -277,11 +278,11 @@ def _encode_twice(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
         fused.new_planes(), blocks, masks, plan, setting.restart_interval,
         np.zeros(symbols.STATE_FIELDS, np.int64), counts,
     )  # fmt: skip
-    tables = _optimal_tables(counts, plan)
-    coding = symbols.coding_tables(tables)
+    coding, tables = symbols.optimal_coding(counts, plan)
     step = min(max(1, CHUNK_BLOCKS // len(plan)), geometry.mcus)
     writer = symbols.new_writer(step * len(plan))
-    pieces = [_head(geometry, setting.qtables, tables, setting.restart_interval)]
+    before, behind = setting.head
+    pieces = [before, tables, behind]
     for first in range(0, geometry.mcus, step):
         written = symbols.encode_blocks(
             blocks, masks, first * len(plan), min(step, geometry.mcus - first), geometry.mcus,
@@ -293,6 +294,15 @@ def _encode_twice(picture: npt.NDArray[np.uint8], setting: _Setting) -> bytes:
 
 def _standard_tables(components: int) -> dict[int, HuffmanTable]:
     return {slot: t for slot, t in STANDARD_TABLES.items() if components > 1 or slot % AC == 0}
+
+
+def _huffman_segments(tables: dict[int, HuffmanTable]) -> bytes:
+    return b"".join(markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables))
+
+
+@functools.cache
+def _standard_segments(components: int) -> bytes:
+    return _huffman_segments(_standard_tables(components))
 
 
 @functools.cache
@@ -394,17 +404,16 @@ def assemble(
     else:
         tables = _standard_tables(count)
     body = encode_scan(geometry, quantized, plan, tables, restart_interval)
-    head = _head(geometry, qtables[:count], tables, restart_interval)
-    return b"".join([head, *body, b"\xff\xd9"])
+    before, behind = _head(geometry, qtables[:count], restart_interval)
+    return b"".join([before, _huffman_segments(tables), behind, *body, b"\xff\xd9"])
 
 
 def _head(
     geometry: Geometry,
     qtables: Sequence[npt.NDArray[np.uint16]],
-    tables: dict[int, HuffmanTable],
     restart_interval: int,
-) -> bytes:
-    """All marker segments up to SOS (T.81 B.2.1)."""
+) -> tuple[bytes, bytes]:
+    """All marker segments up to SOS (T.81 B.2.1), before and behind those of the Huffman tables."""
     distinct: list[npt.NDArray[np.uint16]] = []
     slots = []
     for table in qtables:
@@ -419,12 +428,10 @@ def _head(
     head = [b"\xff\xd8", markers.jfif_bytes()]
     head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
     head.append(markers.frame_bytes(frame))
-    head += [markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables)]
-    if restart_interval:
-        head.append(markers.restart_interval_bytes(restart_interval))
+    behind = markers.restart_interval_bytes(restart_interval) if restart_interval else b""
     huffman = HUFFMAN_SLOTS[: len(qtables)]
-    head.append(markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)]))
-    return b"".join(head)
+    behind += markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)])
+    return b"".join(head), behind
 
 
 def optimal_tables(
