@@ -217,7 +217,7 @@ def call(copy: Path, **env: str) -> dict[str, object]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix in (".nbi", ".nbc"))
+    return sorted(p for p in folder.rglob("*") if p.suffix in (".nbi", ".nbc", ".o"))
 
 
 def test_compiled_kernels_are_found_again(copy: Path, tmp_path: Path) -> None:
