@@ -68,7 +68,7 @@ _DATA, _AXES, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_HEAD + k for k in (0, 8, 16, 
 _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 
 # what stands in the tuple that an entry knows, before the types of its arguments
-_OTHERWISE, _ARRAY, _INT, _FLOAT, _BOOL, _TRUE, _FIRST = range(7)
+_OTHERWISE, _ARRAY, _INT, _FLOAT, _SINGLE, _BOOL, _TRUE, _FIRST = range(8)
 
 
 def enabled() -> bool:
@@ -162,6 +162,8 @@ def kind(argument: Any) -> str | None:
         return "bool"
     if isinstance(argument, (int, np.int64)):
         return "int64"
+    if isinstance(argument, np.float32):
+        return "float32"
     return "float64" if isinstance(argument, float) else None
 
 
@@ -175,7 +177,7 @@ def _plain(argument: Any) -> Any:
         dtype = np.dtype(argument.dtype.name)
         exact = type(argument) is np.ndarray and argument.dtype is dtype
         return argument if exact else np.asarray(argument).view(dtype)
-    for exact_type in (bool, int, float):
+    for exact_type in (bool, int, float, np.float32):
         if type(argument) is exact_type:
             return argument
     return argument.item()
@@ -401,6 +403,10 @@ def _entry_object(name: str, symbol: str, kinds: tuple[str, ...], result: str) -
         elif word_ == "float64":
             demand_type(argument, _FLOAT)
             flat.append(external(number, "PyFloat_AsDouble", argument))
+        elif word_ == "float32":
+            demand_type(argument, _SINGLE)
+            value = external(number, "PyFloat_AsDouble", argument)
+            flat.append(b.fptrunc(value, ir.FloatType()))
         else:
             demand_type(argument, _INT)
             value = external(word, "PyLong_AsLongLong", argument)
@@ -443,7 +449,7 @@ def _knowledge(
     kinds: tuple[str, ...], arguments: tuple[Any, ...], otherwise: Callable[..., Any]
 ) -> tuple[Any, ...]:
     """What an entry compares its arguments with."""
-    found: list[Any] = [otherwise, np.ndarray, int, float, bool, True]
+    found: list[Any] = [otherwise, np.ndarray, int, float, np.float32, bool, True]
     for word, argument in zip(kinds, arguments, strict=True):
         leaves = [word]
         if word.endswith(")"):

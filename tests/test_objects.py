@@ -166,12 +166,12 @@ def test_kinds_tell_arguments_apart_as_numba_does():
     assert _objects.kind(frozen) == "readonly int16[2]"
     assert _objects.kind(np.zeros((3, 4), np.int16)[:, ::2]) is None
     assert _objects.kind(np.zeros(3, ">i2")) is None
-    assert [_objects.kind(x) for x in (True, 3, 2.5, np.int64(2), np.float64(2))] == [
-        "bool", "int64", "float64", "int64", "float64",
+    assert [_objects.kind(x) for x in (True, 3, 2.5, np.int64(2), np.float64(2), np.float32(1))] == [
+        "bool", "int64", "float64", "int64", "float64", "float32",
     ]  # fmt: skip
     pair = namedtuple("Pair", "first second")
     assert _objects.kind(pair(3, np.zeros(3, np.int16))) == "Pair(int64;int16[1])"
-    for other in (pair(3, "text"), (3, 4), "text", None, np.float32(1), np.uint64(2), np.int32(1)):
+    for other in (pair(3, "text"), (3, 4), "text", None, np.uint64(2), np.int32(1)):
         assert _objects.kind(other) is None
 
 
@@ -247,8 +247,9 @@ def test_other_kinds_get_entries_of_their_own(weighing: Kernel) -> None:
     for _ in range(2):
         for array in (ARRAY, frozen, ARRAY.astype(np.uint8), ARRAY.astype(np.int64)):
             assert weighing(array, pair(), 7, 2.5, True) == EXPECTED
+        assert weighing(ARRAY, pair(), 7, np.float32(2.5), True) == EXPECTED
     assert weighing._whole is None
-    assert len(list(_objects.directory().iterdir())) == 4
+    assert len(list(_objects.directory().iterdir())) == 5
 
 
 def test_what_no_entry_takes_goes_to_numba(weighing: Kernel) -> None:
