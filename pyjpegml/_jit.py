@@ -9,8 +9,8 @@ and compiles (or loads from the cache) just that kernel and those it calls. Insi
 
 *Wholes and parts.* A kernel that Python calls is compiled as a *whole*, with all kernels that it
 calls linked into it and optimised there. For those, being *parts* of it, Numba would make machine
-code as well, that nobody calls; :func:`_compilers` leaves that out, and so a first call takes
-a third less. Nor does Python look for garbage while Numba compiles: it makes many objects and
+code as well, that nobody calls; :func:`_compilers` leaves that out, which makes a first call
+much shorter. Nor does Python look for garbage while Numba compiles: it makes many objects and
 drops few.
 
 *One thread, no interpreter lock.* Kernels are compiled ``nogil`` and never ``parallel``: threads
