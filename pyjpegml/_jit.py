@@ -7,6 +7,12 @@ trees to see that no bare ``numba.njit`` stands anywhere else. What the policy s
 and compiles (or loads from the cache) just that kernel and those it calls. Inside jitted code a
 ``Kernel`` is seen as the Numba dispatcher behind it, so kernels call each other as plain functions.
 
+*Wholes and parts.* A kernel that Python calls is compiled as a *whole*, with all kernels that it
+calls linked into it and optimised there. For those, being *parts* of it, Numba would make machine
+code as well, that nobody calls; :func:`_compilers` leaves that out, which makes a first call
+much shorter. Nor does Python look for garbage while Numba compiles: it makes many objects and
+drops few.
+
 *One thread, no interpreter lock.* Kernels are compiled ``nogil`` and never ``parallel``: threads
 belong to the caller, because Numba's own pools survive neither ``fork`` nor a second thread.
 
@@ -30,6 +36,8 @@ and one warning says so; ``import`` never fails for it.
 
 from __future__ import annotations
 
+import functools
+import gc
 import hashlib
 import os
 import platform
@@ -45,7 +53,7 @@ from typing import Any
 _PACKAGE = Path(__file__).resolve().parent
 # held while kernels are loaded, and while a process forks: a child has no other threads, and a lock
 # that one of them held would stay locked in it
-_lock = threading.RLock()
+kernel_lock = threading.RLock()
 _numba_ready = False
 
 
@@ -56,7 +64,7 @@ def _hold_during_fork(lock: Any) -> None:
         )
 
 
-_hold_during_fork(_lock)
+_hold_during_fork(kernel_lock)
 
 
 class Kernel:
@@ -89,8 +97,8 @@ class Kernel:
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
-        self._dispatcher: Any = None
-        self._kept = 0
+        self._whole: Any = None
+        self._part: Any = None
         self._call: Callable[..., Any] = self._first_call
 
     def __call__(self, *args: Any) -> Any:
@@ -102,43 +110,42 @@ class Kernel:
     def _first_call(self, *args: Any) -> Any:
         if jit_disabled():
             self._call = self.py_func
-        elif "numba" not in sys.modules and _objects_enabled():
+        elif _objects_enabled():
             from ._objects import Native
 
             self._call = Native(self)
         else:
-            self.use_numba()
+            self._call = self.compiled
         return self._call(*args)
 
-    def use_numba(self) -> None:
-        """Call through Numba from now on."""
-        self._call = self.compiled
-
     def compiled(self, *args: Any) -> Any:
-        """Call through Numba; what it had to compile is kept for processes to come."""
-        dispatcher = self.dispatcher
-        result = dispatcher(*args)
-        if len(dispatcher.overloads) != self._kept:
-            self._kept = len(dispatcher.overloads)
-            if _objects_enabled():
-                from ._objects import save
-
-                save(self, args)
-        return result
+        """Call through Numba."""
+        return self.dispatcher(*args)
 
     @property
     def dispatcher(self) -> Any:
         """The Numba dispatcher, made at the first use; nothing is compiled before it is called."""
-        if self._dispatcher is None:
-            with _lock:
-                if self._dispatcher is None:
-                    self._dispatcher = _make_dispatcher(self)
-        return self._dispatcher
+        with kernel_lock:
+            if self._whole is None:
+                self._whole = make_dispatcher(self, no_cpython_wrapper=self.inline)
+                _keep_compiled(self._whole)
+            return self._whole
 
     @property
     def numba_type(self) -> Any:
         """The type by which jitted code knows this function."""
-        return self.dispatcher._numba_type_
+        if not _objects_enabled():
+            return self.dispatcher._numba_type_
+        with kernel_lock:
+            if self._part is None:
+                self._part = make_dispatcher(
+                    self, no_cpython_wrapper=True, pipeline_class=_compilers()[1]
+                )
+            return self._part._numba_type_
+
+    def whole(self) -> Any:
+        """A dispatcher for one compilation, whose object code is kept: no wrapper, no cache."""
+        return make_dispatcher(self, no_cpython_wrapper=True, pipeline_class=_compilers()[0])
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:
@@ -255,32 +262,101 @@ def cache_directory() -> Path:
     return Path(_cache_dir)
 
 
-def _make_dispatcher(source: Kernel) -> Any:
-    """Compile policy proper. Called with the lock held."""
+def make_dispatcher(source: Kernel, **options: Any) -> Any:
+    """A Numba dispatcher: the compile policy proper. Called with the lock held."""
     import numba
-    from numba.core import config
 
     _teach_numba()
     dispatcher = numba.njit(
         nogil=True,
         _nrt=False,
         no_cfunc_wrapper=True,  # nothing calls kernels from C
-        no_cpython_wrapper=source.inline,  # nor helpers from Python
         error_model="numpy",
         forceinline=source.inline,
         fastmath={"reassoc", "contract"} if source.reassociate else False,
+        **options,
     )(source.py_func)
     _forget_literals(dispatcher)
-    if not _writable(cache_directory()):  # Numba would fall back to places that have no key
-        _warn_uncached()
-        return dispatcher
+    return dispatcher
+
+
+def _keep_compiled(dispatcher: Any) -> None:
+    """Let Numba keep what it compiles in our directory, and nowhere else."""
+    from numba.core import config
+
+    if not writable(cache_directory()):  # Numba would fall back to places that have no key
+        warn_uncached()
+        return
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_directory())  # read once, when caching is switched on below
     try:
         dispatcher.enable_caching()
     finally:
         config.CACHE_DIR = before
-    return dispatcher
+
+
+@functools.cache
+def _compilers() -> tuple[Any, Any]:
+    """Numba's compiler for wholes and for parts, where object code is kept.
+
+    In a whole, its parts are made internal: whatever of them is inlined everywhere then vanishes,
+    and objects from different processes, where Numba may give different functions one name, cannot
+    be mixed up. Parts are neither optimised nor turned into machine code, for the whole will be.
+    This leans on interfaces that Numba does not promise (:func:`pyjpegml._objects.give_up`).
+    """
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import Compiler
+
+    class Codegen:
+        """The code generator, but for the environments of functions that have no address."""
+
+        def __init__(self, codegen: Any) -> None:
+            self._codegen = codegen
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._codegen, name)
+
+        def set_env(self, name: str, environment: Any) -> None:
+            pass
+
+    class Whole(JITCodeLibrary):  # type: ignore[misc, unused-ignore]
+        def _optimize_final_module(self) -> None:
+            for function in self._final_module.functions:
+                if function.linkage.name == "linkonce_odr" and not function.is_declaration:
+                    function.linkage = "internal"
+            super()._optimize_final_module()
+
+    class Part(JITCodeLibrary):  # type: ignore[misc, unused-ignore]
+        @property
+        def codegen(self) -> Any:
+            return Codegen(self._codegen)
+
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def get_pointer_to_function(self, name: str) -> int:
+            return 0
+
+    def compiler(library_class: Any) -> Any:
+        class Own(Compiler):  # type: ignore[misc, unused-ignore]
+            def __init__(
+                self, typing: Any, target: Any, library: Any, args: Any, *rest: Any, **options: Any
+            ) -> None:
+                if library is None:
+                    library = library_class(target.codegen(), library_class.__name__)
+                    library.enable_object_caching()
+                super().__init__(typing, target, library, args, *rest, **options)
+
+        return Own
+
+    return compiler(Whole), compiler(Part)
 
 
 def _forget_literals(dispatcher: Any) -> None:
@@ -300,7 +376,7 @@ def _forget_literals(dispatcher: Any) -> None:
     dispatcher.get_call_template = get_call_template
 
 
-def _writable(directory: Path) -> bool:
+def writable(directory: Path) -> bool:
     """Whether files can be made in a directory, which is made if need be."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -310,7 +386,7 @@ def _writable(directory: Path) -> bool:
     return True
 
 
-def _warn_uncached() -> None:
+def warn_uncached() -> None:
     global _warned
     if not _warned:
         _warned = True
@@ -336,13 +412,22 @@ def _teach_numba() -> None:
         return value.numba_type
 
     class Relay(event.Listener):  # type: ignore[misc, unused-ignore]
+        depth, collecting = 0, False  # Numba's lock is held
+
         def on_start(self, event: Any) -> None:
+            if self.depth == 0:
+                self.collecting = gc.isenabled()
+                gc.disable()
+            self.depth += 1
             for watch in list(_watches):
                 watch.start()
 
         def on_end(self, event: Any) -> None:
             for watch in list(_watches):
                 watch.stop()
+            self.depth -= 1
+            if self.depth == 0 and self.collecting:
+                gc.enable()
 
     event.register("numba:compile", Relay())
     _hold_during_fork(global_compiler_lock)

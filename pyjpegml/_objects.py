@@ -1,27 +1,28 @@
 """Compiled kernels kept as object code, and called without Numba.
 
 Numba takes most of a second to start, even if all it does is load a kernel from its cache. But what
-it made is machine code, and llvmlite alone can load that in milliseconds. So whenever Numba has
-compiled a kernel for some kind of arguments, its object code is kept beside Numba's own cache; a
-later process that has not imported Numba calls it through ctypes.
+it makes is machine code, and llvmlite alone can load that in milliseconds. So the object code of a
+kernel is kept, for each kind of arguments that it was called with; Numba is imported only when
+there is none yet.
 
-*Saving.* Numba's optimised LLVM module holds the kernel as a plain function
+*Two pieces.* The kernel is Numba's::
 
     int32 kernel(result *, exception **, arguments ...)
 
-and two wrappers for Python, which need the interpreter's symbols. The wrappers are cut out of its
-text; what is left is assembled again. Of Numba's runtime it names one function, which frees arrays
-that a kernel has made: ours make none, so an address that is never called stands for it.
-
-*Calling.* An array is passed as Numba lays it out: two null pointers (its owners), the number of
-items and their size, the data, the shape and the strides. The kind of each argument is looked at in
-every call, as Numba does; a kind that is not in the store goes to Numba.
+with arrays taken apart: two null pointers (owners), the number of items and their size, the data,
+the shape and the strides. The *entry* is ours, a function for Python as C extensions have them
+(``METH_FASTCALL``), written in LLVM by :func:`_entry_object`. It sees whether the arguments are of
+the kinds that this kernel was compiled for, takes the arrays apart, releases the interpreter lock
+and calls the kernel. That takes well below a microsecond, and less than Numba's own way. Arguments
+of other kinds go to the entry that was made before it, and at last to :class:`Native`, which finds
+or compiles what they need. It all rests on public interfaces of Python, and on the layout of
+NumPy's array object, which has not changed in its lifetime and is checked at start.
 
 *Trust.* A file holds a checksum and the name of what it is; its directory is named by a hash of the
 sources, versions, CPU name and features. Any ``NUMBA_`` variable but the cache's place turns the
-store off, ``NUMBA_BOUNDSCHECK`` above all; so do ``PYJPEGML_OBJECTS=0`` and a process that has
-imported Numba already. Files are written under a temporary name and renamed. This file leans on
-interfaces that Numba does not promise; if one of them fails, plain Numba does the work.
+store off, ``NUMBA_BOUNDSCHECK`` above all; so does ``PYJPEGML_OBJECTS=0``. Files are written under
+a temporary name and renamed; a broken one is made anew. This file leans on interfaces that Numba
+does not promise; when one of them fails, plain Numba does the work (:func:`give_up`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import ctypes
 import hashlib
 import json
 import os
-import re
+import platform
 import sys
 import tempfile
 from collections.abc import Callable
@@ -41,34 +42,82 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._jit import _lock
+from ._jit import SOURCES, cache_root, kernel_lock, warn_uncached
 
 if TYPE_CHECKING:
     from ._jit import Kernel
 
-#: After so many calls through ctypes, each of which costs some ten microseconds more, a process is
-#: long-lived enough for Numba's start.
-CALLS = 500
+_FORMAT = "pyjpegml object 2"
 
-_FORMAT = "pyjpegml object 1"
+#: Of Numba's runtime kernels name one function, which frees arrays that a kernel has made. Ours
+#: make none, so an address that is never called stands for it.
 _STAND_IN = "NRT_MemInfo_call_dtor"
-_SCALARS: dict[str, Any] = {
-    "int64": ctypes.c_int64,
-    "uint64": ctypes.c_uint64,
-    "float64": ctypes.c_double,
-    "float32": ctypes.c_float,
-    "bool": ctypes.c_bool,
-}
+
+#: What the entry calls of the interpreter.
+_PYTHON = (
+    "PyTuple_GetItem", "PyLong_AsLongLong", "PyFloat_AsDouble", "PyErr_Occurred",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "Py_BuildValue", "PyObject_Vectorcall",
+)  # fmt: skip
+
+# offsets in Python's objects: the type is the last field of the head
+_HEAD = object.__basicsize__
+_TYPE = _HEAD - 8
+_DATA, _AXES, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_HEAD + k for k in (0, 8, 16, 24, 40, 48))
+
+# flags of an array
+_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+
+# what stands in the tuple that an entry knows, before the types of its arguments
+_OTHERWISE, _ARRAY, _INT, _FLOAT, _SINGLE, _BOOL, _TRUE, _FIRST = range(8)
 
 
 def enabled() -> bool:
     """Whether kernels are kept and loaded as object code in this process."""
     switches = [name for name in os.environ if name.startswith("NUMBA_")]
     return (
-        os.environ.get("PYJPEGML_OBJECTS") != "0"
-        and sys.maxsize > 2**32
+        not _given_up
+        and os.environ.get("PYJPEGML_OBJECTS") != "0"
         and all(name == "NUMBA_CACHE_DIR" for name in switches)
         and not Path(".numba_config.yaml").exists()
+        and _layout_holds()
+    )
+
+
+_given_up = False
+
+
+def give_up(given_up: bool = True) -> None:
+    """An interface is not as this file knows it: from now on, plain Numba compiles and calls."""
+    global _given_up
+    _given_up = given_up
+
+
+@lru_cache(1)
+def _layout_holds() -> bool:
+    """Whether objects lie in memory as the entries take them to."""
+    if platform.python_implementation() != "CPython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    array = np.zeros((3, 5), np.int16)[:2]
+    base = id(array)
+    if np.ndarray.__basicsize__ < _FLAGS + 4:
+        return False
+
+    def word(address: int) -> int:
+        return ctypes.c_int64.from_address(address).value
+
+    def half(address: int) -> int:
+        return ctypes.c_int32.from_address(address).value
+
+    shape, strides = word(base + _SHAPE), word(base + _STRIDES)
+    return (
+        word(base + _TYPE) == id(np.ndarray)
+        and word(base + _DATA) == array.__array_interface__["data"][0]
+        and half(base + _AXES) == 2
+        and word(base + _DTYPE) == id(np.dtype(np.int16))
+        and half(base + _FLAGS) == array.flags.num
+        and shape != 0 != strides
+        and (word(shape), word(shape + 8)) == array.shape
+        and (word(strides), word(strides + 8)) == array.strides
     )
 
 
@@ -77,11 +126,12 @@ def directory() -> Path:
     """Where the objects of this very build lie."""
     import llvmlite.binding as llvm
 
-    from ._jit import SOURCES, cache_root
-
     facts = [
         _FORMAT,
         SOURCES,
+        platform.python_version(),
+        str(sys.implementation.cache_tag),
+        np.__version__,
         version("numba"),
         version("llvmlite"),
         llvm.get_process_triple(),
@@ -110,12 +160,75 @@ def kind(argument: Any) -> str | None:
         return word if flags.writeable else "readonly " + word
     if isinstance(argument, (bool, np.bool_)):
         return "bool"
-    if isinstance(argument, int):
+    if isinstance(argument, (int, np.int64)):
         return "int64"
-    if isinstance(argument, float) and not isinstance(argument, np.generic):
-        return "float64"
-    name = argument.dtype.name if isinstance(argument, np.generic) else ""
-    return name if name in _SCALARS else None
+    if isinstance(argument, np.float32):
+        return "float32"
+    return "float64" if isinstance(argument, float) else None
+
+
+def _plain(argument: Any) -> Any:
+    """An argument as the entries know it: no subclass, none of NumPy's numbers."""
+    if isinstance(argument, tuple):
+        members = [_plain(member) for member in argument]
+        same = all(a is b for a, b in zip(members, argument, strict=True))
+        return argument if same else type(argument)(*members)
+    if isinstance(argument, np.ndarray):
+        dtype = np.dtype(argument.dtype.name)
+        exact = type(argument) is np.ndarray and argument.dtype is dtype
+        return argument if exact else np.asarray(argument).view(dtype)
+    for exact_type in (bool, int, float, np.float32):
+        if type(argument) is exact_type:
+            return argument
+    return argument.item()
+
+
+class Native:
+    """The way to a kernel's entries: finds or makes one for kinds of arguments not met before.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Once there is an entry, this calls it directly.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._entries: dict[tuple[str, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        kinds = tuple(kind(argument) for argument in arguments)
+        if None in kinds:
+            return self._kernel.compiled(*arguments)
+        with kernel_lock:
+            entry = self._entries.get(kinds)  # type: ignore[arg-type]
+            if entry is None:
+                entry = self._make(kinds, arguments)  # type: ignore[arg-type]
+                return entry(*arguments)
+        plain = tuple(_plain(argument) for argument in arguments)
+        if all(a is b for a, b in zip(plain, arguments, strict=True)):
+            # the entry has refused them, or the kernel has failed: Numba raises the exception
+            return self._kernel.compiled(*arguments)
+        return entry(*plain)
+
+    def _make(self, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        kernel = self._kernel
+        entry: Callable[..., Any]
+        entry = kernel.compiled
+        try:
+            found = _load(kernel, kinds) or _compile(kernel, kinds, arguments)
+            if found is not None:
+                entry = _function(*found, kinds, arguments, otherwise=kernel._call)
+                kernel._call = entry
+        except Exception:
+            give_up()
+            try:
+                _compile_plainly(kernel, arguments)
+            except Exception:
+                give_up(False)  # it is the call that is wrong
+                raise
+        self._entries[kinds] = entry
+        return entry
 
 
 def _path(kernel: Kernel, kinds: tuple[str, ...]) -> Path:
@@ -124,78 +237,66 @@ def _path(kernel: Kernel, kinds: tuple[str, ...]) -> Path:
     return directory() / f"{kernel.__module__}.{kernel.__qualname__}-{digest}.o"
 
 
-# --- saving --------------------------------------------------------------------------------------
+# --- compiling and saving ------------------------------------------------------------------------
 
 
-def save(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
-    """Keep what Numba has just compiled for these arguments, if it can be kept."""
+def _compile(
+    kernel: Kernel, kinds: tuple[str, ...], arguments: tuple[Any, ...]
+) -> tuple[str, bytes, bytes] | None:
+    """Name of the entry and both objects, kept for processes to come; None if Numba is to call."""
+    import numba
     from numba.core import config
 
-    kinds = tuple(kind(argument) for argument in arguments)
-    plain = config.BOUNDSCHECK in (None, 0) and config.CPU_NAME is None and config.OPT == 3
-    if not plain or None in kinds:
-        return
-    path = _path(kernel, kinds)  # type: ignore[arg-type]
-    if path.exists():
-        return
+    if config.BOUNDSCHECK or config.CPU_NAME is not None or config.OPT != 3:
+        return None
+    dispatcher = kernel.whole()
+    dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+    (compiled,) = dispatcher.overloads.values()
+    result = _result_format(compiled.signature.return_type)
+    if result is None or _foreign(compiled.library):
+        return None
+    code = bytes(compiled.library._get_compiled_object())
+    path = _path(kernel, kinds)
+    name = f"pyjpegml_{path.stem.rpartition('-')[2]}"
+    entry = _entry_object(name, compiled.fndesc.llvm_func_name, kinds, result)
+    facts = {
+        "format": _FORMAT,
+        "kernel": f"{kernel.__module__}.{kernel.__qualname__}",
+        "kinds": kinds,
+        "entry": name,
+        "size": len(entry),
+        "sha256": hashlib.sha256(entry + code).hexdigest(),
+    }
     try:
-        compiled = list(kernel.dispatcher.overloads.values())[-1]
-        if compiled.library._disable_inspection:
-            return  # loaded from Numba's cache, which keeps no text
-        result = _result_words(compiled.signature.return_type)
-        text = compiled.library.get_llvm_str()
-        name = compiled.fndesc.llvm_func_name
-        if result is None:
-            return
-        text = _without_wrappers(text)
-        if _foreign(text):
-            return
-        code = _assemble(text, compiled.library)
-        facts = {
-            "format": _FORMAT,
-            "kernel": f"{kernel.__module__}.{kernel.__qualname__}",
-            "kinds": kinds,
-            "symbol": name,
-            "result": result,
-            "sha256": hashlib.sha256(code).hexdigest(),
-        }
-        _write(path, json.dumps(facts).encode() + b"\n" + code)
-    except (AttributeError, RuntimeError, OSError):
-        return  # another Numba, or a directory that cannot be written: nothing is lost but time
+        _write(path, json.dumps(facts).encode() + b"\n" + entry + code)
+    except OSError:
+        warn_uncached()
+    return name, entry, code
 
 
-def _result_words(numba_type: Any) -> list[str] | None:
-    """Names of the scalars that a kernel returns, none for None."""
-    name = str(numba_type)
-    if name == "none":
-        return []
+def _compile_plainly(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
+    import numba
+
+    kernel.dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+
+
+def _result_format(numba_type: Any) -> str | None:
+    """What a kernel returns, as Py_BuildValue wants it: "L" for int64, "d" for float64."""
+    if str(numba_type) == "none":
+        return ""
     members = list(numba_type) if hasattr(numba_type, "count") else [numba_type]
-    words = [re.sub(r"Literal\[int\].*", "int64", str(member)) for member in members]
-    return words if all(word in _SCALARS and word != "bool" for word in words) else None
+    words = [str(member) for member in members]
+    letters = ["L" if word.startswith("Literal[int]") else _RESULTS.get(word) for word in words]
+    return None if None in letters else "".join(map(str, letters))
 
 
-def _without_wrappers(text: str) -> str:
-    """An LLVM module without Numba's two wrappers for Python."""
-    return re.sub(
-        r"^define [^\n]*@(_ZN7cpython|cfunc\.)[^\n]*\{\n.*?^\}\n", "", text, flags=re.M | re.S
-    )
+_RESULTS = {"int64": "L", "float64": "d"}
 
 
-def _foreign(text: str) -> set[str]:
-    """Functions that a module calls and that are not there without Numba."""
-    declared = set(re.findall(r'^declare [^\n]*?@"?([^"(\s]+)"?\(', text, flags=re.M))
-    called = {name for name in declared if len(re.findall(rf'@"?{re.escape(name)}"?\b', text)) > 1}
-    return {name for name in called if not name.startswith("llvm.")} - {_STAND_IN}
-
-
-def _assemble(text: str, library: Any) -> bytes:
-    """Object code of an optimised module, for the machine that Numba compiles for."""
-    import llvmlite.binding as llvm
-
-    module = llvm.parse_assembly(text)
-    module.verify()
-    code: bytes = library.codegen._tm.emit_object(module)
-    return code
+def _foreign(library: Any) -> set[str]:
+    """Functions that a kernel may call and that are not there without Numba."""
+    declared = {f.name for f in library._final_module.functions if f.is_declaration}
+    return {name for name in declared if not name.startswith("llvm.")} - {_STAND_IN}
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -211,54 +312,158 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-# --- loading and calling -------------------------------------------------------------------------
+# --- the entry -----------------------------------------------------------------------------------
 
 
-class Native:
-    """A kernel that is called through its object code, or through Numba where there is none.
+def _leaves(word: str) -> list[str]:
+    """The kinds of a named tuple's members."""
+    return word[word.index("(") + 1 : -1].split(";")
 
-    Parameters
-    ----------
-    kernel : Kernel
+
+def _dtype(word: str) -> np.dtype[Any]:
+    """The dtype of an array's kind."""
+    return np.dtype(word.removeprefix("readonly ").partition("[")[0])
+
+
+def _entry_object(name: str, symbol: str, kinds: tuple[str, ...], result: str) -> bytes:
+    """Object code of the function for Python, around the kernel's symbol.
+
+    Its first argument is the tuple that :func:`_knowledge` makes, the others are Python's: where
+    the arguments lie, and how many they are.
     """
+    import llvmlite.binding as llvm
+    from llvmlite import ir
 
-    _left = CALLS  # of all kernels together
+    byte, half, word = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+    address, number = byte.as_pointer(), ir.DoubleType()
+    null = ir.Constant(address, None)
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(address, [address, address, word]), name)
+    known, given, count = function.args
+    b = ir.IRBuilder(function.append_basic_block())
+    refuse = function.append_basic_block()
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+    def external(returned: Any, name: str, *arguments: Any, more: bool = False) -> Any:
+        kinds = [argument.type for argument in arguments]
+        found = module.globals.get(name)
+        return b.call(
+            found or ir.Function(module, ir.FunctionType(returned, kinds, more), name), arguments
+        )
 
-    def __call__(self, *arguments: Any) -> Any:
-        Native._left -= 1
-        if Native._left < 0 or "numba" in sys.modules:
-            self._kernel.use_numba()
-            return self._kernel.compiled(*arguments)
-        leaves = _members(arguments)
-        key = (len(arguments), *map(_quick_kind, leaves))
-        function = self._functions.get(key)
-        if function is None:
-            function = self._functions[key] = self._find(arguments)
-        return function(arguments, leaves)
+    def load(where: Any, offset: int, type_: Any) -> Any:
+        return b.load(b.bitcast(b.gep(where, [word(offset)]), type_.as_pointer()))
 
-    def _find(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-        kinds = tuple([kind(argument) for argument in arguments])
-        with _lock:  # one engine, and nobody forks meanwhile
-            loaded = None if None in kinds else _load(self._kernel, kinds)  # type: ignore[arg-type]
-        if loaded is None:
-            return lambda arguments, leaves: self._kernel.compiled(*arguments)
-        address, result = loaded
-        return _caller(self._kernel, address, kinds, result)  # type: ignore[arg-type]
+    def member(of: Any, k: int) -> Any:
+        return external(address, "PyTuple_GetItem", of, word(k))
+
+    def demand(condition: Any) -> None:
+        then = function.append_basic_block()
+        b.cbranch(condition, then, refuse)
+        b.position_at_end(then)
+
+    def same(a: Any, place: int) -> Any:
+        return b.icmp_unsigned("==", b.ptrtoint(a, word), b.ptrtoint(member(known, place), word))
+
+    def demand_type(argument: Any, place: int) -> None:
+        demand(same(load(argument, _TYPE, address), place))
+
+    flat: list[Any] = []
+    place = _FIRST
+
+    def take(argument: Any, word_: str) -> None:
+        nonlocal place
+        if word_.endswith(")"):
+            demand_type(argument, place)
+            place += 1
+            for k, leaf in enumerate(_leaves(word_)):
+                take(member(argument, k), leaf)
+        elif word_.endswith("]"):
+            demand_type(argument, _ARRAY)
+            demand(same(load(argument, _DTYPE, address), place))
+            place += 1
+            axes = int(word_[word_.index("[") + 1 : -1])
+            demand(b.icmp_signed("==", load(argument, _AXES, half), half(axes)))
+            wanted = _CONTIGUOUS | _ALIGNED | _WRITEABLE
+            flags = b.and_(load(argument, _FLAGS, half), half(wanted))
+            if word_.startswith("readonly"):
+                wanted -= _WRITEABLE
+            demand(b.icmp_signed("==", flags, half(wanted)))
+            shape, strides = (load(argument, k, address) for k in (_SHAPE, _STRIDES))
+            sizes = [load(shape, 8 * k, word) for k in range(axes)]
+            items = word(1)
+            for size in sizes:
+                items = b.mul(items, size)
+            flat.extend([null, null, items, word(_dtype(word_).itemsize)])
+            flat.append(load(argument, _DATA, address))
+            flat.extend(sizes)
+            flat.extend(load(strides, 8 * k, word) for k in range(axes))
+        elif word_ == "bool":
+            demand_type(argument, _BOOL)
+            flat.append(b.zext(same(argument, _TRUE), byte))
+        elif word_ == "float64":
+            demand_type(argument, _FLOAT)
+            flat.append(external(number, "PyFloat_AsDouble", argument))
+        elif word_ == "float32":
+            demand_type(argument, _SINGLE)
+            value = external(number, "PyFloat_AsDouble", argument)
+            flat.append(b.fptrunc(value, ir.FloatType()))
+        else:
+            demand_type(argument, _INT)
+            value = external(word, "PyLong_AsLongLong", argument)
+            with b.if_then(b.icmp_signed("==", value, word(-1)), likely=False):
+                error = b.ptrtoint(external(address, "PyErr_Occurred"), word)
+                with b.if_then(b.icmp_signed("!=", error, word(0)), likely=False):
+                    b.ret(null)
+            flat.append(value)
+
+    demand(b.icmp_signed("==", count, word(len(kinds))))
+    for k, each in enumerate(kinds):
+        take(load(given, 8 * k, address), each)
+    # room for the result, eight bytes a member, and for the exception
+    room = b.alloca(word, len(result) + 1)
+    results = b.bitcast(room, address)
+    problem = b.bitcast(b.gep(room, [word(len(result))]), address)
+    state = external(address, "PyEval_SaveThread")
+    status = external(half, symbol, results, problem, *flat)
+    external(ir.VoidType(), "PyEval_RestoreThread", state)
+    demand(b.icmp_signed("==", status, half(0)))
+    members = [load(results, 8 * k, word if c == "L" else number) for k, c in enumerate(result)]
+    letters = bytearray(result.encode() + b"\0")
+    text = ir.GlobalVariable(module, ir.ArrayType(byte, len(letters)), f"{name}_result")
+    text.initializer, text.linkage, text.global_constant = (
+        ir.Constant(text.value_type, letters), "internal", True
+    )  # fmt: skip
+    build = ir.Function(module, ir.FunctionType(address, [address], True), "Py_BuildValue")
+    b.ret(b.call(build, [b.bitcast(text, address), *members]))
+
+    b.position_at_end(refuse)
+    arguments = member(known, _OTHERWISE), given, count, null
+    b.ret(external(address, "PyObject_Vectorcall", *arguments))
+
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    return bytes(_machine().emit_object(parsed))
 
 
-def _quick_kind(leaf: Any) -> Any:
-    """What :func:`kind` depends on, found faster."""
-    if type(leaf) is np.ndarray:
-        return leaf.dtype, leaf.ndim, leaf.flags.num
-    return type(leaf)
+def _knowledge(
+    kinds: tuple[str, ...], arguments: tuple[Any, ...], otherwise: Callable[..., Any]
+) -> tuple[Any, ...]:
+    """What an entry compares its arguments with."""
+    found: list[Any] = [otherwise, np.ndarray, int, float, np.float32, bool, True]
+    for word, argument in zip(kinds, arguments, strict=True):
+        leaves = [word]
+        if word.endswith(")"):
+            found.append(type(argument))
+            leaves = _leaves(word)
+        found += [_dtype(leaf) for leaf in leaves if leaf.endswith("]")]
+    return tuple(found)
 
 
-def _load(kernel: Kernel, kinds: tuple[str, ...]) -> tuple[int, list[str]] | None:
-    """Address and result of a kernel in the store; None if it is not there, or not sound."""
+# --- loading -------------------------------------------------------------------------------------
+
+
+def _load(kernel: Kernel, kinds: tuple[str, ...]) -> tuple[str, bytes, bytes] | None:
+    """Name of the entry and both objects from the store; None if not there, or not sound."""
     try:
         data = _path(kernel, kinds).read_bytes()
     except OSError:
@@ -277,19 +482,31 @@ def _load(kernel: Kernel, kinds: tuple[str, ...]) -> tuple[int, list[str]] | Non
     )
     if not sound:
         return None
-    return _link(code, facts["symbol"]), facts["result"]
+    return facts["entry"], code[: facts["size"]], code[facts["size"] :]
 
 
 @lru_cache(1)
-def _engine() -> Any:
-    """The linker, with a stand-in for the one function of Numba's runtime that objects name."""
+def _machine() -> Any:
+    """The machine that entries are made for."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    return llvm.Target.from_default_triple().create_target_machine(jit=True)
+
+
+@lru_cache(1)
+def _engine() -> Any:
+    """The linker, which finds the interpreter's functions, and a stand-in for Numba's."""
+    import llvmlite.binding as llvm
+
+    _machine()
+    own = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), own)
     llvm.add_symbol(_STAND_IN, ctypes.cast(_never, ctypes.c_void_p).value)
+    for name in _PYTHON:
+        function = getattr(ctypes.pythonapi, name)
+        llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
     return engine
 
 
@@ -297,66 +514,43 @@ def _engine() -> Any:
 _never = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda owner: None)
 
 
-def _link(code: bytes, symbol: str) -> int:
+class _Method(ctypes.Structure):
+    """PyMethodDef: a function in C as Python knows it."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+_FASTCALL = 0x80
+_methods: list[_Method] = []  # as long as there are functions that point to them: for good
+
+
+def _function(
+    name: str,
+    entry: bytes,
+    code: bytes,
+    kinds: tuple[str, ...],
+    arguments: tuple[Any, ...],
+    otherwise: Callable[..., Any],
+) -> Callable[..., Any]:
+    """The entry as a function of Python. Called with the lock held."""
     import llvmlite.binding as llvm
 
     engine = _engine()
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    for each in (code, entry):
+        engine.add_object_file(llvm.ObjectFileRef.from_data(each))
     engine.finalize_object()
-    address: int = engine.get_function_address(symbol)
-    return address
-
-
-def _leaves(word: str) -> list[str]:
-    """The kinds of a named tuple's members, or the kind itself."""
-    return word[word.index("(") + 1 : -1].split(";") if word.endswith(")") else [word]
-
-
-def _members(arguments: tuple[Any, ...]) -> list[Any]:
-    """Arguments with named tuples taken apart, as Numba passes them."""
-    members: list[Any] = []
-    for argument in arguments:
-        if isinstance(argument, tuple):
-            members += argument
-        else:
-            members.append(argument)
-    return members
-
-
-def _caller(
-    kernel: Kernel, address: int, kinds: tuple[str, ...], result: list[str]
-) -> Callable[..., Any]:
-    """A Python function around the machine code for arguments of these kinds."""
-    types: list[Any] = [ctypes.c_void_p, ctypes.c_void_p]
-    dimensions = []
-    leaves = [leaf for word in kinds for leaf in _leaves(word)]
-    for word in leaves:
-        if word.endswith("]"):
-            axes = int(word[word.index("[") + 1 : -1])
-            dimensions.append(axes)
-            types += [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 2 + [ctypes.c_void_p]
-            types += [ctypes.c_int64] * (2 * axes)
-        else:
-            dimensions.append(-1)
-            types.append(_SCALARS[word])
-    native = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
-    fields = [(f"f{i}", _SCALARS[word]) for i, word in enumerate(result)]
-    structure = type("Result", (ctypes.Structure,), {"_fields_": fields})
-
-    def call(arguments: tuple[Any, ...], members: list[Any]) -> Any:
-        flat: list[Any] = []
-        for argument, axes in zip(members, dimensions, strict=True):
-            if axes < 0:
-                flat.append(argument)
-            else:
-                data = argument.__array_interface__["data"][0]
-                flat += (None, None, argument.size, argument.itemsize, data)
-                flat += argument.shape + argument.strides
-        out, problem = structure(), ctypes.c_void_p()
-        status = native(ctypes.byref(out), ctypes.byref(problem), *flat)
-        if status != 0:
-            return kernel.compiled(*arguments)  # Numba raises the exception
-        values = tuple(getattr(out, name) for name, _ in fields)
-        return values if len(values) > 1 else values[0] if values else None
-
-    return call
+    _methods.append(_Method(name.encode(), engine.get_function_address(name), _FASTCALL, None))
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype, new.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p],
+    )
+    made: Callable[..., Any] = new(
+        ctypes.addressof(_methods[-1]), _knowledge(kinds, arguments, otherwise), None
+    )
+    return made

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from . import __version__, files
-from ._jit import CompileWatch, cache_directories, cache_directory, cache_root, jit_disabled
+from ._jit import CompileWatch, cache_directories, cache_root, jit_disabled
 from .errors import JpegError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _explain(error: BaseException) -> ExitCode:
 
 
 def _announce() -> None:
-    _say(f"compiling kernels, once for this machine (kept in {cache_directory()})")
+    _say(f"compiling kernels, once for this machine (kept in {cache_root()})")
 
 
 def _say(message: str) -> None:
@@ -313,10 +313,20 @@ def build_parser() -> argparse.ArgumentParser:
         "compile everything ahead",
         "Compile all kernels now, so that no later call must.",
     )
+    command.add_argument(
+        "--processes", type=_processes, metavar="N", help="how many at a time (default: one a core)"
+    )
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
     choice.add_argument("--clean", action="store_true", help="remove what is kept")
     return parser
+
+
+def _processes(text: str) -> int:
+    """A number of processes, as an argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
+    return int(text)
 
 
 # --- compress, encode, decode --------------------------------------------------------------------
@@ -553,11 +563,18 @@ def _warmup(arguments: argparse.Namespace) -> ExitCode:
         )
         return ExitCode.DONE
 
-    from .warmup import warmup
+    from .threads import useful_threads
+    from .warmup import TASKS, warmup
+
+    done: list[str] = []
+
+    def progress(name: str) -> None:
+        done.append(name)
+        _say(f"{len(done)} of {len(TASKS)} after {time.perf_counter() - began:.1f} s: {name}")
 
     began = time.perf_counter()
-    warmup()
+    warmup(useful_threads(arguments.processes, len(TASKS)), progress)
     seconds = time.perf_counter() - began
-    kept = "NUMBA_DISABLE_JIT is set" if jit_disabled() else f"kept in {cache_directory()}"
+    kept = "NUMBA_DISABLE_JIT is set" if jit_disabled() else f"kept in {cache_root()}"
     _report(arguments, {}, f"ready after {seconds:.1f} s ({kept})")
     return ExitCode.DONE

@@ -202,14 +202,14 @@ def encode(
     )  # fmt: skip
     picture = fused.read_only(array.reshape(array.shape[0], -1))
     threads = useful_threads(threads, array.shape[0] * array.shape[1] // THREAD_PIXELS)
-    head, coding = setting.standard_head, _standard_coding_tables()
     if optimize:
-        tables_used = _optimal_tables(_count(picture, setting, threads), setting.plan)
-        head = _head(setting.geometry, setting.qtables, tables_used, setting.restart_interval)
-        coding = symbols.coding_tables(tables_used)
+        coding, segments = symbols.optimal_coding(_count(picture, setting, threads), setting.plan)
+    else:
+        coding, segments = _standard_coding_tables(), _standard_segments(components)
+    before, behind = setting.head
     # keeps the pieces once, where joining them would hold the file twice
     file = BytesIO()
-    file.write(head)
+    file.write(before + segments + behind)
     file.writelines(_code(picture, setting, coding, threads))
     file.write(b"\xff\xd9")
     return file.getvalue()
@@ -232,8 +232,8 @@ class _Setting:
     plan : (blocks of an MCU, PLAN_FIELDS) int64
     reciprocals : (components, 192) int16
     restart_interval : int
-    standard_head : bytes
-        All segments up to SOS, with the standard Huffman tables.
+    head : tuple of bytes
+        All segments up to SOS, before and behind those of the Huffman tables.
     """
 
     geometry: Geometry
@@ -241,7 +241,7 @@ class _Setting:
     plan: npt.NDArray[np.int64]
     reciprocals: npt.NDArray[np.int16]
     restart_interval: int
-    standard_head: bytes
+    head: tuple[bytes, bytes]
 
 
 @functools.lru_cache(maxsize=128)
@@ -260,7 +260,7 @@ def _setting(
         geometry.scan_plan(HUFFMAN_SLOTS[: len(factors)]),
         np.stack([reciprocals(table) for table in qtables]),
         restart_interval,
-        _head(geometry, qtables, _standard_tables(len(factors)), restart_interval),
+        _head(geometry, qtables, restart_interval),
     )
 
 
@@ -375,6 +375,15 @@ def _standard_tables(components: int) -> dict[int, HuffmanTable]:
     return {slot: t for slot, t in STANDARD_TABLES.items() if components > 1 or slot % AC == 0}
 
 
+def _huffman_segments(tables: dict[int, HuffmanTable]) -> bytes:
+    return b"".join(markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables))
+
+
+@functools.cache
+def _standard_segments(components: int) -> bytes:
+    return _huffman_segments(_standard_tables(components))
+
+
 @functools.cache
 def _standard_coding_tables() -> symbols.CodingTables:
     return symbols.coding_tables(STANDARD_TABLES)
@@ -474,17 +483,16 @@ def assemble(
     else:
         tables = _standard_tables(count)
     body = encode_scan(geometry, quantized, plan, tables, restart_interval)
-    head = _head(geometry, qtables[:count], tables, restart_interval)
-    return b"".join([head, *body, b"\xff\xd9"])
+    before, behind = _head(geometry, qtables[:count], restart_interval)
+    return b"".join([before, _huffman_segments(tables), behind, *body, b"\xff\xd9"])
 
 
 def _head(
     geometry: Geometry,
     qtables: Sequence[npt.NDArray[np.uint16]],
-    tables: dict[int, HuffmanTable],
     restart_interval: int,
-) -> bytes:
-    """All marker segments up to SOS (T.81 B.2.1)."""
+) -> tuple[bytes, bytes]:
+    """All marker segments up to SOS (T.81 B.2.1), before and behind those of the Huffman tables."""
     distinct: list[npt.NDArray[np.uint16]] = []
     slots = []
     for table in qtables:
@@ -499,12 +507,10 @@ def _head(
     head = [b"\xff\xd8", markers.jfif_bytes()]
     head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
     head.append(markers.frame_bytes(frame))
-    head += [markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables)]
-    if restart_interval:
-        head.append(markers.restart_interval_bytes(restart_interval))
+    behind = markers.restart_interval_bytes(restart_interval) if restart_interval else b""
     huffman = HUFFMAN_SLOTS[: len(qtables)]
-    head.append(markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)]))
-    return b"".join(head)
+    behind += markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)])
+    return b"".join(head), behind
 
 
 def optimal_tables(

@@ -18,9 +18,9 @@ the raw bits behind it, and one table access gives run, value and the length of 
 longer are rare, and, as codes count upwards, few bit patterns start with one of them: a second
 table holds those of 16 bits (:class:`DecodingTables`).
 
-Arrays, for all tables of a scan together (DC tables 0 to 3 are rows 0 to 3, AC tables rows 4 to 7):
-``codes`` (8, 256) uint32 and ``lengths`` (8, 256) uint8 to encode with (length 0: no code);
-:class:`DecodingTables` to decode with.
+Kernels take a table as two arrays, its counts and its symbols (:meth:`HuffmanTable.arrays`). All
+tables of a scan together (DC tables in slots 0 to 3, AC tables in slots 4 to 7) become
+:class:`DecodingTables` to decode with, and :class:`pyjpegml.symbols.CodingTables` to encode with.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import constants
-from ._jit import kernel
+from ._jit import inlined, kernel
 from .errors import JpegFormatError
 
 LOOK_AHEAD = 10
@@ -72,6 +72,10 @@ class HuffmanTable:
                 f"a Huffman table has 16 counts and their sum of symbols, at most 256; "
                 f"this one has {len(self.bits)} counts for {len(self.symbols)} symbols"
             )
+        if max(self.bits) > 255:
+            raise JpegFormatError(
+                f"a Huffman table has at most 255 codes of a length; this one has {max(self.bits)}"
+            )
         code = 0
         for length, count in enumerate(self.bits, 1):
             code += count
@@ -81,6 +85,11 @@ class HuffmanTable:
                     "fit (no code may consist of ones only)"
                 )
             code <<= 1
+
+    def arrays(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The counts and the symbols, as kernels take them."""
+        both = np.frombuffer(bytearray(self.bits) + self.symbols, np.uint8)
+        return both[:16], both[16:]
 
     def code_lengths(self) -> list[int]:
         """Length of the i-th code (T.81 C.2, Generate_size_table)."""
@@ -103,31 +112,6 @@ STANDARD_TABLES = {
     AC + 1: HuffmanTable(constants.AC_CHROMINANCE_BITS, constants.AC_CHROMINANCE_SYMBOLS),
 }
 """Annex K's typical tables (K.3 to K.6) by slot: luminance 0 and chrominance 1."""
-
-
-def encoding_tables(
-    tables: dict[int, HuffmanTable],
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
-    """Code and length of each symbol (T.81 C.2, Order_codes).
-
-    Parameters
-    ----------
-    tables : dict
-        By slot, 0 to 7.
-
-    Returns
-    -------
-    codes : (8, 256) uint32
-    lengths : (8, 256) uint8
-        0 where a symbol has no code.
-    """
-    codes = np.zeros((TABLE_SLOTS, 256), np.uint32)
-    lengths = np.zeros((TABLE_SLOTS, 256), np.uint8)
-    for slot, table in tables.items():
-        symbols = np.frombuffer(table.symbols, np.uint8)
-        codes[slot, symbols] = table.codes()
-        lengths[slot, symbols] = table.code_lengths()
-    return codes, lengths
 
 
 class DecodingTables(NamedTuple):
@@ -167,55 +151,65 @@ def decoding_tables(tables: dict[int, HuffmanTable]) -> DecodingTables:
 @lru_cache(maxsize=16)
 def _decoding_tables(tables: tuple[tuple[int, HuffmanTable], ...]) -> DecodingTables:
     look_up = np.zeros((TABLE_SLOTS, 1 << LOOK_AHEAD), np.int32)
-    tails = []
     tail_start = np.zeros(TABLE_SLOTS, np.int64)
-    size = 0
+    starts = [0]
     for slot, table in tables:
-        look_up[slot], tail = _decoding_table(table, slot >= AC)
-        tails.append(tail)
-        size += tail.size
-        tail_start[slot] = size - (1 << 16)
-    made = DecodingTables(look_up, np.concatenate(tails), tail_start)
+        # of all 2**16 bit patterns, the last: those that no code of up to LOOK_AHEAD bits starts
+        short = sum(n << (16 - length) for length, n in enumerate(table.bits[:LOOK_AHEAD], 1))
+        tail_start[slot] = starts[-1] - short
+        starts.append(starts[-1] + (1 << 16) - short)
+    tail = np.zeros(starts[-1], np.int32)
+    for start, (slot, table) in zip(starts, tables, strict=False):
+        fill_decoding_table(*table.arrays(), slot >= AC, look_up[slot], tail[start:])
+    made = DecodingTables(look_up, tail, tail_start)
     for array in made:
         array.flags.writeable = False
     return made
 
 
-@lru_cache(maxsize=32)
-def _decoding_table(
-    table: HuffmanTable, is_ac: bool
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Look-up table of one slot, and its part of the tail.
+@kernel
+def fill_decoding_table(bits, symbols, is_ac, look_up, tail):
+    """Entries of one table, as :class:`DecodingTables` says. Codes count upwards, so their bit
+    patterns fill the look-up, and then the tail, from the start.
 
-    That is the last of all 2**16 bit patterns, from the first on that no code of up to LOOK_AHEAD
-    bits starts.
+    Parameters
+    ----------
+    bits : (16,) uint8
+    symbols : (n,) uint8
+        Of a sound :class:`HuffmanTable`: its codes leave patterns over, so that no index goes
+        beyond an array.
+    is_ac : bool
+    look_up : (2**LOOK_AHEAD,) int32
+    tail : (m,) int32
+        Zeros; this table's part of the tail comes first.
     """
-    symbols = np.frombuffer(table.symbols, np.uint8).astype(np.int64)
-    lengths = np.array(table.code_lengths(), np.int64)
-    sizes = symbols & 15 if is_ac else symbols
-    steps = np.where((sizes == 0) & (symbols != 0xF0), END_STEP, (symbols >> 4) + 1)
-    if not is_ac:
-        steps[:] = 1
-    long_forms = lengths << 24 | sizes << 16 | steps << 8
-    short = lengths <= LOOK_AHEAD
-
-    repeats = 1 << (LOOK_AHEAD - lengths[short])
-    length, size, step, entries = (
-        np.repeat(each[short], repeats) for each in (lengths, sizes, steps, long_forms)
-    )
-    total = length + size
-    raw = np.arange(total.size) >> np.maximum(LOOK_AHEAD - total, 0)
-    span = 1 << np.minimum(size, LOOK_AHEAD)
-    raw &= span - 1
-    value = np.where(raw < span >> 1, raw - span + 1, raw)  # T.81 Figure F.12
-    short_forms = value << 16 | step << 8 | total
-    look_up = np.zeros(1 << LOOK_AHEAD, np.int32)
-    look_up[: total.size] = np.where(total <= LOOK_AHEAD, short_forms, entries)
-
-    tail = np.zeros(((1 << LOOK_AHEAD) - total.size) << (16 - LOOK_AHEAD), np.int32)
-    found = np.repeat(long_forms[~short], 1 << (16 - lengths[~short]))
-    tail[: found.size] = found
-    return look_up, tail
+    i, here, behind = 0, 0, 0
+    for length in range(1, 17):
+        for _ in range(bits[length - 1]):
+            symbol = np.int64(symbols[i])
+            i += 1
+            size, step = symbol, 1
+            if is_ac:
+                size, step = symbol & 15, (symbol >> 4) + 1
+                if size == 0 and symbol != 0xF0:
+                    step = END_STEP
+            long_form = length << 24 | size << 16 | step << 8
+            total = length + size
+            if length > LOOK_AHEAD:
+                for _ in range(1 << (16 - length)):
+                    tail[behind] = long_form
+                    behind += 1
+            elif total > LOOK_AHEAD:
+                for _ in range(1 << (LOOK_AHEAD - length)):
+                    look_up[here] = long_form
+                    here += 1
+            else:
+                span = 1 << size
+                for raw in range(span):
+                    value = raw - span + 1 if raw < span >> 1 else raw  # T.81 Figure F.12
+                    for _ in range(1 << (LOOK_AHEAD - total)):
+                        look_up[here] = value << 16 | step << 8 | total
+                        here += 1
 
 
 def optimal_table(counts: npt.NDArray[np.int64]) -> HuffmanTable:
@@ -224,72 +218,146 @@ def optimal_table(counts: npt.NDArray[np.int64]) -> HuffmanTable:
     Parameters
     ----------
     counts : (256,) int64
-        How often each symbol occurs. If none does, the table has one code, for symbol 0.
+        How often each symbol occurs, below 2**53 in all. If none does, the table has one code, for
+        symbol 0.
 
     Returns
     -------
     HuffmanTable
         With codes for just the symbols that occur.
     """
-    counts = np.asarray(counts, np.int64)
-    if not counts.any():
-        return HuffmanTable((1,) + (0,) * 15, b"\0")
-    frequency = np.append(counts, 1)
-    size = np.zeros(257, np.int64)
-    merge_sizes(frequency, np.full(257, -1, np.int64), size)
-    # a Huffman code of n symbols has no code longer than n - 1
-    bits = np.bincount(size, minlength=258)
-    bits[0] = 0
-    limit_lengths(bits)
-    longest = int(np.flatnonzero(bits)[-1])
-    bits[longest] -= 1  # the reserved symbol takes the last code, which is all ones
-    order = sorted(np.flatnonzero(counts).tolist(), key=lambda symbol: (size[symbol], symbol))
-    return HuffmanTable(tuple(int(n) for n in bits[1:17]), bytes(order))
+    bits, symbols = np.empty(16, np.uint8), np.empty(256, np.uint8)
+    count = fill_optimal_table(np.asarray(counts, np.int64), bits, symbols, optimal_scratch())
+    return HuffmanTable(tuple(bits.tolist()), symbols[:count].tobytes())
+
+
+def optimal_scratch() -> npt.NDArray[np.int64]:
+    """Scratch for :func:`fill_optimal_table`."""
+    return np.empty((4, 258), np.int64)
 
 
 @kernel
-def merge_sizes(frequency, others, size):
-    """Code length of each symbol, unlimited (T.81 Figure K.1).
-
-    The two rarest trees are merged until one is left; all symbols of both become a bit longer. Of
-    equally rare ones the symbol with the larger value goes first.
+def fill_optimal_table(counts, bits, symbols, scratch):
+    """The table that codes symbols of the given counts in the fewest bits (T.81 K.2).
 
     Parameters
     ----------
-    frequency : (257,) int64
-        Counts, the reserved symbol last; overwritten.
-    others : (257,) int64
-        Scratch, all -1: next symbol of the same tree.
-    size : (257,) int64
-        Zeros; the lengths are added.
+    counts : (256,) int64
+        As for :func:`optimal_table`.
+    bits : (16,) uint8
+    symbols : (256,) uint8
+        Written.
+    scratch : (4, 258) int64
+
+    Returns
+    -------
+    int
+        How many symbols the table has.
     """
-    while True:
-        v1, v2 = -1, -1
-        for i in range(frequency.size):
-            f = frequency[i]
-            if f == 0:
-                continue
-            if v1 < 0 or f <= frequency[v1]:
-                v1, v2 = i, v1
-            elif v2 < 0 or f <= frequency[v2]:
-                v2 = i
-        if v2 < 0:
-            return
-        frequency[v1] += frequency[v2]
-        frequency[v2] = 0
-        size[v1] += 1
+    sizes, lengths = scratch[0], scratch[1]
+    code_sizes(counts, sizes, scratch[2], scratch[3])
+    for length in range(lengths.size):
+        lengths[length] = 0
+    for value in range(256):  # T.81 Figure K.2; n symbols have no code longer than n - 1
+        lengths[sizes[value]] += 1
+    lengths[0] = 0
+    count = sort_symbols(sizes, lengths, scratch[2], symbols)
+    if count == 0:
+        symbols[0] = 0
+        count = lengths[1] = sizes[256] = 1
+    lengths[sizes[256]] += 1
+    limit_lengths(lengths)
+    longest = 16
+    while lengths[longest] == 0:
+        longest -= 1
+    lengths[longest] -= 1  # the reserved symbol takes the last code, which is all ones
+    for length in range(1, 17):
+        bits[length - 1] = lengths[length]
+    return count
+
+
+@inlined
+def code_sizes(counts, sizes, others, trees):
+    """Code length of each symbol, unlimited; 0 for those that do not occur (T.81 Figure K.1).
+
+    The two rarest trees are merged until one is left; all symbols of both become a bit longer. Of
+    equally rare ones that with the larger value goes first; a tree's value is that of the one that
+    went first into it. Trees are kept in this order, as numbers ``count << 9 | 256 - value``.
+
+    Parameters
+    ----------
+    counts : (256,) int64
+        The reserved symbol, 256, occurs once besides.
+    sizes : (258,) int64
+        Written.
+    others, trees : (258,) int64
+        Scratch: the next symbol of the same tree, -1 for none; the trees.
+    """
+    n = 1
+    trees[0] = 1 << 9
+    for value in range(256, -1, -1):
+        sizes[value], others[value] = 0, -1
+        if value < 256 and counts[value] > 0:
+            tree = counts[value] << 9 | 256 - value
+            i = n
+            while i > 0 and trees[i - 1] > tree:
+                trees[i] = trees[i - 1]
+                i -= 1
+            trees[i] = tree
+            n += 1
+    for first in range(n - 1):
+        v1, v2 = 256 - (trees[first] & 511), 256 - (trees[first + 1] & 511)
+        sizes[v1] += 1
         while others[v1] >= 0:
             v1 = others[v1]
-            size[v1] += 1
+            sizes[v1] += 1
         others[v1] = v2
-        size[v2] += 1
+        sizes[v2] += 1
         while others[v2] >= 0:
             v2 = others[v2]
-            size[v2] += 1
+            sizes[v2] += 1
+        tree = trees[first] + (trees[first + 1] >> 9 << 9)
+        i = first + 1
+        while i + 1 < n and trees[i + 1] < tree:
+            trees[i] = trees[i + 1]
+            i += 1
+        trees[i] = tree
 
 
-@kernel
-def limit_lengths(bits):
+@inlined
+def sort_symbols(sizes, lengths, places, symbols):
+    """Symbols in order of increasing code length, and of value (T.81 Figure K.4).
+
+    Parameters
+    ----------
+    sizes : (>= 256,) int64
+        Code length of each symbol; 0 for those that are left out.
+    lengths : (n,) int64
+        Number of codes by length; 0 of length 0.
+    places : (n,) int64
+        Scratch: where the next symbol of a length goes.
+    symbols : (256,) uint8
+        Written.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    count = 0
+    for length in range(lengths.size):
+        places[length] = count
+        count += lengths[length]
+    for value in range(256):
+        length = sizes[value]
+        if length > 0:
+            symbols[places[length]] = value
+            places[length] += 1
+    return count
+
+
+@inlined
+def limit_lengths(lengths):
     """Make all codes 16 bits or shorter (T.81 Figure K.3).
 
     Two siblings of the longest length are taken out: their common prefix serves one of them, and
@@ -297,15 +365,15 @@ def limit_lengths(bits):
 
     Parameters
     ----------
-    bits : (258,) int64
-        ``bits[n]`` codes of n bits; changed in place.
+    lengths : (258,) int64
+        ``lengths[n]`` codes of n bits, the reserved symbol's too; changed in place.
     """
-    for i in range(bits.size - 1, 16, -1):
-        while bits[i] > 0:
+    for i in range(lengths.size - 1, 16, -1):
+        while lengths[i] > 0:
             j = i - 2
-            while bits[j] == 0:
+            while lengths[j] == 0:
                 j -= 1
-            bits[i] -= 2
-            bits[i - 1] += 1
-            bits[j + 1] += 2
-            bits[j] -= 1
+            lengths[i] -= 2
+            lengths[i - 1] += 1
+            lengths[j + 1] += 2
+            lengths[j] -= 1

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from ._jit import inlined, kernel
 from .bitio import stuff
 from .constants import ZIGZAG
-from .huffman import AC, TABLE_SLOTS, HuffmanTable, encoding_tables
+from .huffman import AC, TABLE_SLOTS, HuffmanTable, fill_optimal_table, optimal_scratch
 from .scan import (
     AC_SLOT,
     COMPONENT,
@@ -55,6 +55,10 @@ ENTRIES = BATCH_BLOCKS * 128 + 16
 
 #: Most that a block may take: 64 codes of at most 16 + 16 bits.
 BLOCK_BYTES = 256
+
+
+#: Bytes of a DHT segment before the counts of a table: marker, length, class and slot.
+SEGMENT_HEAD = 5
 
 
 class CodingTables(NamedTuple):
@@ -106,13 +110,40 @@ def new_writer(blocks: int) -> Writer:
 
 def coding_tables(tables: dict[int, HuffmanTable]) -> CodingTables:
     """Entries of a set of Huffman tables, by slot."""
-    codes, lengths = encoding_tables(tables)
-    symbols = (codes << 5 | lengths).astype(np.uint32).reshape(TABLE_SLOTS * 256)
-    values = np.zeros(4 * 2 * READY * 16, np.uint32)
-    for slot in tables:
-        if slot >= AC:
-            ready_values(symbols, slot, values)
-    return CodingTables(symbols, values)
+    coding = _no_coding_tables()
+    for slot, table in tables.items():
+        fill_entries(*table.arrays(), slot, *coding)
+    return coding
+
+
+def _no_coding_tables() -> CodingTables:
+    """Memory for coding tables. Entries of symbols without a code stay 0 in `symbols`; in `values`
+    they hold anything, since no block asks for them.
+    """
+    return CodingTables(
+        np.zeros(TABLE_SLOTS * 256, np.uint32), np.empty(4 * 2 * READY * 16, np.uint32)
+    )
+
+
+def optimal_coding(
+    counts: npt.NDArray[np.int64], plan: npt.NDArray[np.int64]
+) -> tuple[CodingTables, bytes]:
+    """The optimal Huffman tables of a scan, ready to write with, and their DHT segments.
+
+    What :func:`pyjpegml.huffman.optimal_table` and :func:`coding_tables` make of the counts, at
+    once: for a small picture this is most of the work.
+
+    Parameters
+    ----------
+    counts : (8, 256) int64
+        Of :func:`count_symbols`.
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+        Says which tables there are.
+    """
+    coding = _no_coding_tables()
+    segments = np.empty(TABLE_SLOTS * (SEGMENT_HEAD + 16 + 256), np.uint8)
+    size = fill_optimal_coding(counts, plan, optimal_scratch(), *coding, segments)
+    return coding, segments[:size].tobytes()
 
 
 @vector_function
@@ -233,22 +264,78 @@ def _put_value(entries, p, entry, value, size):
 
 
 @kernel
-def ready_values(symbols, slot, values):
-    """Fill the entries of small values for one AC slot; symbols without a code give nonsense, which
-    no block asks for.
+def fill_entries(bits, table_symbols, slot, symbols, values):
+    """Entries of one Huffman table.
 
     Parameters
     ----------
-    symbols, values
-        :class:`CodingTables`.
+    bits : (16,) uint8
+    table_symbols : (n,) uint8
+        The table.
     slot : int
+    symbols, values
+        :class:`CodingTables`; written.
     """
-    for value in range(-READY, READY):
-        size = size_of(value)
-        for run in range(16):
-            entry = np.int64(symbols[256 * slot + 16 * run + size])
-            where = ((slot - AC) * 2 * READY + value + READY) * 16 + run
-            values[where] = _with_bits(entry, value, size)
+    i, code = 0, 0
+    for length in range(1, 17):  # T.81 C.2: Figures C.1 to C.3 at once
+        for _ in range(bits[length - 1]):
+            symbol = np.int64(table_symbols[i])
+            entry = code << 5 | length
+            symbols[256 * slot + symbol] = entry
+            if slot >= AC:
+                _ready_values(entry, symbol, (slot - AC) * 2 * READY * 16, values)
+            i += 1
+            code += 1
+        code <<= 1
+
+
+@inlined
+def _ready_values(entry, symbol, start, values):
+    """Entries of the small values that a symbol of an AC table stands for (T.81 Table F.2)."""
+    run, size = symbol >> 4, symbol & 15
+    if size == 0:
+        return
+    for magnitude in range(1 << (size - 1), min(1 << size, READY + 1)):
+        if magnitude < READY:
+            values[start + 16 * (READY + magnitude) + run] = _with_bits(entry, magnitude, size)
+        values[start + 16 * (READY - magnitude) + run] = _with_bits(entry, -magnitude, size)
+
+
+@kernel
+def fill_optimal_coding(counts, plan, scratch, symbols, values, segments):
+    """The optimal tables of a scan (T.81 K.2): entries, and DHT segments (B.2.4.2).
+
+    Parameters
+    ----------
+    counts : (8, 256) int64
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+    scratch : (4, 258) int64
+    symbols, values
+        :class:`CodingTables`; written.
+    segments : (8 * (SEGMENT_HEAD + 16 + 256),) uint8
+        Written: one segment for each table, by slot.
+
+    Returns
+    -------
+    int
+        Bytes of `segments` that are filled.
+    """
+    size = 0
+    for slot in range(counts.shape[0]):
+        used = False
+        for block in plan:
+            used |= block[DC_SLOT] == slot or block[AC_SLOT] == slot
+        if not used:
+            continue
+        segment = segments[size : size + SEGMENT_HEAD + 16 + 256]
+        bits, table_symbols = segment[SEGMENT_HEAD:][:16], segment[SEGMENT_HEAD + 16 :]
+        count = fill_optimal_table(counts[slot], bits, table_symbols, scratch)
+        fill_entries(bits, table_symbols, slot, symbols, values)
+        length = SEGMENT_HEAD - 2 + 16 + count
+        segment[0], segment[1], segment[2], segment[3] = 0xFF, 0xC4, length >> 8, length & 255
+        segment[4] = slot // AC << 4 | slot % AC
+        size += 2 + length
+    return size
 
 
 @kernel

@@ -24,6 +24,7 @@ from PIL import Image
 import pyjpegml
 from pyjpegml import _jit, cli, encoder, markers, rate
 from pyjpegml.cli import ExitCode, main
+from pyjpegml.warmup import TASKS
 
 PACKAGE_PARENT = Path(pyjpegml.__file__).resolve().parent.parent
 
@@ -504,11 +505,17 @@ def test_warmup_lists_and_removes_what_is_kept(
     assert [path.name for path in tmp_path.iterdir()] == ["of another package"]
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_warmup_wants_a_number_of_processes(fails: Callable[..., str], number: str) -> None:
+    assert "1 or more" in fails(ExitCode.USAGE, "warmup", f"--processes={number}")
+
+
 def test_warmup_leaves_nothing_to_compile(run: Run, png: str, jpg: str, tmp_path: Path) -> None:
-    code, printed, _ = run("warmup")
+    code, printed, said = run("warmup", "--processes", "2")
     assert code == ExitCode.DONE
+    assert f"5 of {len(TASKS)} after" in said
     assert re.fullmatch(r"ready after \d+\.\d s \(kept in .*\)\n", printed)
-    assert str(_jit.cache_directory()) in printed
+    assert str(_jit.cache_root()) in printed
     iio.imwrite(tmp_path / "grey.png", GREY)
     with _jit.CompileWatch(lambda: None) as watch:
         for source in (png, jpg, str(tmp_path / "grey.png")):
@@ -531,7 +538,7 @@ def test_long_compilation_is_announced(run: Run, jpg: str, monkeypatch: pytest.M
     monkeypatch.setattr(cli, "_announce", ANNOUNCE)
     monkeypatch.setattr(cli, "CompileWatch", Impatient)
     assert run("inspect", jpg)[2] == (
-        f"pyjpegml: compiling kernels, once for this machine (kept in {_jit.cache_directory()})\n"
+        f"pyjpegml: compiling kernels, once for this machine (kept in {_jit.cache_root()})\n"
     )
 
 

@@ -22,7 +22,6 @@ from pyjpegml.huffman import (
     STANDARD_TABLES,
     HuffmanTable,
     decoding_tables,
-    encoding_tables,
     optimal_table,
 )
 
@@ -33,7 +32,7 @@ def tables(draw: st.DrawFn) -> HuffmanTable:
     bits, room = [], 1
     for _ in range(16):
         room = 2 * room
-        most = min(room - 1, 256 - sum(bits))  # one code is left over: the all-ones code
+        most = min(room - 1, 256 - sum(bits), 255)  # one code is left over: the all-ones code
         bits.append(draw(st.integers(0, min(most, draw(st.sampled_from([0, 1, 3, 256]))))))
         room -= bits[-1]
     symbols = draw(st.permutations(range(256)))
@@ -62,13 +61,9 @@ def lengths_of(table: HuffmanTable) -> dict[int, int]:
 def test_codes_are_canonical(table: HuffmanTable) -> None:
     expected = oracles.canonical_codes(table.bits, table.symbols)
     assert oracles.is_prefix_free(expected.values())
-    codes, lengths = encoding_tables({6: table})
-    made = {s: format(codes[6, s], f"0{lengths[6, s]}b") for s in np.flatnonzero(lengths[6])}
-    assert made == expected
     assert [
         format(c, f"0{n}b") for c, n in zip(table.codes(), table.code_lengths(), strict=True)
     ] == [expected[s] for s in table.symbols]
-    assert not lengths[[0, 1, 2, 3, 4, 5, 7]].any(), "other slots have no codes"
 
 
 @given(tables())
@@ -217,6 +212,7 @@ def test_standard_tables_are_those_of_pillows_files(
         ((1,) + (0,) * 15, b"", "16 counts for 0 symbols"),
         ((1,), b"\0", "1 counts for 1 symbols"),
         ((0,) * 15 + (257,), bytes(257), "16 counts for 257 symbols"),
+        ((0,) * 15 + (256,), bytes(256), "255 codes of a length; this one has 256"),
     ],
 )
 def test_unsound_tables_are_refused(bits: tuple[int, ...], symbols: bytes, message: str) -> None:

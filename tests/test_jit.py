@@ -17,6 +17,7 @@ import pytest
 from helpers import PACKAGE, SUBSAMPLINGS, picture, run_python
 
 import pyjpegml
+from pyjpegml import _jit, _objects
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 POLICY = {"kernel", "inlined", "summing"}
@@ -217,7 +218,7 @@ def call(copy: Path, **env: str) -> dict[str, object]:
 
 
 def cached_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix in (".nbi", ".nbc"))
+    return sorted(p for p in folder.rglob("*") if p.suffix in (".nbi", ".nbc", ".o"))
 
 
 def test_compiled_kernels_are_found_again(copy: Path, tmp_path: Path) -> None:
@@ -447,3 +448,29 @@ for shape in ((20, 30), (300, 330), (20, 30, 3), (300, 330, 3)):
 print({k: n for k, n in signatures().items() if n != before.get(k)})
 """
     assert run_python(script, PYJPEGML_OBJECTS="0").stdout.strip() == "{}"
+
+
+@pytest.mark.skipif(
+    not _objects.enabled() or _jit.jit_disabled(), reason="the store of objects is turned off"
+)
+def test_after_warmup_numba_is_not_even_imported() -> None:
+    """Whatever public function is called first."""
+    script = """
+import sys
+import numpy as np, pyjpegml
+rng = np.random.default_rng(1)
+for shape in ((20, 30), (300, 330), (20, 30, 3), (300, 330, 3), (1100, 1100, 3)):
+    image = rng.integers(0, 256, shape, np.uint8)
+    for threads in (1, 2):
+        for optimize in (False, True):
+            data = pyjpegml.encode(
+                image, quality=3, restart_interval=1, optimize=optimize, threads=threads)
+            pyjpegml.decode(bytearray(data), threads=threads)
+    if image.shape[0] < 1000:
+        pyjpegml.compress(image, ms_ssim=0.9)
+        pyjpegml.ms_ssim(image, 255 - image, luma_only=True)
+        pyjpegml.ms_ssim(image, np.zeros_like(image))
+print("numba" in sys.modules)
+"""
+    run_python("from pyjpegml.warmup import warmup; warmup()")
+    assert run_python(script).stdout.strip() == "False"
