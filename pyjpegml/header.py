@@ -116,6 +116,7 @@ class Stream:
     frame_segment: Segment | None = None
     qtables: dict[int, npt.NDArray[np.uint16]] = field(default_factory=dict)
     huffman_tables: dict[int, HuffmanTable] = field(default_factory=dict)
+    conditioning: dict[int, int] = field(default_factory=dict)
     restart_interval: int = 0
     segments: list[Segment] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -129,6 +130,8 @@ class Stream:
             self.qtables.update(markers.parse_qtables(segment))
         elif code == markers.DHT:
             self.huffman_tables.update(markers.parse_huffman_tables(segment))
+        elif code == markers.DAC:
+            self.conditioning.update(markers.parse_conditioning(segment))
         elif code == markers.DRI:
             self.restart_interval = markers.parse_restart_interval(segment)
         elif markers.is_frame(code):

@@ -289,7 +289,7 @@ def parse_scan(segment: Segment) -> ScanHeader:
         identifier, tables = payload[1 + 2 * i : 3 + 2 * i]
         if tables >> 4 > 3 or tables & 15 > 3:
             raise segment.error(
-                f"Huffman tables are 0 to 3, not {tables >> 4} and {tables & 15}", 2 + 2 * i
+                f"entropy-coding tables are 0 to 3, not {tables >> 4} and {tables & 15}", 2 + 2 * i
             )
         components.append((identifier, tables >> 4, tables & 15))
     start, end, approximation = payload[1 + 2 * count : 4 + 2 * count]
@@ -339,6 +339,33 @@ def parse_huffman_tables(segment: Segment) -> dict[int, HuffmanTable]:
             raise segment.error(str(error), position) from None
         position += 17 + sum(bits)
     return tables
+
+
+def parse_conditioning(segment: Segment) -> dict[int, int]:
+    """DAC (T.81 B.2.4.3): conditioning of arithmetic tables by slot, DC 0 to 3 and AC 4 to 7.
+
+    A value is 16 U + L for DC and Kx for AC.
+    """
+    payload = segment.payload
+    if len(payload) % 2:
+        raise segment.error(f"tables have 2 bytes each, and there are {len(payload)}")
+    conditioning = {}
+    for position in range(0, len(payload), 2):
+        kind, slot = payload[position] >> 4, payload[position] & 15
+        value = payload[position + 1]
+        if kind > 1 or slot > 3:
+            raise segment.error(
+                f"table class is 0 or 1 and its slot 0 to 3, not {kind} and {slot}", position
+            )
+        if kind == 0 and value & 15 > value >> 4:
+            raise segment.error(
+                f"L of DC table {slot} is at most U, not {value & 15} with U = {value >> 4}",
+                position + 1,
+            )
+        if kind == 1 and not 1 <= value <= 63:
+            raise segment.error(f"Kx of AC table {slot} is 1 to 63, not {value}", position + 1)
+        conditioning[AC * kind + slot] = value
+    return conditioning
 
 
 def parse_restart_interval(segment: Segment) -> int:

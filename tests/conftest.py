@@ -25,6 +25,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
+NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +50,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
-    if missed := skipped(NO_DJPEG):
-        terminalreporter.section("NOT COMPARED WITH DJPEG", red=True, bold=True)
-        terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {NO_DJPEG}.", red=True)
+    for program, reason in (("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN)):
+        if missed := skipped(reason):
+            terminalreporter.section(f"NOT COMPARED WITH {program}", red=True, bold=True)
+            terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {reason}.", red=True)
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def refused(code: int, payload: bytes) -> tuple[str, int, str]:
     parse = {
         markers.DQT: markers.parse_qtables,
         markers.DHT: markers.parse_huffman_tables,
+        markers.DAC: markers.parse_conditioning,
         markers.DRI: markers.parse_restart_interval,
         markers.SOF0: markers.parse_frame,
         markers.SOS: markers.parse_scan,
@@ -120,6 +121,20 @@ def test_slots_of_huffman_tables() -> None:
 def test_restart_interval(interval: int) -> None:
     data = markers.restart_interval_bytes(interval)
     assert markers.parse_restart_interval(only(data)) == interval
+
+
+bounds = st.tuples(st.integers(0, 15), st.integers(0, 15)).map(sorted)
+
+
+@given(
+    st.dictionaries(st.integers(0, 3), bounds.map(lambda pair: 16 * pair[1] + pair[0])),
+    st.dictionaries(st.integers(0, 3), st.integers(1, 63)),
+)
+def test_conditioning(dc: dict[int, int], ac: dict[int, int]) -> None:
+    payload = b"".join(bytes([slot, value]) for slot, value in dc.items())
+    payload += b"".join(bytes([0x10 + slot, value]) for slot, value in ac.items())
+    parsed = markers.parse_conditioning(only(markers.segment_bytes(markers.DAC, payload)))
+    assert parsed == dc | {AC + slot: value for slot, value in ac.items()}
 
 
 def test_jfif() -> None:
@@ -294,6 +309,17 @@ FRAME = bytes([8, 0, 16, 0, 16])
             "the segment ends within table 1",
             18,
         ),
+        (markers.DAC, b"\0\x10\1", "tables have 2 bytes each, and there are 3", 0),
+        (markers.DAC, b"\4\x10", "table class is 0 or 1 and its slot 0 to 3, not 0 and 4", 0),
+        (
+            markers.DAC,
+            b"\0\x10\x20\5",
+            "table class is 0 or 1 and its slot 0 to 3, not 2 and 0",
+            2,
+        ),
+        (markers.DAC, b"\x13\5\2\x12", "L of DC table 2 is at most U, not 2 with U = 1", 3),
+        (markers.DAC, b"\x11\0", "Kx of AC table 1 is 1 to 63, not 0", 1),
+        (markers.DAC, b"\x11\x40", "Kx of AC table 1 is 1 to 63, not 64", 1),
         (markers.DRI, b"\0", "a restart interval has 2 bytes, not 1", 0),
         (markers.SOF0, FRAME, "a frame header has at least 6 bytes, not 5", 0),
         (markers.SOF0, FRAME + b"\1\1\x11", "1 components need 9 bytes, there are 8", 0),
@@ -311,7 +337,7 @@ FRAME = bytes([8, 0, 16, 0, 16])
         (markers.SOS, b"", "a scan has 1 to 4 components, not 0", 0),
         (markers.SOS, b"\5" + bytes(13), "a scan has 1 to 4 components, not 5", 0),
         (markers.SOS, b"\1\1\0\0\x3f", "1 components need 6 bytes, there are 5", 0),
-        (markers.SOS, b"\1\1\x40\0\x3f\0", "Huffman tables are 0 to 3, not 4 and 0", 2),
+        (markers.SOS, b"\1\1\x40\0\x3f\0", "entropy-coding tables are 0 to 3, not 4 and 0", 2),
     ],
 )
 def test_wrong_parameters(code: int, payload: bytes, reason: str, at: int) -> None:
@@ -323,7 +349,9 @@ def test_wrong_parameters(code: int, payload: bytes, reason: str, at: int) -> No
 
 
 @given(
-    st.sampled_from([markers.DQT, markers.DHT, markers.DRI, markers.SOF0, markers.SOS]),
+    st.sampled_from(
+        [markers.DQT, markers.DHT, markers.DAC, markers.DRI, markers.SOF0, markers.SOS]
+    ),
     st.binary(max_size=80),
 )
 def test_any_parameters_are_read_or_refused(code: int, payload: bytes) -> None:
@@ -333,6 +361,8 @@ def test_any_parameters_are_read_or_refused(code: int, payload: bytes) -> None:
             assert all(t.min() >= 1 for t in markers.parse_qtables(segment).values())
         elif code == markers.DHT:
             assert set(markers.parse_huffman_tables(segment)) <= set(range(8))
+        elif code == markers.DAC:
+            assert set(markers.parse_conditioning(segment)) <= set(range(8))
         elif code == markers.DRI:
             assert 0 <= markers.parse_restart_interval(segment) <= 65535
         elif code == markers.SOF0:
