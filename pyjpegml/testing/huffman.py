@@ -218,9 +218,7 @@ def predict(predictor: int, left: int, above: int, corner: int) -> int:
     }[predictor]
 
 
-def lossless(
-    frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]
-) -> Iterator[Symbol]:
+def lossless(frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator[Symbol]:
     """An interval of a lossless scan (T.81 H.1.2): whole rows of MCUs.
 
     Parameters
@@ -236,8 +234,10 @@ def lossless(
         for n, row, column in mcu:
             plane = units[scan.components[n]]
 
-            def sample(up: int, back: int, plane=plane, row=row, column=column) -> int:
-                return int(plane[row - up][column - back]) >> scan.low
+            def sample(
+                up: int, back: int, plane: Any = plane, y: int = row, x: int = column
+            ) -> int:
+                return int(plane[y - up][x - back]) >> scan.low
 
             if row == first_row.setdefault(n, row):
                 first = 1 << (frame.precision - scan.low - 1)
@@ -258,15 +258,13 @@ def lossless(
 
 
 def pack(bits: str) -> bytes:
-    """Bytes of a restart interval: filled up with ones, a zero byte behind each FF (T.81 F.1.2.3)."""
+    """Bytes of a restart interval: filled up with ones, a 0 behind each FF (T.81 F.1.2.3)."""
     bits += "1" * (-len(bits) % 8)
     whole = int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
     return whole.replace(b"\xff", b"\xff\x00")
 
 
-def encode(
-    symbols: Sequence[Symbol], codes: Mapping[tuple[int, int], Mapping[int, str]]
-) -> bytes:
+def encode(symbols: Sequence[Symbol], codes: Mapping[tuple[int, int], Mapping[int, str]]) -> bytes:
     """Entropy-coded data of a restart interval; codes by class and slot."""
     return pack(
         "".join(

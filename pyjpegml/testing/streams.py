@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from .stream import PROCESSES, ZIGZAG, Component, Frame, Scan, Stream
 from .tables import AC, DC, Coding
-from .writer import COM, Content, Layout, write_stream
+from .writer import COM, Content, Layout, is_complete, write_stream
 
 FEATURES = {
     "12 bits": "samples of 12 bits in a process with a DCT",
@@ -398,7 +398,7 @@ def _scans(
     slot = st.integers(0, 1 if frame.process == "baseline" else 3)
     restarts = "restarts" not in without and draw(st.booleans())
     eob_limit = draw(st.sampled_from([0x7FFF, 0x7FFF, 1, 2, 5])) if frame.progressive else 0x7FFF
-    scans = []
+    scans: list[Scan] = []
     for group, start, end, high, low in script:
         if frame.lossless:
             start = draw(st.integers(1, 7))
@@ -406,9 +406,7 @@ def _scans(
             high = end = 0
         codes_dc = frame.lossless or (start == 0 and (high == 0))
         codes_ac = not frame.lossless and end > 0
-        slots = tuple(
-            (draw(slot) if codes_dc else 0, draw(slot) if codes_ac else 0) for _ in group
-        )
+        slots = tuple((draw(slot) if codes_dc else 0, draw(slot) if codes_ac else 0) for _ in group)
         interval = 0
         if restarts and draw(st.booleans()):
             interval = draw(st.integers(1, 5) | st.integers(1, 200))
@@ -425,9 +423,7 @@ def _scans(
                     conditioning[AC, ac] = draw(st.integers(1, 63))
         if scans:  # what was said before holds until it is said anew
             conditioning = {**scans[-1].conditioning, **conditioning}
-        scans.append(
-            Scan(group, slots, start, end, high, low, interval, conditioning, eob_limit)
-        )
+        scans.append(Scan(group, slots, start, end, high, low, interval, conditioning, eob_limit))
     return tuple(scans)
 
 
@@ -478,6 +474,7 @@ def _features(
         "16-bit tables": wide and not frame.lossless,
         "any identifiers": identifiers != usual and bytes(identifiers) != b"RGB",
         "changed qtables": len({slot for _, slot in tables}) < len(tables),
+        "cut short": not is_complete(frame, scans),
         "DAC": any(scan.conditioning for scan in scans),
         "DNL": layout.dnl,
         "fill bytes": bool(layout.fill),
@@ -562,10 +559,7 @@ def jpeg_streams(
     layout = draw(_layouts(frame, without))
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
-    stream = write_stream(frame, scans, content, coding, layout, features)
-    if not stream.complete:
-        features.add("cut short")
-    return stream
+    return write_stream(frame, scans, content, coding, layout, features)
 
 
 def _check(what: str, given: Collection[str], known: Mapping[str, object]) -> None:
@@ -603,9 +597,7 @@ def _identifiers(count: int, without: Collection[str]) -> st.SearchStrategy[Sequ
         kinds.append(st.just(b"RGB"))
     if "any identifiers" not in without:
         kinds.append(st.just(range(count)))
-        kinds.append(
-            st.lists(st.integers(0, 255), min_size=count, max_size=count, unique=True)
-        )
+        kinds.append(st.lists(st.integers(0, 255), min_size=count, max_size=count, unique=True))
     return st.one_of(kinds)
 
 
