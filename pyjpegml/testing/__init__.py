@@ -1,1 +1,66 @@
-"""x."""
+"""Property-based testing of JPEG codecs: streams that are known to the last bit, and damaged ones.
+
+Needs Hypothesis (``pip install pyjpegml[testing]``). Nothing here imports the codec or Numba.
+
+Examples
+--------
+A decoder of coefficients, held to whatever T.81 allows::
+
+    from hypothesis import given
+    from pyjpegml.testing import corrupted, jpeg_streams
+
+    @given(jpeg_streams(processes=["progressive"]))
+    def test_coefficients(stream):
+        for got, expected in zip(decode_coefficients(stream.data), stream.coefficients):
+            assert (got == expected).all()
+
+    @given(corrupted())
+    def test_damaged_files_do_no_harm(damaged):
+        try:
+            decode(damaged.data)
+        except JpegError:
+            assert damaged.verdict != "same"
+        else:
+            assert damaged.verdict != "error"
+"""
+
+from __future__ import annotations
+
+from .faults import FAULTS, Corrupted, Fault, corrupted
+from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
+from .streams import (
+    FEATURES,
+    coefficients,
+    jpeg_streams,
+    make_legal,
+    qtables,
+    sampling_factors,
+    scan_scripts,
+)
+from .tables import Coding
+from .writer import Content, Layout, write_stream
+
+__all__ = [
+    "FAULTS",
+    "FEATURES",
+    "PROCESSES",
+    "Coding",
+    "Component",
+    "Content",
+    "Corrupted",
+    "Fault",
+    "Frame",
+    "HuffmanTable",
+    "Layout",
+    "Part",
+    "Scan",
+    "Stream",
+    "coefficients",
+    "corrupted",
+    "jpeg_streams",
+    "make_legal",
+    "qtables",
+    "sampling_factors",
+    "scan_scripts",
+    "write_stream",
+]

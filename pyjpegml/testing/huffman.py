@@ -234,8 +234,10 @@ def lossless(frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]) ->
         for n, row, column in mcu:
             plane = units[scan.components[n]]
 
-            def sample(up: int, back: int, plane=plane, row=row, column=column) -> int:
-                return int(plane[row - up][column - back]) >> scan.low
+            def sample(
+                up: int, back: int, plane: Any = plane, y: int = row, x: int = column
+            ) -> int:
+                return int(plane[y - up][x - back]) >> scan.low
 
             if row == first_row.setdefault(n, row):
                 first = 1 << (frame.precision - scan.low - 1)
@@ -256,7 +258,11 @@ def lossless(frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]) ->
 
 
 def pack(bits: str) -> bytes:
+<<<<<<< HEAD
     """Bytes of a restart interval: ones at the end, a zero byte behind each FF (T.81 F.1.2.3)."""
+=======
+    """Bytes of a restart interval: filled up with ones, a 0 behind each FF (T.81 F.1.2.3)."""
+>>>>>>> e304c57ccd7fdaf5e81a079c260753784b0942ad
     bits += "1" * (-len(bits) % 8)
     whole = int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
     return whole.replace(b"\xff", b"\xff\x00")

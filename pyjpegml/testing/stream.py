@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -320,6 +321,10 @@ class Stream:
         for i, rows in enumerate(self.samples):
             lines += [f"component {i}: {rows.shape[0]}x{rows.shape[1]} samples", str(rows)]
         return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What Hypothesis prints of a failing example."""
+        printer.text(repr(self))
 
     def __repr__(self) -> str:
         return f"<Stream\n{self.text()}>"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from .stream import PROCESSES, ZIGZAG, Component, Frame, Scan, Stream
 from .tables import AC, DC, Coding
-from .writer import COM, Content, Layout, write_stream
+from .writer import COM, Content, Layout, is_complete, write_stream
 
 FEATURES = {
     "12 bits": "samples of 12 bits in a process with a DCT",
@@ -398,7 +398,7 @@ def _scans(
     slot = st.integers(0, 1 if frame.process == "baseline" else 3)
     restarts = "restarts" not in without and draw(st.booleans())
     eob_limit = draw(st.sampled_from([0x7FFF, 0x7FFF, 1, 2, 5])) if frame.progressive else 0x7FFF
-    scans = []
+    scans: list[Scan] = []
     for group, start, end, high, low in script:
         if frame.lossless:
             start = draw(st.integers(1, 7))
@@ -474,6 +474,7 @@ def _features(
         "16-bit tables": wide and not frame.lossless,
         "any identifiers": identifiers != usual and bytes(identifiers) != b"RGB",
         "changed qtables": len({slot for _, slot in tables}) < len(tables),
+        "cut short": not is_complete(frame, scans),
         "DAC": any(scan.conditioning for scan in scans),
         "DNL": layout.dnl,
         "fill bytes": bool(layout.fill),
@@ -558,10 +559,7 @@ def jpeg_streams(
     layout = draw(_layouts(frame, without))
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
-    stream = write_stream(frame, scans, content, coding, layout, features)
-    if not stream.complete:
-        features.add("cut short")
-    return stream
+    return write_stream(frame, scans, content, coding, layout, features)
 
 
 def _check(what: str, given: Collection[str], known: Mapping[str, object]) -> None:

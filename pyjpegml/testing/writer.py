@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +138,21 @@ def scan_symbols(frame: Frame, scan: Scan, units: Units) -> list[list[Symbol]]:
     else:
         procedure = huffman.ac_first if scan.high == 0 else huffman.ac_refinement
     return [list(procedure(scan, units, interval)) for interval in huffman.intervals(frame, scan)]
+<<<<<<< HEAD
+=======
+
+
+Tallies = dict[tuple[int, int], Counter[int]]  # of symbols, by class and slot
+
+
+def tally(symbols: Iterable[Symbol]) -> Tallies:
+    """How often each symbol of each table comes."""
+    tallies: Tallies = {}
+    for (table_class, slot, symbol), count in Counter(s[:3] for s in symbols).items():
+        if symbol is not None:
+            tallies.setdefault((table_class, slot), Counter())[symbol] = count
+    return tallies
+>>>>>>> e304c57ccd7fdaf5e81a079c260753784b0942ad
 
 
 def entropy_parts(intervals: Sequence[bytes]) -> Iterable[Part]:
@@ -229,14 +245,11 @@ class Writer:
         self, symbols: Sequence[Sequence[Sequence[Symbol]]]
     ) -> list[dict[tuple[int, int], HuffmanTable]]:
         """The tables of each scan, by class and slot."""
-        counts: list[dict[tuple[int, int], Counter[int]]] = [{} for _ in symbols]
-        pool: dict[tuple[int, int], Counter[int]] = {}
-        for number, intervals in enumerate(symbols):
-            for s in (s for interval in intervals for s in interval if s.symbol is not None):
-                assert s.symbol is not None
-                key = s.table_class, s.slot
-                counts[number].setdefault(key, Counter())[s.symbol] += 1
-                pool.setdefault(key, Counter())[s.symbol] += 1
+        counts = [tally(chain.from_iterable(intervals)) for intervals in symbols]
+        pool: Tallies = {}
+        for count in counts:
+            for key, frequencies in count.items():
+                pool.setdefault(key, Counter()).update(frequencies)
         made = {key: self.coding.table(*key, frequencies) for key, frequencies in pool.items()}
         return [
             {
@@ -292,42 +305,38 @@ def color_model(frame: Frame, jfif: bool, adobe: int | None) -> str:
     return "unknown"
 
 
+def precisions_reached(scans: Sequence[Scan], component: int) -> npt.NDArray[np.int64]:
+    """Al of the last scan of each of a component's 64 coefficients, natural order; 63 if none."""
+    low = np.full(64, 63)
+    for scan in scans:
+        if component in scan.components:
+            low[list(ZIGZAG[scan.start : scan.end + 1])] = scan.low
+    return low
+
+
 def reached(frame: Frame, scans: Sequence[Scan], content: Content) -> list[npt.NDArray[np.int64]]:
     """Units of each component as far as the scans tell them, cropped to the picture."""
     told = []
     for i, plane in enumerate(content.units):
         down, across = frame.unit_size(i)
-        plane = plane[:down, :across]
+        known = plane[:down, :across]
         if frame.lossless:
             [low] = [scan.low for scan in scans if i in scan.components]
-            told.append(plane >> low << low)
+            told.append(known >> low << low)
             continue
-        known = np.zeros_like(plane)
-        for scan in scans:
-            if i not in scan.components:
-                continue
-            for k in ZIGZAG[scan.start : scan.end + 1]:
-                value = plane[:, :, k // 8, k % 8]
-                if k == 0:
-                    part = value >> scan.low << scan.low
-                else:
-                    part = np.sign(value) * (np.abs(value) >> scan.low << scan.low)
-                known[:, :, k // 8, k % 8] = part
-        told.append(known)
+        lows = precisions_reached(scans, i).reshape(8, 8)
+        cut = np.sign(known) * (np.abs(known) >> lows << lows)
+        dc = known[:, :, 0, 0] >> lows[0, 0]
+        cut[:, :, 0, 0] = dc << lows[0, 0] if lows[0, 0] < 63 else 0
+        told.append(cut)
     return told
 
 
 def is_complete(frame: Frame, scans: Sequence[Scan]) -> bool:
     """Whether the scans tell every bit of every coefficient."""
-    if not frame.progressive:
-        return True
-    last = {
-        (i, k): scan.low
-        for scan in scans
-        for i in scan.components
-        for k in range(scan.start, scan.end + 1)
-    }
-    return len(last) == 64 * len(frame.components) and not any(last.values())
+    return frame.lossless or not any(
+        precisions_reached(scans, i).any() for i in range(len(frame.components))
+    )
 
 
 def write_stream(
