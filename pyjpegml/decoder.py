@@ -48,7 +48,7 @@ from .threads import Crew, check_threads, useful_threads
 MAX_PIXELS = 178_956_970
 
 #: Bits a sample of each process that can be decoded, by number of its SOF marker.
-PRECISIONS = {0: (8,), 1: (8, 12), 2: (8, 12), 3: tuple(range(2, 17))}
+PRECISIONS = {0: (8,), 1: (8, 12), 2: (8, 12), 3: tuple(range(2, 17)), 9: (8, 12), 10: (8, 12)}
 
 #: Pixels that are decoded in one go: in between, a call can be interrupted.
 CALL_PIXELS = 1 << 22
@@ -74,11 +74,11 @@ def decode(
 ) -> Picture:
     """Decode a JPEG to pixels.
 
-    Sequential and progressive files with Huffman codes, of 8 or 12 bits a sample, and lossless ones
-    of 2 to 16 bits; of one to four components, with any sampling factors, in one scan or several.
-    Anything else is refused by name. Pixels are equal to those of libjpeg-turbo (accurate inverse
-    DCT, triangle upsampling, smoothing between the blocks of progressive files whose scans stop
-    early).
+    Sequential and progressive files with Huffman or arithmetic codes, of 8 or 12 bits a sample, and
+    lossless ones of 2 to 16 bits with Huffman codes; of one to four components, with any sampling
+    factors, in one scan or several. Anything else is refused by name. Pixels are equal to those of
+    libjpeg-turbo (accurate inverse DCT, triangle upsampling, smoothing between the blocks of
+    progressive files whose scans stop early).
 
     Parameters
     ----------

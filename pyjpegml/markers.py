@@ -458,7 +458,7 @@ def unsupported_frame(frame: Frame, segment: Segment) -> JpegUnsupportedError:
     """The error that names a coding process which this version cannot decode."""
     return JpegUnsupportedError(
         f"{frame.process} coding (SOF{frame.sof}, {frame.precision} bits) is not supported; "
-        "baseline (SOF0, 8 bits) is",
+        "sequential, progressive and lossless coding (SOF0 to SOF3, SOF9, SOF10) are",
         offset=segment.offset,
         marker=segment.name,
     )

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import lossless, markers, progressive, scan
+from . import arithmetic, lossless, markers, progressive, scan
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegFormatError, JpegLimitError
@@ -36,6 +36,7 @@ from .progression import Progression
 from .scan import READER_FIELDS
 from .threads import run
 
+Band = tuple[int, int, int, int]
 Decoder = Callable[
     [npt.NDArray[np.int64], int, int, npt.NDArray[np.int64], int],
     int,
@@ -255,7 +256,8 @@ class Scans(ScanReader):
         blocks = self.geometry.size // 64
         self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
         self.complete = [False] * len(frame.components)
-        self.progression = Progression(len(frame.components)) if frame.sof == 2 else None
+        progressive = frame.sof in (2, 10)
+        self.progression = Progression(len(frame.components)) if progressive else None
         self.masks = np.zeros(blocks if frame.sof == 2 else 0, np.uint64)
         self._read_all(first)
 
@@ -283,7 +285,7 @@ class Scans(ScanReader):
         restart = self.stream.restart_interval
         intervals = -(-mcus // restart) if restart else 1
         coded = Coded(self.stream.data, sos.end, intervals)
-        decode = self._decoder(sos, header, chosen, plan, mcus_across, coded.plain)
+        decode = self._decoder(sos, header, chosen, plan, mcus_across, coded)
         self._decode(chosen, decode, coded, restart, mcus)
         return coded.end
 
@@ -301,19 +303,16 @@ class Scans(ScanReader):
         chosen: list[int],
         plan: npt.NDArray[np.int64],
         mcus_across: int,
-        plain: npt.NDArray[np.uint8],
+        coded: Coded,
     ) -> Decoder:
         """What decodes this scan: a function of ends, restart interval, MCUs that are there, the
         reader, and where to stop.
         """
+        if self.frame.sof in (9, 10):
+            return self._arithmetic_decoder(sos, header, chosen, plan, mcus_across, coded)
         if self.progression is not None:
-            return self._progressive_decoder(sos, header, chosen, plan, mcus_across, plain)
-        for i in chosen:
-            mark_complete(self.complete, i, sos, self.frame)
-        if (header.start, header.end, header.high, header.low) != (0, 63, 0, 0):
-            self.stream.warnings.append(
-                "the scan header of a sequential scan should say 0, 63, 0, 0"
-            )
+            return self._progressive_decoder(sos, header, chosen, plan, mcus_across, coded.plain)
+        self._begin_sequential(sos, header, chosen)
         slots = {int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()}
         coding = decoding_tables(used_tables(self.stream, sos, slots))
 
@@ -325,10 +324,61 @@ class Scans(ScanReader):
             last: int,
         ) -> int:
             status: int = scan.decode_scan(
-                plain, ends, restart, mcus, last, plan, mcus_across, scan.PLACES, *coding,
+                coded.plain, ends, restart, mcus, last, plan, mcus_across, scan.PLACES, *coding,
                 reader, self.coefficients, self.extents,
             )  # fmt: skip
             return status
+
+        return decode
+
+    def _begin_sequential(self, sos: Segment, header: ScanHeader, chosen: list[int]) -> None:
+        """See that the components have had no scan yet."""
+        for i in chosen:
+            mark_complete(self.complete, i, sos, self.frame)
+        if (header.start, header.end, header.high, header.low) != (0, 63, 0, 0):
+            self.stream.warnings.append(
+                "the scan header of a sequential scan should say 0, 63, 0, 0"
+            )
+
+    def _begin_progressive(self, sos: Segment, header: ScanHeader, chosen: list[int]) -> Band:
+        """See that the scan may follow those before."""
+        assert self.progression is not None
+        band = header.start, header.end, header.high, header.low
+        try:
+            self.stream.warnings += self.progression.begin(chosen, *band)
+        except JpegFormatError as error:
+            raise sos.error(error.reason) from None
+        return band
+
+    def _arithmetic_decoder(
+        self,
+        sos: Segment,
+        header: ScanHeader,
+        chosen: list[int],
+        plan: npt.NDArray[np.int64],
+        mcus_across: int,
+        coded: Coded,
+    ) -> Decoder:
+        """As :meth:`_decoder`, for an arithmetic-coded scan (T.81 Annex D)."""
+        band = None
+        if self.progression is None:
+            self._begin_sequential(sos, header, chosen)
+        else:
+            band = self._begin_progressive(sos, header, chosen)
+        conditioning = dict(self.stream.conditioning)
+        cut = coded.end >= len(coded.view)
+
+        def decode(
+            ends: npt.NDArray[np.int64],
+            restart: int,
+            mcus: int,
+            reader: npt.NDArray[np.int64],
+            last: int,
+        ) -> int:
+            return arithmetic.decode_scan(
+                coded.plain, ends, restart, mcus, plan, mcus_across, band, conditioning, reader,
+                self.coefficients, last, cut,
+            )  # fmt: skip
 
         return decode
 
@@ -342,12 +392,7 @@ class Scans(ScanReader):
         plain: npt.NDArray[np.uint8],
     ) -> Decoder:
         """As :meth:`_decoder`, for a progressive scan (T.81 Annex G)."""
-        assert self.progression is not None
-        band = header.start, header.end, header.high, header.low
-        try:
-            self.stream.warnings += self.progression.begin(chosen, *band)
-        except JpegFormatError as error:
-            raise sos.error(error.reason) from None
+        band = self._begin_progressive(sos, header, chosen)
         slots = plan[:, scan.AC_SLOT if header.start else scan.DC_SLOT]
         refines_dc = header.start == 0 and header.high > 0
         tables = used_tables(self.stream, sos, () if refines_dc else {int(s) for s in slots})

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 import numpy as np
 import numpy.typing as npt
 
-from . import deep, lossless, markers, progressive, smoothing, strips
+from . import arithmetic, deep, lossless, markers, progressive, smoothing, strips
 from .bitio import PADDING
 from .coefficients import Geometry
 from .constants import ZIGZAG
@@ -98,6 +98,8 @@ def _decode_stored() -> None:
     coefficients, masks = np.zeros(geometry.size, np.int16), np.zeros(4, np.uint64)
     for band in ((0, 0, 0, 0), (0, 0, 1, 0), (1, 63, 0, 0), (1, 63, 1, 0)):
         progressive.decode_scan(*source, plan, 1, band, {}, reader, coefficients, masks)
+        arithmetic.decode_scan(*source, plan, 1, band, {}, reader, coefficients)
+    arithmetic.decode_scan(*source, plan, 1, None, {}, reader, coefficients)
     view, table = geometry.view(coefficients, 0), np.ones(64, np.int32)
     smoothing.smooth_rows(
         view, 1, 1, 1, 0, 1, table, np.full(64, -1), ZIGZAG, smoothing.scratch(1), view.copy()

@@ -258,11 +258,7 @@ def lossless(frame: Frame, scan: Scan, units: Units, interval: Sequence[Mcu]) ->
 
 
 def pack(bits: str) -> bytes:
-<<<<<<< HEAD
-    """Bytes of a restart interval: ones at the end, a zero byte behind each FF (T.81 F.1.2.3)."""
-=======
     """Bytes of a restart interval: filled up with ones, a 0 behind each FF (T.81 F.1.2.3)."""
->>>>>>> e304c57ccd7fdaf5e81a079c260753784b0942ad
     bits += "1" * (-len(bits) % 8)
     whole = int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
     return whole.replace(b"\xff", b"\xff\x00")

@@ -138,8 +138,6 @@ def scan_symbols(frame: Frame, scan: Scan, units: Units) -> list[list[Symbol]]:
     else:
         procedure = huffman.ac_first if scan.high == 0 else huffman.ac_refinement
     return [list(procedure(scan, units, interval)) for interval in huffman.intervals(frame, scan)]
-<<<<<<< HEAD
-=======
 
 
 Tallies = dict[tuple[int, int], Counter[int]]  # of symbols, by class and slot
@@ -152,7 +150,6 @@ def tally(symbols: Iterable[Symbol]) -> Tallies:
         if symbol is not None:
             tallies.setdefault((table_class, slot), Counter())[symbol] = count
     return tallies
->>>>>>> e304c57ccd7fdaf5e81a079c260753784b0942ad
 
 
 def entropy_parts(intervals: Sequence[bytes]) -> Iterable[Part]:
