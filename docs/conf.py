@@ -68,3 +68,7 @@ def setup(app: Sphinx) -> None:
     """Entry point of Sphinx."""
     _show_functions_behind_kernels()
     app.add_directive("command-help", CommandHelp)
+
+
+# a short name in a docstring may fit classes of several modules; Sphinx links the first
+suppress_warnings = ["ref.python"]

@@ -219,7 +219,6 @@ def open_stream(view: memoryview, tables: memoryview | None = None) -> Stream:
             pass
         stream.qtables = before.qtables
         stream.huffman_tables = before.huffman_tables
-        stream.restart_interval = before.restart_interval
     return stream
 
 

@@ -46,6 +46,7 @@ Decoder = Callable[
 #: Most scans that a picture may have unless the caller allows more; and blocks that all of them
 #: together may go over: so many, and so many times those of the picture.
 MAX_SCANS, LEAST_WORK, PASSES = 500, 1 << 27, 64
+ARITHMETIC_COST = 32
 
 
 @dataclass
@@ -274,7 +275,9 @@ class Scans(ScanReader):
         plan = self.geometry.scan_plan(slots, chosen)
         mcus_across, mcus_down = self.geometry.scan_size(chosen)
         mcus = mcus_across * mcus_down
-        self.work -= mcus * len(plan)
+        # a block may cost that much more where decisions need no bits
+        cost = ARITHMETIC_COST if self.frame.sof in (9, 10) else 1
+        self.work -= cost * mcus * len(plan)
         if self.work < 0:
             raise JpegLimitError(
                 f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
@@ -366,7 +369,7 @@ class Scans(ScanReader):
         else:
             band = self._begin_progressive(sos, header, chosen)
         conditioning = dict(self.stream.conditioning)
-        cut = coded.end >= len(coded.view)
+        cut = not bytes(coded.view[coded.end :]).strip(b"\xff")  # there is no marker
 
         def decode(
             ends: npt.NDArray[np.int64],

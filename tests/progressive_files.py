@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from helpers import PAINTINGS
 from hypothesis import strategies as st
 
 from pyjpegml import bitio, decoder, markers, progressive, scan, smoothing, strips
@@ -170,7 +171,7 @@ def decode(data: bytes, color: str = "YCbCr") -> npt.NDArray[np.uint8]:
     picture = read(data)
     assert picture.status in (scan.OK, scan.ENDED_EARLY)
     planes = picture.geometry.reconstruct(smoothed(picture), picture.qtables)
-    return strips.picture(picture.geometry, planes, color)
+    return strips.picture(picture.geometry, planes, PAINTINGS[color])
 
 
 def cut(data: bytes) -> list[bytes]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import struct
 import tracemalloc
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from helpers import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 import pyjpegml
 from pyjpegml import (
@@ -502,12 +501,10 @@ def test_kinds_of_buffers(kind: Callable[[bytes], Any]) -> None:
     assert read_header(kind(data)).width == 37
 
 
-@pytest.mark.parametrize("data", ["text", np.zeros(4, np.uint8), None, 5, [0xFF, 0xD8]])
+@pytest.mark.parametrize("data", ["text", Path("text"), None, 5, [0xFF, 0xD8]])
 @pytest.mark.parametrize("function", [decode, read_header])
 def test_other_types_are_refused(function: Callable[[Any], object], data: object) -> None:
-    with pytest.raises(
-        TypeError, match=f"bytes, bytearray or memoryview, not {type(data).__name__}"
-    ):
+    with pytest.raises(TypeError, match="JPEG data are bytes"):
         function(data)
 
 
@@ -659,13 +656,6 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
             "SOS",
             None,
         ),
-        "no DHT": (
-            without(good, 0xC4),
-            JpegUnsupportedError,
-            "a stream without Huffman tables",
-            "SOS",
-            b"\xff\xda",
-        ),
         "12 bits": (
             good[: sof + 4] + b"\x0c" + good[sof + 5 :],
             JpegFormatError,
@@ -675,39 +665,25 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
         ),
         "height 0": (
             with_size(good, 0, 8),
-            JpegUnsupportedError,
-            "(DNL) is not supported",
-            "SOS",
-            b"\xff\xda",
+            JpegFormatError,
+            "the height is 0, and there is no DNL segment behind the scan",
+            "SOF0",
+            sof + 4 + 1,
         ),
         "width 0": (with_size(good, 8, 0), JpegFormatError, "the width is 0", "SOF0", sof + 4 + 3),
-        "sampling": (
-            replaced(good, b"\1\x11\0\2\x11\1", b"\1\x41\0\2\x11\1"),
-            JpegUnsupportedError,
-            "sampling 4:1:1 is not supported",
-            "SOS",
-            b"\xff\xda",
-        ),
         "other names": (
-            replaced(good, b"\3\1\x00\2\x11\3\x11", b"\3\1\x00\3\x11\2\x11"),
+            replaced(good, b"\3\1\x00\2\x11\3\x11", b"\3\1\x00\2\x11\7\x11"),
             JpegFormatError,
-            "the components of the scan are not those of the frame",
+            "component 7 of the scan is none of the frame's",
             "SOS",
             sos + 4,
         ),
-        "one component": (
-            good[:sos] + markers.scan_bytes([(1, 0, 0)]) + scan,
-            JpegUnsupportedError,
-            "a scan of 1 of 3 components is not supported",
-            "SOS",
-            sos,
-        ),
         "two scans": (
             second,
-            JpegUnsupportedError,
-            "more than one scan is not supported",
-            None,
-            len(good) - 2,
+            JpegFormatError,
+            "a second scan of components that have had one",
+            "SOS",
+            len(good) + 2,
         ),
         "cut": (
             good[: sos + 20],
@@ -751,28 +727,13 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
             "SOS",
             None,
         ),
-        "progressive": (
-            seeds()[8],
-            JpegUnsupportedError,
-            "progressive coding (SOF2, 8 bits) is not supported",
-            "SOF2",
-            None,
-        ),
-        "CMYK": (cmyk(), JpegUnsupportedError, "4 components are not supported", "SOS", None),
     }
-
-
-def cmyk() -> bytes:
-    target = io.BytesIO()
-    Image.new("CMYK", (9, 9), (10, 20, 30, 40)).save(target, "JPEG")
-    return target.getvalue()
 
 
 BROKEN = [
     "nothing", "PNG", "no scan", "no frame", "two frames", "two starts", "no DQT", "no chroma DQT",
-    "no DC table", "no AC table", "no DHT", "12 bits", "height 0", "width 0", "sampling", "other names",
-    "one component", "two scans", "cut", "wrong restart", "lost restarts", "restart too many",
-    "restart out of nowhere", "no code", "progressive", "CMYK",
+    "no DC table", "no AC table", "12 bits", "height 0", "width 0", "other names", "two scans", "cut", "wrong restart", "lost restarts", "restart too many",
+    "restart out of nowhere", "no code",
 ]  # fmt: skip
 
 
@@ -837,7 +798,9 @@ def test_header_of_its_beginning_only() -> None:
 def test_header_of_what_cannot_be_decoded() -> None:
     header = read_header(seeds()[8])
     assert (header.process, header.width, header.height) == ("progressive", 37, 20)
-    header = read_header(cmyk())
+    target = io.BytesIO()
+    Image.new("CMYK", (9, 9), (10, 20, 30, 40)).save(target, "JPEG")
+    header = read_header(target.getvalue())
     assert (header.color, header.subsampling, header.adobe_transform) == (
         "CMYK",
         "1x1,1x1,1x1,1x1",

@@ -551,7 +551,7 @@ def tour() -> None:
         levels = encoder.quantize_all(geometry, coefficients, tables)
         encoder.assemble(geometry, levels, tables, optimize=optimize)
         planes = geometry.reconstruct(levels, tables)
-        strips.picture(geometry, planes, "grey" if name == "grey" else "YCbCr")
+        strips.picture(geometry, planes, strips.GREY if name == "grey" else strips.YCBCR)
         pyjpegml.decode(pyjpegml.encode(made(name, (8, 33), "flat"), quality=1, **options(name)))
     pyjpegml.decode(as_rgb(data))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import oracles_reduced as slow
 import pytest
 from conftest import NO_DJPEG
-from helpers import Bytes, assert_same_picture, pillow_encode
+from helpers import PAINTINGS, Bytes, assert_same_picture, pillow_encode
 from helpers import picture as made
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +56,8 @@ class Case:
 
     def decode(self, denominator: int) -> Bytes:
         scale = reduced.plan_scale(self.geometry, denominator)
-        return reduced.picture(self.geometry, scale, self.coefficients, self.qtables, self.color)
+        painting = PAINTINGS[self.color]
+        return reduced.picture(self.geometry, scale, self.coefficients, self.qtables, painting)
 
     def oracle_planes(self, denominator: int) -> list[Bytes]:
         """Each block on its own; the full transform is test_dct's business."""
@@ -305,7 +306,7 @@ def test_ratios_that_are_not_whole() -> None:
     y, cb, cr = reduced.reconstruct(geometry, scale, coefficients, tables)
     columns = [2 * x // 3 for x in range(24)]
     expected = np.stack([y, cb[:, columns], cr[:, columns]], axis=-1)
-    got = reduced.picture(geometry, scale, coefficients, tables, "RGB")
+    got = reduced.picture(geometry, scale, coefficients, tables, PAINTINGS["RGB"])
     assert_same_picture(got, expected)
 
 
