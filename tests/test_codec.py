@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import struct
@@ -29,6 +30,7 @@ from helpers import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import pyjpegml
 from pyjpegml import (
@@ -599,7 +601,6 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
     good, restarts = seeds()[COLOR], seeds()[RESTARTS]
     sos = good.index(b"\xff\xda")
     sof = good.index(b"\xff\xc0")
-    scan = oracles.file_parts(good)[1]
     frame = good[sof : sof + 19]
     rst1 = restarts.index(b"\xff\xd1")
     second = good[:-2] + good[sos:]
