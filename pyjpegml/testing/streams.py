@@ -396,7 +396,9 @@ def _scans(
     else:
         script = [(group, 0, 63, 0, 0) for group in draw(groups(factors))]
     slot = st.integers(0, 1 if frame.process == "baseline" else 3)
-    restarts = "restarts" not in without and draw(st.booleans())
+    usual_interval = 0
+    if "restarts" not in without and draw(st.booleans()):
+        usual_interval = draw(st.integers(1, 3) | st.integers(1, 200))
     eob_limit = draw(st.sampled_from([0x7FFF, 0x7FFF, 1, 2, 5])) if frame.progressive else 0x7FFF
     scans: list[Scan] = []
     for group, start, end, high, low in script:
@@ -408,8 +410,8 @@ def _scans(
         codes_ac = not frame.lossless and end > 0
         slots = tuple((draw(slot) if codes_dc else 0, draw(slot) if codes_ac else 0) for _ in group)
         interval = 0
-        if restarts and draw(st.booleans()):
-            interval = draw(st.integers(1, 5) | st.integers(1, 200))
+        if usual_interval:
+            interval = draw(st.sampled_from([usual_interval, usual_interval, 0, 1]))
             if frame.lossless:  # whole rows of MCUs (T.81 H.1.1)
                 across = frame.unit_size(group[0])[1] if len(group) == 1 else frame.mcu_size()[1]
                 interval *= across
