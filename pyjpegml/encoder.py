@@ -202,15 +202,16 @@ def encode(
     )  # fmt: skip
     picture = fused.read_only(array.reshape(array.shape[0], -1))
     threads = useful_threads(threads, array.shape[0] * array.shape[1] // THREAD_PIXELS)
+    work = _Work(picture, setting, threads)
     if optimize:
-        coding, segments = symbols.optimal_coding(_count(picture, setting, threads), setting.plan)
+        coding, segments = symbols.optimal_coding(work.counts(), setting.plan)
     else:
         coding, segments = _standard_coding_tables(), _standard_segments(components)
     before, behind = setting.head
     # keeps the pieces once, where joining them would hold the file twice
     file = BytesIO()
     file.write(before + segments + behind)
-    file.writelines(_code(picture, setting, coding, threads))
+    file.writelines(work.coded(coding))
     file.write(b"\xff\xd9")
     return file.getvalue()
 
@@ -275,7 +276,7 @@ class _Scratch:
         The most that a piece has.
     """
 
-    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, blocks: int = 0) -> None:
+    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, blocks: int) -> None:
         geometry = setting.geometry
         self.setting = setting
         self.head = picture, geometry.h_max, geometry.v_max
@@ -324,51 +325,67 @@ def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
     ]
 
 
-def _count(
-    picture: npt.NDArray[np.uint8], setting: _Setting, threads: int
-) -> npt.NDArray[np.int64]:
-    """Symbols of the whole picture, by Huffman slot."""
-    pieces = _pieces(setting, threads)
-    if threads == 1 or len(pieces) == 1:
-        return _Scratch(picture, setting).count(0, setting.geometry.mcus_down)
-    counts = run(lambda i: _Scratch(picture, setting).count(*pieces[i]), len(pieces), threads)
-    return sum(counts, np.zeros((TABLE_SLOTS, 256), np.int64))
+class _Work:
+    """The encoding of one picture, by one thread or several.
 
+    Parameters
+    ----------
+    picture : (h, w) or (h, 3 w) uint8
+    setting : _Setting
+    threads : int
+    """
 
-def _code(
-    picture: npt.NDArray[np.uint8], setting: _Setting, coding: symbols.CodingTables, threads: int
-) -> Iterator[bytes]:
-    """The entropy-coded data, in pieces; the same ones for any number of threads, joined."""
-    pieces = _pieces(setting, threads)
-    blocks = (pieces[0][1] - pieces[0][0]) * setting.geometry.mcus_across * len(setting.plan)
-    if threads == 1 or len(pieces) == 1:
-        scratch = _Scratch(picture, setting, blocks)
-        for piece in pieces:
-            yield scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes()
-        return
-    local = threading.local()
-    # the bits that each piece leaves to the next one
-    pending: list[Future[tuple[int, int]]] = [Future() for _ in range(len(pieces) + 1)]
-    pending[0].set_result((0, 0))
+    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, threads: int) -> None:
+        self.picture, self.setting = picture, setting
+        self.pieces = _pieces(setting, threads)
+        self.threads = min(threads, len(self.pieces))
+        rows = self.pieces[0][1] - self.pieces[0][0]
+        self.blocks = rows * setting.geometry.mcus_across * len(setting.plan)
+        self.local = threading.local()
 
-    def code(i: int) -> bytes:
-        try:
-            if not hasattr(local, "scratch"):
-                local.scratch = _Scratch(picture, setting, blocks)
-            scratch: _Scratch = local.scratch
-            writer = scratch.writer
-            writer.state[:] = 0
-            written = scratch.code(*pieces[i], coding, True)
-            before = pending[i].result()
-            pending[i + 1].set_result(symbols.pending_bits(writer, *before))
-            last = i == len(pieces) - 1
-            return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
-        except BaseException as error:
-            if not pending[i + 1].done():
-                pending[i + 1].set_exception(error)
-            raise
+    def scratch(self) -> _Scratch:
+        """That of this thread."""
+        if not hasattr(self.local, "scratch"):
+            self.local.scratch = _Scratch(self.picture, self.setting, self.blocks)
+        found: _Scratch = self.local.scratch
+        return found
 
-    yield from run(code, len(pieces), threads)
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Symbols of the whole picture, by Huffman slot."""
+        if self.threads == 1:
+            return self.scratch().count(0, self.setting.geometry.mcus_down)
+        counts = run(
+            lambda i: self.scratch().count(*self.pieces[i]), len(self.pieces), self.threads
+        )
+        return sum(counts, np.zeros((TABLE_SLOTS, 256), np.int64))
+
+    def coded(self, coding: symbols.CodingTables) -> Iterator[bytes]:
+        """The entropy-coded data, in pieces; the same ones for any number of threads, joined."""
+        if self.threads == 1:
+            scratch = self.scratch()
+            for piece in self.pieces:
+                yield scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes()
+            return
+        # the bits that each piece leaves to the next one
+        pending: list[Future[tuple[int, int]]] = [Future() for _ in range(len(self.pieces) + 1)]
+        pending[0].set_result((0, 0))
+
+        def code(i: int) -> bytes:
+            try:
+                scratch = self.scratch()
+                writer = scratch.writer
+                writer.state[:] = 0
+                written = scratch.code(*self.pieces[i], coding, True)
+                before = pending[i].result()
+                pending[i + 1].set_result(symbols.pending_bits(writer, *before))
+                last = i == len(self.pieces) - 1
+                return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
+            except BaseException as error:
+                if not pending[i + 1].done():
+                    pending[i + 1].set_exception(error)
+                raise
+
+        yield from run(code, len(self.pieces), self.threads)
 
 
 def _standard_tables(components: int) -> dict[int, HuffmanTable]:

@@ -24,7 +24,7 @@ from helpers import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pyjpegml import arithmetic, bitio, header, markers, progressive, scan, strips
+from pyjpegml import arithmetic, bitio, header, markers, progression, scan, strips
 from pyjpegml import scans as stored
 from pyjpegml.coefficients import Geometry
 from pyjpegml.testing import arithmetic as coder
@@ -60,7 +60,7 @@ class Decoded:
         assert frame is not None
         self.geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
         self.coefficients = np.zeros(self.geometry.size, np.int16)
-        self.progression = progressive.Progression(len(frame.components))
+        self.progression = progression.Progression(len(frame.components))
         self.names = [c.identifier for c in frame.components]
         self.tables = [c.table for c in frame.components]
         while segment.code != markers.EOI:
