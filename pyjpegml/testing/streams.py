@@ -276,13 +276,15 @@ def coefficients(
         amplitude = draw(st.integers(0, largest.bit_length() - 1))
         density = draw(st.sampled_from([0.02, 0.1, 0.5, 1]))
         last = draw(st.sampled_from([63, 1, 5, 20, 40]))
+        dc = draw(st.sampled_from([3, 0, 1, 30, largest]))
         for i, plane in enumerate(planes):
             if kind == "dense":
                 # magnitudes of all categories alike
                 magnitude = np.exp2(rng.uniform(0, amplitude, plane.shape)).astype(np.int64)
                 values = magnitude * rng.choice([-1, 1], plane.shape)
                 values[rng.random(plane.shape) >= density] = 0
-                values[..., ZIGZAG[last] :] = 0
+                values[..., 0] = rng.integers(-dc, dc, plane.shape[:2], endpoint=True)
+                values[..., list(ZIGZAG[last + 1 :])] = 0
                 steps = tables[i].reshape(64)
                 plane[...] = np.where(np.abs(values) < 16, values, np.trunc(values / steps))
             else:
