@@ -299,7 +299,7 @@ def decode_coefficients(
     if job.frame.sof == 3:
         raise JpegUnsupportedError("a lossless picture has samples, and no coefficients")
     header = header_of(stream)
-    scans = Scans(stream, sos, max_scans)
+    scans = Scans(stream, sos, max_scans, None, Crew(1))
     components = []
     for i, plane in enumerate(scans.geometry.planes):
         blocks = scans.geometry.view(scans.coefficients, i)[: plane.down, : plane.across]
@@ -494,9 +494,9 @@ def _stored(
     if job.frame.sof == 3:
         if scale != 1:
             raise JpegUnsupportedError("lossless pictures are not decoded at a scale")
-        samples = LosslessScans(stream, sos, max_scans, problems, len(crew))
+        samples = LosslessScans(stream, sos, max_scans, problems, crew)
         return paint_lossless(samples, kind), samples.tally
-    scans = Scans(stream, sos, max_scans, problems, len(crew))
+    scans = Scans(stream, sos, max_scans, problems, crew)
     if scale != 1:
         return paint_scaled(scans, scale, kind), scans.tally
     return paint(scans, kind, crew), scans.tally

@@ -23,10 +23,10 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -45,10 +45,13 @@ from .huffman import (
 )
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
-from .threads import check_threads, run, useful_threads
+from .threads import Crew, check_threads, useful_threads
 
 #: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
 PIECE_BLOCKS = 8192
+
+#: About so many pieces a thread takes, if the picture is large.
+TURNS = 6
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 18
@@ -202,16 +205,16 @@ def encode(
     )  # fmt: skip
     picture = fused.read_only(array.reshape(array.shape[0], -1))
     threads = useful_threads(threads, array.shape[0] * array.shape[1] // THREAD_PIXELS)
-    work = _Work(picture, setting, threads)
-    if optimize:
-        coding, segments = symbols.optimal_coding(work.counts(), setting.plan)
-    else:
-        coding, segments = _standard_coding_tables(), _standard_segments(components)
-    before, behind = setting.head
-    # keeps the pieces once, where joining them would hold the file twice
-    file = BytesIO()
-    file.write(before + segments + behind)
-    file.writelines(work.coded(coding))
+    file = BytesIO()  # keeps the pieces once, where joining them would hold the file twice
+    with Crew(threads) as crew:
+        work = _Work(picture, setting, crew)
+        if optimize:
+            coding, segments = symbols.optimal_coding(work.counts(), setting.plan)
+        else:
+            coding, segments = _standard_coding_tables(), _standard_segments(components)
+        before, behind = setting.head
+        file.write(before + segments + behind)
+        work.write(coding, file)
     file.write(b"\xff\xd9")
     return file.getvalue()
 
@@ -316,6 +319,8 @@ def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
     """
     geometry = setting.geometry
     rows = max(1, PIECE_BLOCKS // (len(setting.plan) * geometry.mcus_across))
+    if threads > 1:  # not too many pieces: each is a few calls
+        rows = max(rows, geometry.mcus_down // (TURNS * threads))
     if threads > 1 and setting.restart_interval:
         unit = setting.restart_interval // math.gcd(setting.restart_interval, geometry.mcus_across)
         rows = -(-rows // unit) * unit
@@ -332,13 +337,13 @@ class _Work:
     ----------
     picture : (h, w) or (h, 3 w) uint8
     setting : _Setting
-    threads : int
+    crew : Crew
     """
 
-    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, threads: int) -> None:
-        self.picture, self.setting = picture, setting
-        self.pieces = _pieces(setting, threads)
-        self.threads = min(threads, len(self.pieces))
+    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, crew: Crew) -> None:
+        self.picture, self.setting, self.crew = picture, setting, crew
+        self.pieces = _pieces(setting, len(crew))
+        self.alone = len(crew) == 1 or len(self.pieces) == 1
         rows = self.pieces[0][1] - self.pieces[0][0]
         self.blocks = rows * setting.geometry.mcus_across * len(setting.plan)
         self.local = threading.local()
@@ -352,40 +357,41 @@ class _Work:
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Symbols of the whole picture, by Huffman slot."""
-        if self.threads == 1:
+        if self.alone:
             return self.scratch().count(0, self.setting.geometry.mcus_down)
-        counts = run(
-            lambda i: self.scratch().count(*self.pieces[i]), len(self.pieces), self.threads
-        )
+        counts = self.crew.each(lambda i: self.scratch().count(*self.pieces[i]), len(self.pieces))
         return sum(counts, np.zeros((TABLE_SLOTS, 256), np.int64))
 
-    def coded(self, coding: symbols.CodingTables) -> Iterator[bytes]:
-        """The entropy-coded data, in pieces; the same ones for any number of threads, joined."""
-        if self.threads == 1:
+    def write(self, coding: symbols.CodingTables, file: BytesIO) -> None:
+        """The entropy-coded data; the same ones for any number of threads."""
+        if self.alone:
             scratch = self.scratch()
             for piece in self.pieces:
-                yield scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes()
+                file.write(scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes())
             return
-        # the bits that each piece leaves to the next one
-        pending: list[Future[tuple[int, int]]] = [Future() for _ in range(len(self.pieces) + 1)]
-        pending[0].set_result((0, 0))
+        # the bits that each piece leaves to the next one, or None if it failed
+        pending: list[SimpleQueue[tuple[int, int] | None]] = [SimpleQueue() for _ in self.pieces]
+        pending[0].put((0, 0))
 
         def code(i: int) -> bytes:
+            last, left = i == len(self.pieces) - 1, None
             try:
                 scratch = self.scratch()
                 writer = scratch.writer
                 writer.state[:] = 0
                 written = scratch.code(*self.pieces[i], coding, True)
-                before = pending[i].result()
-                pending[i + 1].set_result(symbols.pending_bits(writer, *before))
-                last = i == len(self.pieces) - 1
-                return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
-            except BaseException as error:
-                if not pending[i + 1].done():
-                    pending[i + 1].set_exception(error)
-                raise
+                before = pending[i].get()
+                if before is None:
+                    return b""
+                left = symbols.pending_bits(writer, *before)
+            finally:
+                if not last:
+                    pending[i + 1].put(left)
+            return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
 
-        yield from run(code, len(self.pieces), self.threads)
+        pieces = self.crew.each(code, len(self.pieces))
+        while pieces:
+            file.write(pieces.popleft())
 
 
 def _standard_tables(components: int) -> dict[int, HuffmanTable]:

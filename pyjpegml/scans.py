@@ -17,7 +17,6 @@ restart marker: its number, modulo 8, says how many intervals are lost. Otherwis
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -34,7 +33,7 @@ from .lossless import SampleGeometry
 from .markers import Frame, FrameComponent, ScanHeader, Segment
 from .progression import Progression
 from .scan import READER_FIELDS
-from .threads import run
+from .threads import Crew
 
 Band = tuple[int, int, int, int]
 Decoder = Callable[
@@ -65,10 +64,10 @@ class ScanReader:
     stream : Stream
         Has walked to the first scan header.
     max_scans : int
-    problems : list of JpegFormatError, optional
+    problems : list of JpegFormatError or None
         Where what is wrong with entropy-coded data is put; without it, it is raised.
-    threads : int
-        How many scans may be decoded at the same time. Only those of different components are.
+    crew : Crew
+        Its threads decode scans of different components at the same time.
 
     Attributes
     ----------
@@ -81,11 +80,11 @@ class ScanReader:
         stream: Stream,
         max_scans: int,
         problems: list[JpegFormatError] | None,
-        threads: int,
+        crew: Crew,
     ) -> None:
         assert stream.frame is not None
         self.stream, self.frame, self.problems = stream, stream.frame, problems
-        self.max_scans, self.threads = max_scans, threads
+        self.max_scans, self.crew = max_scans, crew
         self.tally = Tally()
         self._waiting: list[tuple[list[int], Callable[[], None]]] = []
 
@@ -126,7 +125,7 @@ class ScanReader:
                 done[i].set()
 
         if self._waiting:
-            deque(run(task, len(self._waiting), self.threads), maxlen=0)
+            self.crew.each(task, len(self._waiting))
 
     def _decode(
         self,
@@ -156,7 +155,7 @@ class ScanReader:
                 raise error
             finish()
 
-        if self.threads > 1:
+        if len(self.crew) > 1:
             self._waiting.append((chosen, whole))
         else:
             whole()
@@ -224,7 +223,7 @@ class Scans(ScanReader):
 
     Parameters
     ----------
-    stream, max_scans, problems, threads
+    stream, max_scans, problems, crew
         As for :class:`ScanReader`.
     first : Segment
         The first scan header.
@@ -245,10 +244,10 @@ class Scans(ScanReader):
         stream: Stream,
         first: Segment,
         max_scans: int,
-        problems: list[JpegFormatError] | None = None,
-        threads: int = 1,
+        problems: list[JpegFormatError] | None,
+        crew: Crew,
     ) -> None:
-        super().__init__(stream, max_scans, problems, threads)
+        super().__init__(stream, max_scans, problems, crew)
         frame = self.frame
         self.geometry = Geometry(frame.width, frame.height, [(c.h, c.v) for c in frame.components])
         self.coefficients = np.zeros(self.geometry.size, np.int16)
@@ -420,7 +419,7 @@ class LosslessScans(ScanReader):
 
     Parameters
     ----------
-    stream, first, max_scans, problems, threads
+    stream, first, max_scans, problems, crew
         As for :class:`Scans`.
 
     Attributes
@@ -437,10 +436,10 @@ class LosslessScans(ScanReader):
         stream: Stream,
         first: Segment,
         max_scans: int,
-        problems: list[JpegFormatError] | None = None,
-        threads: int = 1,
+        problems: list[JpegFormatError] | None,
+        crew: Crew,
     ) -> None:
-        super().__init__(stream, max_scans, problems, threads)
+        super().__init__(stream, max_scans, problems, crew)
         frame = self.frame
         self.geometry = SampleGeometry(
             frame.width, frame.height, [(c.h, c.v) for c in frame.components]

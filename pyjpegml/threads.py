@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -94,18 +93,21 @@ class Crew:
             if problem is not None:
                 raise problem
 
+    def each(self, task: Callable[[int], T], count: int) -> deque[T]:
+        """The results of ``task(0)`` to ``task(count - 1)``, which the threads take in turn.
 
-def run(task: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
-    """The results of ``task(0)`` to ``task(count - 1)``, which `threads` threads take in turn.
+        A task may wait for what one of a lower number does before it returns, or raises. The first
+        exception is raised when the tasks that have begun are over; no others begin then.
+        """
+        results: dict[int, T] = {}
+        numbers = iter(range(count))
 
-    A task may wait for one of a lower number. The first exception is raised when the tasks that
-    have begun are over; no others begin then.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        futures = deque(pool.submit(task, i) for i in range(count))
-        try:
-            while futures:
-                yield futures.popleft().result()
-        finally:
-            for future in futures:
-                future.cancel()
+        def work(k: int) -> None:
+            try:
+                for i in numbers:
+                    results[i] = task(i)
+            finally:
+                deque(numbers, maxlen=0)  # after an exception nobody finds another number
+
+        self.all(work)
+        return deque(results[i] for i in range(count))

@@ -31,6 +31,7 @@ from pyjpegml.testing import arithmetic as coder
 from pyjpegml.testing.stream import Component, Frame, Scan, Stream
 from pyjpegml.testing.streams import jpeg_streams
 from pyjpegml.testing.writer import Content, write_stream
+from pyjpegml.threads import Crew
 
 Coefficients = npt.NDArray[np.int16]
 
@@ -334,7 +335,7 @@ def transcoded(jpegtran: str, data: bytes, *options: str) -> bytes:
 def huffman_coefficients(data: bytes) -> Coefficients:
     """Coefficients of a sequential Huffman-coded file."""
     stream = header.open_stream(memoryview(data))
-    return stored.Scans(stream, stream.to_scan(), 500).coefficients
+    return stored.Scans(stream, stream.to_scan(), 500, None, Crew(1)).coefficients
 
 
 def real_blocks(decoded: Decoded, coefficients: Coefficients) -> list[Coefficients]:

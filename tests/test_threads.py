@@ -30,15 +30,19 @@ def test_numbers_of_threads() -> None:
             threads.check_threads(wrong)  # type: ignore[arg-type]
 
 
-def test_run_returns_results_in_order() -> None:
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_each_returns_results_in_order(count: int) -> None:
     def task(i: int) -> int:
         time.sleep(0.001 * (i % 3))
         return i * i
 
-    assert list(threads.run(task, 20, 3)) == [i * i for i in range(20)]
+    with threads.Crew(count) as crew:
+        assert list(crew.each(task, 20)) == [i * i for i in range(20)]
+        assert list(crew.each(task, 0)) == []
 
 
-def test_run_raises_and_begins_no_more() -> None:
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_each_raises_and_begins_no_more(count: int) -> None:
     begun = []
 
     def task(i: int) -> None:
@@ -47,22 +51,8 @@ def test_run_raises_and_begins_no_more() -> None:
             raise KeyError(i)
         time.sleep(0.01)
 
-    with pytest.raises(KeyError):
-        list(threads.run(task, 1000, 2))
-    assert len(begun) < 1000
-
-
-def test_run_may_be_left_early() -> None:
-    begun = []
-
-    def task(i: int) -> int:
-        begun.append(i)
-        time.sleep(0.01)
-        return i
-
-    results = threads.run(task, 1000, 2)
-    assert next(results) == 0
-    results.close()
+    with pytest.raises(KeyError), threads.Crew(count) as crew:
+        crew.each(task, 1000)
     assert len(begun) < 1000
 
 
