@@ -66,6 +66,7 @@ def decode(
     color: str | None = None,
     tables: Data | None = None,
     scale: int = 1,
+    region: tuple[int, int, int, int] | None = None,
     apply_orientation: bool = False,
     out: Picture | None = None,
     threads: int | None = 1,
@@ -93,6 +94,9 @@ def decode(
     scale : int
         2, 4 or 8 for a picture of a half, a quarter or an eighth of the size, by smaller inverse
         transforms; files of 8 bits only.
+    region : (x, y, width, height), optional
+        The part of the picture that is wanted, in pixels of the stored picture; the rest is not
+        reconstructed. Not together with `scale`.
     apply_orientation : bool
         Turn the picture upright, if its Exif data say how. By default it is left as it is stored.
     out : array, optional
@@ -140,14 +144,22 @@ def decode(
     if job is None:
         job = _prepare(view, other, max_pixels)
     pixels = job.frame.width * job.frame.height
+    if region is not None:
+        _check_region(region, job.frame, scale)
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        if job.single is not None and scale == 1:
+        if job.single is not None and scale == 1 and region is None:
             kind = job.painting(color)
             picture, position = _decode_single(view, job, job.single, kind, crew)
             _to_end(Stream(view, position, job.frame))
         else:
             stream = open_stream(view, other)
-            picture = _stored(stream, stream.to_scan(), job, color, scale, max_scans, None, crew)[0]
+            rows = None if region is None else (region[1], region[1] + region[3])
+            picture, _ = _stored(
+                stream, stream.to_scan(), job, color, scale, max_scans, None, crew, rows
+            )
+    if region is not None:
+        x, y, width, height = region
+        picture = np.ascontiguousarray(picture[y : y + height, x : x + width])
     picture = converted(picture, job.model, color)
     if apply_orientation:
         picture = oriented(picture, job.orientation)
@@ -159,6 +171,19 @@ def decode(
         )
     out[...] = picture
     return out
+
+
+def _check_region(region: tuple[int, int, int, int], frame: Frame, scale: int) -> None:
+    """Refuse what is no part of the picture."""
+    x, y, width, height = region
+    inside = x >= 0 and y >= 0 and x + width <= frame.width and y + height <= frame.height
+    if width < 1 or height < 1 or not inside:
+        raise ValueError(
+            f"region is (x, y, width, height) within {frame.width}x{frame.height} pixels; "
+            f"this one is {region}"
+        )
+    if scale != 1:
+        raise ValueError("a region is decoded at its full size: scale is to be 1")
 
 
 @dataclass(frozen=True)
@@ -288,7 +313,7 @@ def decode_coefficients(
     >>> import numpy as np, pyjpegml
     >>> data = pyjpegml.encode(np.full((20, 30), 77, np.uint8), quality=90)
     >>> (luma,) = pyjpegml.decode_coefficients(data).components
-    >>> luma.shape, luma.any(axis=(0, 1)).sum()
+    >>> luma.shape, int(luma.any(axis=(0, 1)).sum())
     ((3, 4, 8, 8), 1)
     """
     view = view_of(data)
@@ -488,6 +513,7 @@ def _stored(
     max_scans: int,
     problems: list[JpegFormatError] | None,
     crew: Crew,
+    rows: tuple[int, int] | None = None,
 ) -> tuple[Picture, Tally]:
     """Pixels by way of all coefficients, or all samples, of the picture."""
     kind = job.painting(color)
@@ -499,7 +525,7 @@ def _stored(
     scans = Scans(stream, sos, max_scans, problems, crew)
     if scale != 1:
         return paint_scaled(scans, scale, kind), scans.tally
-    return paint(scans, kind, crew), scans.tally
+    return paint(scans, kind, crew, rows), scans.tally
 
 
 def _to_end(stream: Stream) -> None:

@@ -11,6 +11,7 @@ nothing is printed, and there are no global switches.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from . import markers
 from .errors import JpegFormatError
 from .huffman import HuffmanTable
-from .markers import Frame, Segment
+from .markers import Frame, ScanHeader, Segment
 from .metadata import ColorModel, Metadata, color_model
 from .quantize import estimated_quality
 
@@ -67,8 +68,12 @@ class Header:
     metadata : Metadata
         APPn and COM segments up to the first scan, byte for byte, and what they say. It looks at
         the data that were given, until :meth:`Metadata.detached`.
+    huffman_tables : dict of int to HuffmanTable
+        Huffman tables by slot, DC 0 to 3 and AC 4 to 7.
     stream_warnings : tuple of str
         What is not as it should be in the segments up to the first scan, without their metadata.
+    data : memoryview
+        What was given.
     """
 
     width: int
@@ -79,11 +84,25 @@ class Header:
     subsampling: str
     color: str
     qtables: dict[int, npt.NDArray[np.uint16]]
+    huffman_tables: dict[int, HuffmanTable]
     quality: int | None
     quality_exact: bool
     restart_interval: int
     metadata: Metadata
     stream_warnings: tuple[str, ...]
+    data: memoryview = field(repr=False, compare=False)
+
+    @cached_property
+    def scans(self) -> tuple[ScanHeader, ...]:
+        """The header of each scan. To find them the whole file is gone through, when first asked.
+
+        Raises
+        ------
+        JpegFormatError
+            If a marker segment behind the first scan is broken.
+        """
+        found = (s for s in markers.segments(self.data) if s.code == markers.SOS)
+        return tuple(markers.parse_scan(segment) for segment in found)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -261,11 +280,13 @@ def header_of(stream: Stream) -> Header:
         subsampling=subsampling_name(frame),
         color=model.name,
         qtables=dict(stream.qtables),
+        huffman_tables=dict(stream.huffman_tables),
         quality=quality,
         quality_exact=exact,
         restart_interval=stream.restart_interval,
         metadata=metadata,
         stream_warnings=(*stream.warnings, *filter(None, [model.warning])),
+        data=stream.data,
     )
 
 

@@ -59,7 +59,7 @@ def painting(count: int, model: str, inverted: bool, color: str | None) -> int:
     return paintings.get(model, strips.OTHER)
 
 
-def paint(scans: Scans, color: int, crew: Crew) -> Picture:
+def paint(scans: Scans, color: int, crew: Crew, region: tuple[int, int] | None = None) -> Picture:
     """Pixels of stored coefficients.
 
     Parameters
@@ -69,6 +69,9 @@ def paint(scans: Scans, color: int, crew: Crew) -> Picture:
         As for :func:`pyjpegml.strips.paint_rows`.
     crew : Crew
         Each of its threads makes some rows of MCUs.
+    region : (first, last), optional
+        Rows of pixels that are wanted; the others are left as they are. Not all ways to paint make
+        use of it.
     """
     if scans.frame.precision != 8:
         return _paint_deep(scans, color)
@@ -84,9 +87,10 @@ def paint(scans: Scans, color: int, crew: Crew) -> Picture:
     qtables = _flat(scans)
     layout = Layout(geometry)
     rows, strip = geometry.mcus_down, 8 * geometry.v_max
+    begin, end = (0, rows) if region is None else (region[0] // strip, -(-region[1] // strip))
 
     def share(k: int) -> None:
-        first, last = (rows * i // len(crew) for i in (k, k + 1))
+        first, last = (begin + (end - begin) * i // len(crew) for i in (k, k + 1))
         top, bottom = strip * first, min(strip * last, geometry.height)
         # what is written beyond the last of these rows is another thread's
         middle = max(top, bottom - 1 - 63 // geometry.width)

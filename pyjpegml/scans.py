@@ -105,6 +105,10 @@ class ScanReader:
                 break
             sos = following
         self._decode_waiting()
+        self._warn_of_missing()
+
+    def _warn_of_missing(self) -> None:
+        """Tell what no scan has sent."""
 
     def _read(self, sos: Segment, header: ScanHeader) -> int:
         """Decode a scan, now or later; returns the offset of the marker that ends it."""
@@ -153,6 +157,7 @@ class ScanReader:
                 raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
             if error := coded.miscounted():
                 raise error
+            self._warn_of_unread(coded, int(reader[scan.UNREAD]))
             finish()
 
         if len(self.crew) > 1:
@@ -216,6 +221,16 @@ class ScanReader:
             self.tally.sound += int(reader[scan.MCU]) - first
             if status != scan.OK:
                 self.problems.append(coded.broken(status, reader, mcus, interval))
+            else:
+                self._warn_of_unread(coded, int(reader[scan.UNREAD]))
+
+    def _warn_of_unread(self, coded: Coded, count: int) -> None:
+        """Tell of bytes that stand behind the last MCU of an interval."""
+        if count > 0:
+            self.stream.warnings.append(
+                f"{count} bytes of entropy-coded data that no MCU needs, in the scan that ends at "
+                f"byte {coded.end}"
+            )
 
 
 class Scans(ScanReader):
@@ -290,6 +305,16 @@ class Scans(ScanReader):
         decode = self._decoder(sos, header, chosen, plan, mcus_across, coded)
         self._decode(chosen, decode, coded, restart, mcus)
         return coded.end
+
+    def _warn_of_missing(self) -> None:
+        if self.progression is not None and (self.progression.coef_bits != 0).any():
+            self.stream.warnings.append(
+                f"the scans stop early: of {(self.progression.coef_bits != 0).sum()} of "
+                f"{self.progression.coef_bits.size} coefficients some bits are missing"
+            )
+        for component, table in zip(self.frame.components, self.qtables, strict=True):
+            if table is None:
+                self.stream.warnings.append(f"component {component.identifier} has no scan")
 
     def _take_qtable(self, sos: Segment, i: int, component: FrameComponent) -> None:
         """The quantization table of a component, at its first scan."""

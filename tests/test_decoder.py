@@ -79,6 +79,8 @@ def test_progressive_files_may_stop_early(scans: int) -> None:
     early = data[: headers[scans]] + b"\xff\xd9"
     assert np.array_equal(decode(early), pillow_reads(early))
     assert not np.array_equal(decode(early), decode(data))
+    assert "the scans stop early" in decode_partial(early)[1].warnings[-1]
+    assert len(read_header(early).scans) == scans
 
 
 def test_many_scans_are_refused() -> None:
@@ -246,6 +248,30 @@ def test_an_eighth_is_the_dc() -> None:
         decode(data, scale=3)
 
 
+# --- regions --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@given(st.tuples(*[st.integers(0, 1 << 16)] * 4), st.sampled_from([0, 1, 2]), st.integers(1, 3))
+def test_regions(
+    progressive: bool, numbers: tuple[int, int, int, int], subsampling: int, threads: int
+) -> None:
+    data = pillow(RGB, progressive=progressive, subsampling=subsampling)
+    height, width = RGB.shape[:2]
+    x, y = numbers[0] % width, numbers[1] % height
+    w, h = 1 + numbers[2] % (width - x), 1 + numbers[3] % (height - y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pyjpegml.decoder.THREAD_PIXELS", 1)
+        part = decode(data, region=(x, y, w, h), threads=threads)
+    assert np.array_equal(part, decode(data)[y : y + h, x : x + w])
+
+
+@pytest.mark.parametrize("region", [(-1, 0, 5, 5), (0, 0, 84, 5), (0, 60, 5, 2), (3, 3, 0, 1)])
+def test_regions_lie_within(region: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="within 83x61 pixels"):
+        decode(encode(RGB), region=region)
+
+
 # --- coefficients ---------------------------------------------------------------------------------
 
 
@@ -321,6 +347,11 @@ def test_decoding_goes_on_at_restart_markers() -> None:
 def test_warnings_behind_the_scan() -> None:
     data = encode(GREY)
     assert decode_partial(data[:-2])[1].warnings == ("the data end without an EOI marker",)
+    unread = data[:-2] + b"more" + data[-2:]
+    assert (
+        "4 bytes of entropy-coded data that no MCU needs" in decode_partial(unread)[1].warnings[0]
+    )
+    assert np.array_equal(decode(unread), decode(data))
     junk = data[:-2] + b"\xff\x01junk" + data[-2:]
     assert "4 bytes that belong to no segment" in decode_partial(junk)[1].warnings[0]
 
