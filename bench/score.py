@@ -26,7 +26,7 @@ import numpy as np
 from machine import machine_line
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.decoder import SUBSAMPLINGS
+from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import FLOPS, Reference
 from pyjpegml.sensitivity import block_weights
 

@@ -28,7 +28,7 @@ from progressive_files import any_tables
 from pyjpegml import JpegFormatError, bitio, read_header, scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.decoder import SUBSAMPLINGS as FACTORS
+from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.huffman import AC, HuffmanTable, optimal_table
 from pyjpegml.progression import Progression
 from pyjpegml.progressive import EOB_RUN_TOO_LONG, decode_scan
