@@ -108,15 +108,20 @@ class Kernel:
         return f"<kernel {self.__module__}.{self.__name__}>"
 
     def _first_call(self, *args: Any) -> Any:
+        with kernel_lock:
+            if self._call == self._first_call:  # no other thread was faster
+                self._call = self._way()
+        return self._call(*args)
+
+    def _way(self) -> Callable[..., Any]:
+        """How this process calls the kernel."""
         if jit_disabled():
-            self._call = self.py_func
-        elif _objects_enabled():
+            return self.py_func
+        if _objects_enabled():
             from ._objects import Native
 
-            self._call = Native(self)
-        else:
-            self._call = self.compiled
-        return self._call(*args)
+            return Native(self)
+        return self.compiled
 
     def compiled(self, *args: Any) -> Any:
         """Call through Numba."""

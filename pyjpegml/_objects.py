@@ -34,6 +34,7 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
@@ -195,31 +196,47 @@ class Native:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._entries: dict[tuple[str, ...], Callable[..., Any]] = {}
+        self._local = threading.local()
 
     def __call__(self, *arguments: Any) -> Any:
         kinds = tuple(kind(argument) for argument in arguments)
-        if None in kinds:
+        if None in kinds or getattr(self._local, "refused", False):
             return self._kernel.compiled(*arguments)
         with kernel_lock:
             entry = self._entries.get(kinds)  # type: ignore[arg-type]
             if entry is None:
-                entry = self._make(kinds, arguments)  # type: ignore[arg-type]
-                return entry(*arguments)
-        plain = tuple(_plain(argument) for argument in arguments)
-        if all(a is b for a, b in zip(plain, arguments, strict=True)):
-            # the entry has refused them, or the kernel has failed: Numba raises the exception
-            return self._kernel.compiled(*arguments)
-        return entry(*plain)
-
-    def _make(self, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-        kernel = self._kernel
-        entry: Callable[..., Any]
-        entry = kernel.compiled
+                entry = self._loaded(kinds, arguments)  # type: ignore[arg-type]
+        if entry is None:
+            # Numba's lock first, and then ours: so it is too when Numba asks for a kernel's type
+            with _compiler_lock(), kernel_lock:
+                entry = self._entries.get(kinds)  # type: ignore[arg-type]
+                if entry is None:
+                    entry = self._made(kinds, arguments)  # type: ignore[arg-type]
+        # an entry that refuses its arguments, or whose kernel fails, calls this object again, and
+        # Numba raises the exception; another thread may have come before there was an entry
+        self._local.refused = True
         try:
-            found = _load(kernel, kinds) or _compile(kernel, kinds, arguments)
+            return entry(*[_plain(argument) for argument in arguments])
+        finally:
+            self._local.refused = False
+
+    def _loaded(
+        self, kinds: tuple[str, ...], arguments: tuple[Any, ...]
+    ) -> Callable[..., Any] | None:
+        """An entry from the store, if there is one."""
+        try:
+            found = _load(self._kernel, kinds)
+            return None if found is None else self._entry(found, kinds, arguments)
+        except Exception:
+            return None
+
+    def _made(self, kinds: tuple[str, ...], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        """An entry for what Numba compiles now; the way through Numba if there can be none."""
+        kernel = self._kernel
+        try:
+            found = _compile(kernel, kinds, arguments)
             if found is not None:
-                entry = _function(*found, kinds, arguments, otherwise=kernel._call)
-                kernel._call = entry
+                return self._entry(found, kinds, arguments)
         except Exception:
             give_up()
             try:
@@ -227,8 +244,23 @@ class Native:
             except Exception:
                 give_up(False)  # it is the call that is wrong
                 raise
-        self._entries[kinds] = entry
+        self._entries[kinds] = kernel.compiled
+        return self._entries[kinds]
+
+    def _entry(
+        self, found: tuple[str, bytes, bytes], kinds: tuple[str, ...], arguments: tuple[Any, ...]
+    ) -> Callable[..., Any]:
+        kernel = self._kernel
+        entry = _function(*found, kinds, arguments, otherwise=kernel._call)
+        kernel._call = self._entries[kinds] = entry
         return entry
+
+
+def _compiler_lock() -> Any:
+    """Numba's lock, which it holds while it compiles."""
+    from numba.core.compiler_lock import global_compiler_lock
+
+    return global_compiler_lock
 
 
 def _path(kernel: Kernel, kinds: tuple[str, ...]) -> Path:

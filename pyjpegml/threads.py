@@ -43,7 +43,8 @@ def useful_threads(threads: int | None, most: int) -> int:
 class Crew:
     """Some threads that do what the caller does: ``with Crew(4) as crew: crew.all(task)``.
 
-    The caller is one of them. They are started at once, so that they are awake when first needed.
+    The caller is one of them. They are started with the block, so that they are awake when first
+    needed, and end with it.
 
     Parameters
     ----------
@@ -52,22 +53,37 @@ class Crew:
 
     def __init__(self, threads: int) -> None:
         self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._orders: list[SimpleQueue[Callable[[int], object] | None]] = []
-        self._others = []
-        for k in range(1, threads):
-            self._orders.append(SimpleQueue())
-            other = threading.Thread(target=self._serve, args=(k, self._orders[-1]), daemon=True)
-            self._others.append(other)
-            other.start()
+        self._orders: list[SimpleQueue[Callable[[int], object] | None]] = [
+            SimpleQueue() for _ in range(threads - 1)
+        ]
+        self._others = [
+            threading.Thread(target=self._serve, args=(k, orders), daemon=True)
+            for k, orders in enumerate(self._orders, 1)
+        ]
 
     def __enter__(self) -> Crew:
+        try:
+            for other in self._others:
+                other.start()
+        except BaseException:
+            self._dismiss()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
+        try:
+            self._dismiss()
+        except BaseException:  # interrupted
+            self._dismiss()
+            raise
+
+    def _dismiss(self) -> None:
+        """Let all threads end, and wait until they have."""
         for orders in self._orders:
             orders.put(None)
         for other in self._others:
-            other.join()
+            if other.ident is not None:
+                other.join()
 
     def __len__(self) -> int:
         return 1 + len(self._others)
