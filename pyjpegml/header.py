@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import markers
-from .errors import JpegFormatError
+from .errors import JpegFormatError, JpegUnsupportedError
 from .huffman import HuffmanTable
 from .markers import Frame, ScanHeader, Segment
 from .metadata import ColorModel, Metadata, color_model
@@ -160,6 +160,10 @@ class Stream:
             self.frame_segment = segment
         elif code == markers.COM or 0xE0 <= code <= 0xEF:
             self.segments.append(segment)
+        elif code in (markers.DHP, markers.EXP):
+            raise JpegUnsupportedError(
+                "hierarchical coding is not supported", offset=segment.offset, marker=segment.name
+            )
         elif code == markers.SOI:
             raise JpegFormatError("a second start of image", offset=segment.offset, marker="SOI")
         elif 0xD0 <= code <= 0xD7:

@@ -25,11 +25,11 @@ from .huffman import AC, HuffmanTable
 SOI, EOI, SOS, DQT, DNL, DRI, DHT, DAC, APP0, APP14, COM = (
     0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xC4, 0xCC, 0xE0, 0xEE, 0xFE,
 )  # fmt: skip
-SOF0 = 0xC0
+SOF0, DHP, EXP = 0xC0, 0xDE, 0xDF
 
 NAMES = {
     SOI: "SOI", EOI: "EOI", SOS: "SOS", DQT: "DQT", DNL: "DNL", DRI: "DRI", DHT: "DHT", DAC: "DAC",
-    COM: "COM", 0xC8: "JPG", 0xDE: "DHP", 0xDF: "EXP", 0x01: "TEM",
+    COM: "COM", 0xC8: "JPG", DHP: "DHP", EXP: "EXP", 0x01: "TEM",
     **{0xC0 + n: f"SOF{n}" for n in (0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15)},
     **{0xD0 + n: f"RST{n}" for n in range(8)},
     **{0xE0 + n: f"APP{n}" for n in range(16)},

@@ -18,7 +18,6 @@ from .coefficients import Geometry
 from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .constants import ZIGZAG
 from .errors import JpegUnsupportedError
-from .lossless import SampleGeometry
 from .scans import LosslessScans, Scans
 from .strips import SLACK, Layout, empty_picture, finish_strips, shaped
 from .threads import Crew
@@ -189,24 +188,20 @@ def paint_lossless(scans: LosslessScans, color: int) -> Picture:
     """Pixels of a lossless picture: uint8 up to 8 bits, else uint16."""
     geometry, precision = scans.geometry, scans.frame.precision
     planes = []
-    for i in range(len(geometry.planes)):
+    y, x = np.arange(geometry.height), np.arange(geometry.width)
+    for i, part in enumerate(geometry.planes):
+        samples = geometry.view(scans.samples, i)
+        # each pixel takes the sample that covers it
+        if geometry.h_max % part.h or geometry.v_max % part.v:
+            samples = samples[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
+            across = down = 1
+        else:
+            across, down = geometry.h_max // part.h, geometry.v_max // part.v
         plane = np.empty((geometry.height, geometry.width), np.uint16)
-        samples, (across, down) = geometry.view(scans.samples, i), _ratio(geometry, i)
         deep.place(samples, across, down, scans.shifts[i], plane, 0, 1)
         planes.append(plane)
     picture = _place(planes, geometry.height, geometry.width, precision, color)
     return picture if precision > 8 else picture.astype(np.uint8)
-
-
-def _ratio(geometry: SampleGeometry, component: int) -> tuple[int, int]:
-    """How many columns and rows of the picture one sample covers."""
-    plane = geometry.planes[component]
-    if geometry.h_max % plane.h or geometry.v_max % plane.v:
-        raise JpegUnsupportedError(
-            f"a lossless component of {plane.h}x{plane.v} samples beside one of "
-            f"{geometry.h_max}x{geometry.v_max} is not supported; whole ratios are"
-        )
-    return geometry.h_max // plane.h, geometry.v_max // plane.v
 
 
 def _place(

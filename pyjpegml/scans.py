@@ -86,6 +86,7 @@ class ScanReader:
         self.stream, self.frame, self.problems = stream, stream.frame, problems
         self.max_scans, self.crew = max_scans, crew
         self.tally = Tally()
+        self.complete = [False] * len(stream.frame.components)
         self._waiting: list[tuple[list[int], Callable[[], None]]] = []
 
     def _read_all(self, sos: Segment) -> None:
@@ -109,6 +110,14 @@ class ScanReader:
 
     def _warn_of_missing(self) -> None:
         """Tell what no scan has sent."""
+        for component, complete in zip(self.frame.components, self.complete, strict=True):
+            if not complete:
+                self._tell(
+                    JpegFormatError(
+                        f"component {component.identifier} has no scan",
+                        offset=min(self.stream.position, len(self.stream.data)),
+                    )
+                )
 
     def _read(self, sos: Segment, header: ScanHeader) -> int:
         """Decode a scan, now or later; returns the offset of the marker that ends it."""
@@ -191,12 +200,25 @@ class ScanReader:
             try:
                 segment = stream.next()
             except JpegFormatError as error:
-                stream.warnings.append(f"behind the last scan: {error}")
+                if self._has_all():
+                    stream.warnings.append(f"behind the last scan: {error}")
+                else:
+                    self._tell(error)
                 return None
             if segment.code == markers.EOI:
                 return None
             if segment.code == markers.SOS:
                 return segment
+
+    def _has_all(self) -> bool:
+        """Whether no further scan is needed."""
+        return all(self.complete)
+
+    def _tell(self, problem: JpegFormatError) -> None:
+        """Put down a problem, or raise it."""
+        if self.problems is None:
+            raise problem
+        self.problems.append(problem)
 
     def _salvage(self, decode: Decoder, coded: Coded, restart: int, mcus: int) -> None:
         """Decode each interval by itself, and put down what is wrong with any."""
@@ -270,7 +292,6 @@ class Scans(ScanReader):
         self.qtables: list[npt.NDArray[np.uint16] | None] = [None] * len(frame.components)
         blocks = self.geometry.size // 64
         self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
-        self.complete = [False] * len(frame.components)
         progressive = frame.sof in (2, 10)
         self.progression = Progression(len(frame.components)) if progressive else None
         self.masks = np.zeros(blocks if frame.sof == 2 else 0, np.uint64)
@@ -306,15 +327,19 @@ class Scans(ScanReader):
         self._decode(chosen, decode, coded, restart, mcus)
         return coded.end
 
+    def _has_all(self) -> bool:
+        if self.progression is None:
+            return super()._has_all()
+        return not self.progression.coef_bits.any()
+
     def _warn_of_missing(self) -> None:
-        if self.progression is not None and (self.progression.coef_bits != 0).any():
+        if self.progression is None:
+            super()._warn_of_missing()
+        elif (self.progression.coef_bits != 0).any():
             self.stream.warnings.append(
                 f"the scans stop early: of {(self.progression.coef_bits != 0).sum()} of "
                 f"{self.progression.coef_bits.size} coefficients some bits are missing"
             )
-        for component, table in zip(self.frame.components, self.qtables, strict=True):
-            if table is None:
-                self.stream.warnings.append(f"component {component.identifier} has no scan")
 
     def _take_qtable(self, sos: Segment, i: int, component: FrameComponent) -> None:
         """The quantization table of a component, at its first scan."""
@@ -386,14 +411,17 @@ class Scans(ScanReader):
         mcus_across: int,
         coded: Coded,
     ) -> Decoder:
-        """As :meth:`_decoder`, for an arithmetic-coded scan (T.81 Annex D)."""
+        """As :meth:`_decoder`, for an arithmetic-coded scan (T.81 Annex D).
+
+        An encoder leaves out zeros at the end, and a decoder supplies them: nobody can tell data
+        that were cut off from those that end, and so the lack of EOI is a warning here too.
+        """
         band = None
         if self.progression is None:
             self._begin_sequential(sos, header, chosen)
         else:
             band = self._begin_progressive(sos, header, chosen)
         conditioning = dict(self.stream.conditioning)
-        cut = not bytes(coded.view[coded.end :]).strip(b"\xff")  # there is no marker
 
         def decode(
             ends: npt.NDArray[np.int64],
@@ -404,7 +432,7 @@ class Scans(ScanReader):
         ) -> int:
             return arithmetic.decode_scan(
                 coded.plain, ends, restart, mcus, plan, mcus_across, band, conditioning, reader,
-                self.coefficients, last, cut,
+                self.coefficients, last,
             )  # fmt: skip
 
         return decode
@@ -471,7 +499,6 @@ class LosslessScans(ScanReader):
         )
         self.samples = np.zeros(self.geometry.size, np.uint16)
         self.shifts = [0] * len(frame.components)
-        self.complete = [False] * len(frame.components)
         self._read_all(first)
 
     def _read(self, sos: Segment, header: ScanHeader) -> int:
