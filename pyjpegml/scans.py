@@ -26,7 +26,7 @@ import numpy.typing as npt
 from . import arithmetic, lossless, markers, progressive, scan
 from .coded import Coded
 from .coefficients import Geometry
-from .errors import JpegFormatError, JpegLimitError
+from .errors import JpegError, JpegFormatError, JpegLimitError
 from .header import Stream
 from .huffman import AC, STANDARD_TABLES, HuffmanTable, decoding_tables
 from .lossless import SampleGeometry
@@ -100,8 +100,12 @@ class ScanReader:
                     offset=sos.offset,
                     marker=sos.name,
                 )
-            self.stream.position = self._read(sos, markers.parse_scan(sos))
-            following = self._next_scan()
+            try:
+                self.stream.position = self._read(sos, markers.parse_scan(sos))
+                following = self._next_scan()
+            except JpegError:
+                self._decode_waiting()  # what is wrong in one of them stands before this
+                raise
             if following is None:
                 break
             sos = following

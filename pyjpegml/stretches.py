@@ -63,7 +63,7 @@ from .threads import Crew
 
 #: Pixels of a stretch, roughly: enough to be worth a round, little enough for the cache; for small
 #: pictures fewer, so that there are some rounds.
-MOST_PIXELS, LEAST_PIXELS, ROUNDS = 1 << 20, 1 << 16, 4
+MOST_PIXELS, LEAST_PIXELS, ROUNDS = 1 << 19, 1 << 16, 4
 #: MCUs at the beginning of a stretch whose places are recorded, and that a decoder may be led on.
 WINDOW = 512
 #: MCUs behind those that are decoded at once.

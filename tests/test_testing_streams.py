@@ -12,6 +12,7 @@ import pytest
 from helpers import pillow_decode, run_python
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from PIL import UnidentifiedImageError
 
 from pyjpegml.testing import (
     FEATURES,
@@ -126,7 +127,12 @@ def test_streams_decode_in_pillow_as_their_plain_twin(process: str) -> None:
     @settings(max_examples=80)
     @given(jpeg_streams([process], 32, [1, 3, 4], [8], without=NOT_IN_LIBJPEG))
     def check(stream: Stream) -> None:
-        np.testing.assert_array_equal(pillow_decode(stream.data), pillow_decode(plain(stream)))
+        try:
+            decoded = pillow_decode(stream.data)
+        except UnidentifiedImageError:  # of an ICC profile segment of which only the name is there
+            assert b"ICC_PROFILE\0" in stream.data
+            return
+        np.testing.assert_array_equal(decoded, pillow_decode(plain(stream)))
 
     check()
 
