@@ -83,35 +83,38 @@ class Coded:
             )
         return None
 
-    def placed(self) -> tuple[npt.NDArray[np.int64], set[int]]:
-        """Which of the intervals that should be there were found, by the numbers of the markers.
+    def placed(self) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
+        """Where the intervals that were found belong, by the numbers of the markers (T.81 E.2.4).
 
         Returns
         -------
         ends : (intervals,) int64
-            As the attribute, with an empty interval where one was lost.
-        lost : set of int
+            End in `plain` of each interval that should be there; of one that was lost, that of the
+            one before.
+        found : dict of int to int
+            For each interval that is there, which of the found ones it is.
         """
         ends = np.empty(self.intervals, np.int64)
-        lost: set[int] = set()
+        found: dict[int, int] = {}
         place, start = 0, 0
         for i in range(self.found):
             if place >= self.intervals:
                 break
-            ends[place] = start = int(self.ends[i])
+            found[place] = i
+            start = int(self.ends[i])
             skipped = (int(self.numbers[i]) - place) % 8 if self.numbers[i] >= 0 else 0
-            gap = range(place + 1, min(place + 1 + skipped, self.intervals))
-            ends[gap.start : gap.stop] = start
-            lost.update(gap)
-            place = gap.stop
+            ends[place : place + 1 + skipped] = start
+            place += 1 + skipped
         ends[place:] = start
-        lost.update(range(place, self.intervals))
-        return ends, lost
+        return ends, found
 
     def broken(
         self, status: int, reader: npt.NDArray[np.int64], mcus: int, interval: int
     ) -> JpegFormatError:
-        """The error of a scan decoder that has stopped in an interval, at the reader's bit."""
+        """The error of a scan decoder that has stopped at the reader's bit.
+
+        `interval` is the one that it was in, of those that were found.
+        """
         start, read = self.start, int(reader[scan.BIT]) // 8
         if interval > 0:
             start = int(self.offsets[interval - 1]) + 2

@@ -227,18 +227,17 @@ class ScanReader:
     def _salvage(self, decode: Decoder, coded: Coded, restart: int, mcus: int) -> None:
         """Decode each interval by itself, and put down what is wrong with any."""
         assert self.problems is not None
-        ends, lost = coded.placed()
-        if lost:
+        ends, found = coded.placed()
+        if len(found) < coded.intervals:
+            lost = coded.intervals - len(found)
             self.problems.append(
                 JpegFormatError(
-                    f"{len(lost)} of {coded.intervals} restart intervals are missing",
+                    f"{lost} of {coded.intervals} restart intervals are missing",
                     offset=coded.end,
                     marker="SOS",
                 )
             )
-        for interval in range(coded.intervals):
-            if interval in lost:
-                continue
+        for interval, i in found.items():
             reader = np.zeros(READER_FIELDS, np.int64)
             first = interval * restart
             last = min(first + restart, mcus) if restart else mcus
@@ -246,7 +245,7 @@ class ScanReader:
             status = decode(ends, restart, mcus, reader, last)
             self.tally.sound += int(reader[scan.MCU]) - first
             if status != scan.OK:
-                self.problems.append(coded.broken(status, reader, mcus, interval))
+                self.problems.append(coded.broken(status, reader, mcus, i))
             else:
                 self._warn_of_unread(coded, int(reader[scan.UNREAD]))
 

@@ -344,6 +344,20 @@ def test_decoding_goes_on_at_restart_markers() -> None:
     assert marks[3] < report.problems[0].offset <= len(damaged)
 
 
+def test_damage_behind_lost_intervals() -> None:
+    """Said where it is, although there are fewer markers than intervals before it."""
+    data = encode(RGB, subsampling="4:4:4", restart_interval=11)
+    marks = [i for i in range(len(data) - 1) if data[i] == 0xFF and 0xD0 <= data[i + 1] <= 0xD7]
+    end = len(data) - 2
+    damaged = data[: marks[1]] + data[marks[4] : marks[6] + 2] + b"\xff\x00" * 40 + data[end:]
+    start = len(damaged) - 82
+    pixels, report = decode_partial(damaged)
+    assert np.array_equal(pixels[:16], decode(data)[:16])
+    lost, broken = report.problems
+    assert "3 of 8 restart intervals are missing" in str(lost)
+    assert start <= broken.offset <= len(damaged)
+
+
 def test_warnings_behind_the_scan() -> None:
     data = encode(GREY)
     assert decode_partial(data[:-2])[1].warnings == ("the data end without an EOI marker",)
