@@ -26,7 +26,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -369,25 +368,21 @@ class _Work:
             for piece in self.pieces:
                 file.write(scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes())
             return
-        # the bits that each piece leaves to the next one, or None if it failed
-        pending: list[SimpleQueue[tuple[int, int] | None]] = [SimpleQueue() for _ in self.pieces]
-        pending[0].put((0, 0))
+        # the bits that each piece finds pending, and whether they are known yet
+        pending = [(0, 0)] * len(self.pieces)
+        known = [threading.Event() for _ in self.pieces]
+        known[0].set()
 
         def code(i: int) -> bytes:
-            last, left = i == len(self.pieces) - 1, None
-            try:
-                scratch = self.scratch()
-                writer = scratch.writer
-                writer.state[:] = 0
-                written = scratch.code(*self.pieces[i], coding, True)
-                before = pending[i].get()
-                if before is None:
-                    return b""
-                left = symbols.pending_bits(writer, *before)
-            finally:
-                if not last:
-                    pending[i + 1].put(left)
-            return writer.out[: symbols.finish(writer, written, *before, last)].tobytes()
+            scratch, last = self.scratch(), i == len(self.pieces) - 1
+            writer = scratch.writer
+            writer.state[:] = 0
+            written = scratch.code(*self.pieces[i], coding, True)
+            self.crew.wait(known[i])
+            if not last:
+                pending[i + 1] = symbols.pending_bits(writer, *pending[i])
+                known[i + 1].set()
+            return writer.out[: symbols.finish(writer, written, *pending[i], last)].tobytes()
 
         pieces = self.crew.each(code, len(self.pieces))
         while pieces:

@@ -133,13 +133,11 @@ class ScanReader:
 
         def task(i: int) -> None:
             chosen, decode = self._waiting[i]
-            try:
-                for before in range(i):
-                    if set(chosen) & set(self._waiting[before][0]):
-                        done[before].wait()
-                decode()
-            finally:
-                done[i].set()
+            for before in range(i):
+                if set(chosen) & set(self._waiting[before][0]):
+                    self.crew.wait(done[before])
+            decode()
+            done[i].set()
 
         if self._waiting:
             self.crew.each(task, len(self._waiting))

@@ -52,7 +52,8 @@ class Crew:
     """
 
     def __init__(self, threads: int) -> None:
-        self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._reports: SimpleQueue[None] = SimpleQueue()
+        self._error: BaseException | None = None
         self._orders: list[SimpleQueue[Callable[[int], object] | None]] = [
             SimpleQueue() for _ in range(threads - 1)
         ]
@@ -90,30 +91,39 @@ class Crew:
 
     def _serve(self, k: int, orders: SimpleQueue[Callable[[int], object] | None]) -> None:
         while task := orders.get():
-            try:
-                task(k)
-                self._reports.put(None)
-            except BaseException as error:
-                self._reports.put(error)
+            self._do(task, k)
+            self._reports.put(None)
+
+    def _do(self, task: Callable[[int], object], k: int) -> None:
+        try:
+            task(k)
+        except BaseException as error:
+            self._error = self._error or error
 
     def all(self, task: Callable[[int], object]) -> None:
         """``task(k)`` in thread k, for all of them at the same time, the caller's being 0.
 
-        Returns when all are done, and raises what any of them raised.
+        Returns when all are done, and raises what any of them raised first.
         """
         for orders in self._orders:
             orders.put(task)
-        task(0)
-        problems = [self._reports.get() for _ in self._others]
-        for problem in problems:
-            if problem is not None:
-                raise problem
+        self._do(task, 0)
+        for _ in self._others:
+            self._reports.get()
+        if self._error is not None:
+            raise self._error
+
+    def wait(self, done: threading.Event) -> None:
+        """Wait, within a task, for what another one does; not if any has failed."""
+        while not done.wait(0.1):
+            if self._error is not None:
+                raise RuntimeError("another thread of this call has failed")
 
     def each(self, task: Callable[[int], T], count: int) -> deque[T]:
         """The results of ``task(0)`` to ``task(count - 1)``, which the threads take in turn.
 
-        A task may wait for what one of a lower number does before it returns, or raises. The first
-        exception is raised when the tasks that have begun are over; no others begin then.
+        A task may :meth:`wait` for what one of a lower number does. The first exception is raised
+        when the tasks that have begun are over; no others begin then.
         """
         results: dict[int, T] = {}
         numbers = iter(range(count))

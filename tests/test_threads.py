@@ -56,6 +56,19 @@ def test_each_raises_and_begins_no_more(count: int) -> None:
     assert len(begun) < 1000
 
 
+def test_nobody_waits_for_a_task_that_failed() -> None:
+    done = [threading.Event() for _ in range(3)]
+
+    def task(i: int) -> None:
+        if i == 0:
+            time.sleep(0.02)
+            raise KeyError(i)
+        crew_.wait(done[i - 1])
+
+    with pytest.raises(KeyError), threads.Crew(3) as crew_:
+        crew_.each(task, 3)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_crew_does_everything_at_the_same_time(count: int) -> None:
     together = threading.Barrier(count)
