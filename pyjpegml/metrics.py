@@ -37,7 +37,7 @@ megabyte of scratch.
 are multiplied. Per sample, that makes 16 additions and multiplications for e and 27 each for e^2
 and x e across, 3 x 16 down, 1 for the error and 11 for the loss: FLOPS in all, four times that for
 a pixel of RGB with all scales. `bench/score.py` sets the speed beside what a core's multipliers
-can do (bench/score.md). Scratch starts on a line of the cache, because a vector of 512 bits that
+can do. Scratch starts on a line of the cache, because a vector of 512 bits that
 lies across two costs two loads; across, where the taps are neighbours, that cannot be helped.
 
 *Small pictures.* Five scales need 161 pixels a side. Below that, the scales that still hold a whole

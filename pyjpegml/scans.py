@@ -17,6 +17,7 @@ restart marker: its number, modulo 8, says how many intervals are lost. Otherwis
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Tally:
     sound: int = 0
 
 
-class ScanReader:
+class ScanReader(ABC):
     """What all processes have in common: from scan to scan, and from interval to interval.
 
     Parameters
@@ -123,9 +124,9 @@ class ScanReader:
                     )
                 )
 
+    @abstractmethod
     def _read(self, sos: Segment, header: ScanHeader) -> int:
         """Decode a scan, now or later; returns the offset of the marker that ends it."""
-        raise NotImplementedError
 
     def _decode_waiting(self) -> None:
         """Decode the scans that wait, each when those before it of the same components are done."""
