@@ -107,5 +107,13 @@ class NumpyPointer:
         values = vector.values.view(np.uint8)
         self._part(offset, values.size)[:] = values
 
+    def load_acquire(self, offset: Any) -> NumpyVector:
+        """Element `offset` of an int64 array, seen with all that was written before its store."""
+        return self.load(1, offset)
+
+    def store_release(self, value: NumpyVector, offset: Any) -> None:
+        """Write element `offset`, for :meth:`load_acquire` in another thread."""
+        self.store(value, offset)
+
     def prefetch(self, offset: Any) -> None:
         """Ask for the 64 bytes around element `offset`, which may lie outside of the array."""

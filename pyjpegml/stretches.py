@@ -21,7 +21,15 @@ With restart intervals nothing is guessed: stretches begin with an interval.
 
 *A round of the pipeline.* Each thread paints its share of the rows whose samples are complete,
 transforms the stretch that it decoded in the round before into the ring of samples, and decodes the
-next stretch. Then, while all others wait, thread 0 joins the stretches (:meth:`Rounds._join`).
+next stretch. Then, while all others wait, thread 0 joins the stretches (:func:`join`).
+
+*Waiting.* A stretch should stay in the cache of its core, so rounds are short, and a wake-up by the
+operating system would cost as much as a tenth of one; so would the interpreter's lock, which two
+threads that come back from kernels want at the same time. So each thread does all of its rounds in
+one kernel (:func:`take_part`), and waits there (:func:`pyjpegml.threads.wait_for`).
+
+*What is shared.* The state of the whole (:class:`Shared`) lies in arrays, with a row for each
+thread; between two announcements each row has one thread that writes.
 
 *Errors.* A thread that guesses meets errors while it reads nonsense, and tries the next bit. If
 anything else is wrong, the whole picture is left to the decoder with one thread, which says what.
@@ -33,6 +41,8 @@ where it is transformed or thrown away. Rows of samples lie in a ring
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +69,7 @@ from .strips import (
     repeat_borders,
     transform_blocks,
 )
-from .threads import Crew
+from .threads import PATIENCE, Crew, announce, wait_for
 
 #: Pixels of a stretch, roughly: enough to be worth a round, little enough for the cache; for small
 #: pictures fewer, so that there are some rounds.
@@ -73,6 +83,25 @@ ENDLESS = 1 << 60
 
 #: What :func:`meet` returns if two decoders do not come together, and if data are wrong.
 APART, BROKEN = -1, -2
+
+# fields of a thread's row of Shared.parts: the round that it is in, and whether its part of that is
+# done; the MCUs that its stretch may have, or 0 if there is nothing for it to do, and the bit where
+# it ends; MCUs decoded, MCUs of the buffer that are not zero, and why it ended; the first MCU that
+# is right, and its number in the picture
+ROUND, WAITING, MOST, STOP, COUNT, TOUCHED, STATUS, FIRST, NUMBER = range(9)
+PART_FIELDS = 16  # two lines of the cache
+
+# fields of Shared.whole. What does not change: MCUs of the picture, of a row and of an interval;
+# its size and how it is painted; bits of the data; MCUs that a stretch should have, and that it may
+# have. What does: 256 times the bits of an MCU, of late; MCUs whose samples are in the ring; rows
+# that are painted, and that may be; stretches begun and those that were right; how it went
+(
+    MCUS, MCUS_ACROSS, RESTART, HEIGHT, WIDTH, COLOR, END, WANTED, CAPACITY,
+    MCU_BITS, TRANSFORMED, PAINTED, READY, BEGUN, JOINED, FAILED, FINISHED,
+) = range(17)  # fmt: skip
+
+#: Rounds after which a kernel returns, so that a call can be interrupted.
+CALL_ROUNDS = 64
 
 
 @vector_function
@@ -246,35 +275,278 @@ def transform_stretch(
             done += run
 
 
-class Stretch:
-    """A thread's part of a round, and its buffers.
+class Source(NamedTuple):
+    """The data of the scan and how they are coded; see :func:`pyjpegml.scan.decode_mcus`.
+
+    ``data``, ``ends``, ``plan``, ``places``, ``look_up``, ``tail``, ``tail_start`` are its
+    arguments, the plan being one for a thread's buffer.
+    """
+
+    data: npt.NDArray[np.uint8]
+    ends: npt.NDArray[np.int64]
+    plan: npt.NDArray[np.int64]
+    places: npt.NDArray[np.uint8]
+    look_up: npt.NDArray[np.int32]
+    tail: npt.NDArray[np.int32]
+    tail_start: npt.NDArray[np.int64]
+
+
+class Shared(NamedTuple):
+    """What the threads have in common; n are the components.
+
+    Attributes
+    ----------
+    whole : (17,) int64
+        See above, as for `parts`.
+    parts : (threads, PART_FIELDS) int64
+    rounds : (threads, 8) int64
+        Its first column is announced: the last round whose part is done; of thread 0, the last one
+        after which stretches have been joined.
+    readers : (threads + 1, READER_FIELDS) int64
+        Of the stretches; the last one is that of all that is known to be right.
+    offsets : (threads, READER_FIELDS) int64
+        From READ_PREDICTIONS on, what the predictions of a stretch lack.
+    starts : (threads, WINDOW + 1, READER_FIELDS) int64
+        See :func:`decode_stretch`.
+    coefficients : (threads, 64 * blocks) int16
+    extents : (threads, blocks) uint8
+    tails : (threads, n) uint8
+        For the last rows that a thread paints.
+    layout : (n, LAYOUT_FIELDS) int64
+    painters : (threads, n, LAYOUT_FIELDS) int64
+    qtables : (n, 64) int32
+    samples : (n,) uint8
+    out : (n,) uint8
+        As for :func:`pyjpegml.strips.paint_rows`.
+    """
+
+    whole: npt.NDArray[np.int64]
+    parts: npt.NDArray[np.int64]
+    rounds: npt.NDArray[np.int64]
+    readers: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    coefficients: npt.NDArray[np.int16]
+    extents: npt.NDArray[np.uint8]
+    tails: npt.NDArray[np.uint8]
+    layout: npt.NDArray[np.int64]
+    painters: npt.NDArray[np.int64]
+    qtables: npt.NDArray[np.int32]
+    samples: npt.NDArray[np.uint8]
+    out: npt.NDArray[np.uint8]
+
+
+@inlined
+def _begin(reader, bit, mcu, left):
+    """A reader at a place where nothing has been read before."""
+    for i in range(reader.size):
+        reader[i] = 0
+    reader[BIT], reader[MCU], reader[LEFT] = bit, mcu, left
+
+
+@kernel
+def share(shared):
+    """Say what each thread decodes in the next round."""
+    whole, parts, readers = shared.whole, shared.parts, shared.readers
+    threads = parts.shape[0]
+    known = readers[threads]
+    left = whole[MCUS] - known[MCU]
+    _copy(known, readers[0])
+    if whole[RESTART] > 0:
+        # each ends where an interval does, and the next one begins
+        size = min(whole[WANTED], (left + threads - 1) // threads)
+        first = known[MCU]
+        for k in range(threads):
+            if k > 0:
+                _begin(readers[k], 0, first, 0)
+            end = known[MCU] + (k + 1) * size
+            end = (end + whole[RESTART] - 1) // whole[RESTART] * whole[RESTART]
+            end = min(end, whole[MCUS])
+            parts[k, MOST], parts[k, STOP] = min(end - first, whole[CAPACITY]), ENDLESS
+            first = end
+    else:
+        bit = known[BIT]
+        most = min(left, whole[CAPACITY]) if bit < whole[END] else 0
+        size = min(whole[MCU_BITS] * whole[WANTED] >> 8, (whole[END] - bit + threads - 1) // threads)
+        for k in range(threads):
+            if k > 0:
+                _begin(readers[k], bit, 0, ENDLESS)
+            bit += max(1, size)
+            parts[k, MOST], parts[k, STOP] = most, bit
+    for k in range(threads):
+        whole[BEGUN] += parts[k, MOST] > 0
+
+
+@inlined
+def _paint(k, shared):
+    """Thread k's share of the rows that are ready.
+
+    The last ones by way of a buffer, because what is written beyond them is another's share.
+    """
+    whole, tail, out = shared.whole, shared.tails[k], shared.out
+    threads, width, color = shared.parts.shape[0], whole[WIDTH], whole[COLOR]
+    rows = whole[READY] - whole[PAINTED]
+    first = whole[PAINTED] + rows * k // threads
+    last = whole[PAINTED] + rows * (k + 1) // threads
+    size = (out.size - SLACK) // whole[HEIGHT]
+    middle = max(first, last - (tail.size - SLACK) // size)
+    paint_rows(shared.samples, shared.painters[k], first, middle, width, color, out, 0)
+    paint_rows(shared.samples, shared.painters[k], middle, last, width, color, tail, middle)
+    start = middle * size
+    for i in range((last - middle) * size):
+        out[start + i] = tail[i]
+
+
+@inlined
+def _transform(k, shared):
+    """Samples of what is right, and zeros for all that has been touched."""
+    part, coefficients = shared.parts[k], shared.coefficients[k]
+    first, count = part[FIRST], part[COUNT]
+    clear_stretch(coefficients, shared.layout, 0, first)
+    clear_stretch(coefficients, shared.layout, count, part[TOUCHED])
+    if count > first:
+        transform_stretch(
+            coefficients, shared.extents[k], shared.qtables, shared.layout, first, count - first,
+            part[NUMBER], shared.whole[MCUS_ACROSS], shared.offsets[k], shared.samples,
+        )  # fmt: skip
+    part[FIRST] = part[COUNT] = part[TOUCHED] = 0
+
+
+@inlined
+def _decode(k, source, shared):
+    part, whole = shared.parts[k], shared.whole
+    if part[MOST] > 0:
+        part[COUNT], part[TOUCHED], part[STATUS] = decode_stretch(
+            source.data, source.ends, whole[RESTART], whole[MCUS], source.plan, source.places,
+            source.look_up, source.tail, source.tail_start, shared.readers[k],
+            shared.coefficients[k], shared.extents[k], part[MOST], part[STOP], shared.starts[k],
+        )  # fmt: skip
+
+
+@inlined
+def _follows(before, k, source, shared):
+    """Whether stretch k goes on where stretch `before`, which is right, ends or is led on to."""
+    whole, known, part = shared.whole, shared.parts[before], shared.parts[k]
+    if whole[RESTART] > 0:
+        part[FIRST], part[NUMBER] = 0, known[NUMBER] + known[COUNT]
+        begun = shared.readers[k, MCU] - part[COUNT]
+        return part[NUMBER] == begun and part[STATUS] == scan.OK
+    window = shared.starts.shape[1] - 1
+    known[COUNT], which = meet(
+        source.data, source.ends, whole[MCUS], source.plan, source.places,
+        source.look_up, source.tail, source.tail_start, shared.readers[before],
+        shared.coefficients[before], shared.extents[before],
+        known[COUNT], min(known[COUNT], whole[CAPACITY]) + window,
+        shared.starts[k], min(part[COUNT], window),
+    )  # fmt: skip
+    known[TOUCHED] = max(known[TOUCHED], known[COUNT])
+    if which < 0:
+        whole[FAILED] |= which == BROKEN
+        return False
+    part[FIRST], part[NUMBER] = which, known[NUMBER] + known[COUNT] - known[FIRST]
+    for i in range(READ_PREDICTIONS, READER_FIELDS):
+        lacking = shared.readers[before, i] + shared.offsets[before, i] - shared.starts[k, which, i]
+        shared.offsets[k, i] = lacking
+    return True
+
+
+@inlined
+def _chain(source, shared):
+    """How many stretches are right; all others are to be forgotten."""
+    whole, parts = shared.whole, shared.parts
+    parts[0, FIRST], parts[0, NUMBER] = 0, shared.readers[parts.shape[0], MCU]
+    for k in range(1, parts.shape[0]):
+        parts[k, FIRST] = parts[k, COUNT]
+    for k in range(1, parts.shape[0]):
+        if parts[k, MOST] == 0 or not _follows(k - 1, k, source, shared):
+            parts[k, FIRST] = parts[k, COUNT]
+            return k
+        # who guesses where MCUs begin may take the bits that fill the last byte for some
+        most = whole[MCUS] - parts[k, NUMBER]
+        parts[k, COUNT] = min(parts[k, COUNT], parts[k, FIRST] + most)
+    return parts.shape[0]
+
+
+@inlined
+def _advance(shared):
+    """Count the rows that have been painted, and those whose samples are there now."""
+    whole, layout = shared.whole, shared.layout
+    mcu = shared.readers[shared.parts.shape[0], MCU]
+    before, row = whole[TRANSFORMED] // whole[MCUS_ACROSS], mcu // whole[MCUS_ACROSS]
+    rows_down, lag = 0, 0  # rows of pixels in a row of MCUs; how many wait for the next one
+    for part in layout:
+        rows_down = max(rows_down, 8 * part[V])
+        lag = max(lag, part[DOWN] - 1)
+        if part[ACROSS] == 2:
+            repeat_borders(shared.samples, part, 8 * before * part[V], 8 * row * part[V])
+    whole[TRANSFORMED] = mcu
+    whole[PAINTED] = whole[READY]
+    done = mcu == whole[MCUS]
+    whole[READY] = whole[HEIGHT] if done else max(0, rows_down * row - lag)
+
+
+@kernel
+def join(source, shared):
+    """Between two rounds, while all threads wait: what is right, and what is next."""
+    whole, parts = shared.whole, shared.parts
+    _advance(shared)
+    if parts[0, MOST] > 0:
+        known = shared.readers[parts.shape[0]]
+        joined = _chain(source, shared)
+        whole[JOINED] += joined
+        last, reader = parts[joined - 1], shared.readers[joined - 1]
+        done = last[NUMBER] + last[COUNT] - last[FIRST]
+        bits = (reader[BIT] - known[BIT]) << 8
+        whole[MCU_BITS] = max(256, bits // max(1, done - known[MCU]))
+        for i in range(READER_FIELDS):
+            known[i] = reader[i] + shared.offsets[joined - 1, i]
+        known[MCU] = done
+        if whole[RESTART] == 0:
+            known[LEFT] = whole[MCUS] - done
+        whole[FAILED] |= parts[0, STATUS] != scan.OK
+    share(shared)
+    whole[FINISHED] = whole[FAILED] | (whole[PAINTED] == whole[HEIGHT])
+
+
+@kernel
+def take_part(k, source, shared, patience):
+    """Thread k's part of the rounds.
 
     Parameters
     ----------
-    layout : Layout
-    tail : int
-        Bytes of the last rows that a thread paints.
+    k : int
+    source : Source
+    shared : Shared
+    patience : int
+        How often it looks whether others are done (:func:`pyjpegml.threads.wait_for`).
+
+    Returns
+    -------
+    int
+        1 if it is over. Else 0, and it is to be called again: it has waited long, or run long.
     """
-
-    def __init__(self, layout: Layout, tail: int) -> None:
-        self.tail = np.empty(tail + SLACK, np.uint8)
-        self.reader = np.zeros(READER_FIELDS, np.int64)
-        self.coefficients = np.zeros(64 * layout.blocks, np.int16)
-        self.extents = np.zeros(layout.blocks, np.uint8)
-        self.starts = np.zeros((WINDOW + 1, READER_FIELDS), np.int64)
-        self.touched = 0  # MCUs of the buffer that are not zero
-        self.most = 0  # MCUs that it may have; 0 if there is nothing for it to do
-        self.stop = 0  # bit
-        self.count = 0  # MCUs decoded
-        self.status = scan.OK
-        self.first = 0  # of them that is right,
-        self.mcu = 0  # its number in the picture,
-        self.offsets = np.zeros(READER_FIELDS, np.int64)  # and what its predictions lack
-
-    def begin(self, reader: npt.NDArray[np.int64], most: int, stop: int) -> None:
-        """Say what is to be decoded next."""
-        self.reader[:] = reader
-        self.most, self.stop = most, stop
+    part, rounds, threads = shared.parts[k], shared.rounds, shared.parts.shape[0]
+    for _ in range(CALL_ROUNDS):
+        if not part[WAITING]:
+            _paint(k, shared)
+            _transform(k, shared)
+            _decode(k, source, shared)
+            part[WAITING] = True
+            if k > 0:
+                announce(rounds, 8 * k, part[ROUND])
+        if k == 0:
+            for other in range(1, threads):
+                if not wait_for(rounds, 8 * other, part[ROUND], patience):
+                    return 0
+            join(source, shared)
+            announce(rounds, 0, part[ROUND])
+        elif not wait_for(rounds, 0, part[ROUND], patience):
+            return 0
+        part[WAITING] = False
+        part[ROUND] += 1
+        if shared.whole[FINISHED]:
+            return 1
+    return 0
 
 
 class Rounds:
@@ -310,168 +582,46 @@ class Rounds:
         crew: Crew,
     ) -> None:
         threads, self.crew = len(crew), crew
-        self.geometry, self.qtables, self.color, self.out = geometry, qtables, color, out
-        self.restart_interval = restart_interval
         pixels = geometry.height * geometry.width // (ROUNDS * threads)
         pixels = min(max(pixels, LEAST_PIXELS), MOST_PIXELS)
-        self.wanted = max(1, pixels // (64 * geometry.h_max * geometry.v_max))
-        self.capacity = 2 * self.wanted
-        room = self.capacity + WINDOW
+        wanted = max(1, pixels // (64 * geometry.h_max * geometry.v_max))
+        room = 2 * wanted + WINDOW
         # rows of two rounds are in use at a time, and rounds need not end with rows
         rows = 2 * -(-threads * room // geometry.mcus_across) + 4
-        self.layout = Layout(geometry, min(rows, geometry.mcus_down), room, threads)
-        self.samples = np.empty(self.layout.samples, np.uint8)
+        layout = Layout(geometry, min(rows, geometry.mcus_down), room, threads)
         # as many rows as a step of 64 pixels may reach into
         tail = (1 + 63 // geometry.width) * ((out.size - SLACK) // geometry.height)
-        self.stretches = [Stretch(self.layout, tail) for _ in range(threads)]
-        self.source = data, ends
-        self.rest = self.layout.chunk_plan(plan), scan.PLACES, *tables
-        self.end = 8 * int(ends[-1])
-        self.reader = np.zeros(READER_FIELDS, np.int64)  # of all that is known to be right
-        self.mcu_bits = self.end / geometry.mcus  # of late
-        self.transformed = 0  # MCUs whose samples are in the ring
-        self.painted = self.ready = 0  # rows of pixels
-        self.failed = self.finished = False
-        self._share()
+        whole = np.zeros(FINISHED + 1, np.int64)
+        end = 8 * int(ends[-1])
+        whole[: MCU_BITS + 1] = (
+            geometry.mcus, geometry.mcus_across, restart_interval, geometry.height, geometry.width,
+            color, end, wanted, 2 * wanted, max(256, (end << 8) // geometry.mcus),
+        )  # fmt: skip
+        self.source = Source(data, ends, layout.chunk_plan(plan), scan.PLACES, *tables)
+        self.shared = Shared(
+            whole,
+            np.zeros((threads, PART_FIELDS), np.int64),
+            np.zeros((threads, 8), np.int64),
+            np.zeros((threads + 1, READER_FIELDS), np.int64),
+            np.zeros((threads, READER_FIELDS), np.int64),
+            np.zeros((threads, WINDOW + 1, READER_FIELDS), np.int64),
+            np.zeros((threads, 64 * layout.blocks), np.int16),
+            np.zeros((threads, layout.blocks), np.uint8),
+            np.empty((threads, tail + SLACK), np.uint8),
+            layout.fields,
+            np.stack(layout.painters),
+            qtables,
+            np.empty(layout.samples, np.uint8),
+            out,
+        )
+        self.shared.parts[:, ROUND] = 1
+        share(self.shared)
 
     def run(self) -> bool:
         """Decode; False if anything was wrong, and the pixels are not to be used."""
-        while not self.finished:
-            self.crew.all(self._round)
-            self._join()
-        return not self.failed
+        self.crew.all(self._take_part)
+        return not self.shared.whole[FAILED]
 
-    def _round(self, k: int) -> None:
-        """Thread k's part of a round."""
-        self._paint(k)
-        self._transform(self.stretches[k])
-        self._decode(self.stretches[k])
-
-    def _paint(self, k: int) -> None:
-        """Thread k's share of rows.
-
-        The last ones by way of a buffer, because what is written beyond them is another's share.
-        """
-        rows, threads = self.ready - self.painted, len(self.stretches)
-        first, last = (self.painted + rows * i // threads for i in (k, k + 1))
-        fields, tail = self.layout.painters[k], self.stretches[k].tail
-        size = (self.out.size - SLACK) // self.geometry.height
-        middle = max(first, last - (tail.size - SLACK) // size)
-        width, samples = self.geometry.width, self.samples
-        paint_rows(samples, fields, first, middle, width, self.color, self.out, 0)
-        paint_rows(samples, fields, middle, last, width, self.color, tail, middle)
-        self.out[middle * size : last * size] = tail[: (last - middle) * size]
-
-    def _transform(self, stretch: Stretch) -> None:
-        """Samples of what is right, and zeros for all that has been touched."""
-        fields, first, count = self.layout.fields, stretch.first, stretch.count
-        clear_stretch(stretch.coefficients, fields, 0, first)
-        clear_stretch(stretch.coefficients, fields, count, stretch.touched)
-        if count > first:
-            transform_stretch(
-                stretch.coefficients, stretch.extents, self.qtables, fields, first, count - first,
-                stretch.mcu, self.geometry.mcus_across, stretch.offsets, self.samples,
-            )  # fmt: skip
-
-    def _decode(self, stretch: Stretch) -> None:
-        stretch.first = stretch.count = stretch.touched = 0
-        if stretch.most > 0:
-            stretch.count, stretch.touched, stretch.status = decode_stretch(
-                *self.source, self.restart_interval, self.geometry.mcus, *self.rest,
-                stretch.reader, stretch.coefficients, stretch.extents,
-                stretch.most, stretch.stop, stretch.starts,
-            )  # fmt: skip
-
-    def _join(self) -> None:
-        """Between two rounds, while all threads wait: what is right, and what is next."""
-        self._advance()
-        head = self.stretches[0]
-        if head.most > 0:
-            last = self._chain()[-1]
-            done = last.mcu + last.count - last.first
-            bits = int(last.reader[BIT] - self.reader[BIT])
-            self.mcu_bits = max(1.0, bits / max(1, done - int(self.reader[MCU])))
-            self.reader[:] = last.reader + last.offsets
-            self.reader[MCU] = done
-            if self.restart_interval == 0:
-                self.reader[LEFT] = self.geometry.mcus - done
-            self.failed |= head.status != scan.OK
-        self._share()
-        self.finished = self.failed or self.painted == self.geometry.height
-
-    def _advance(self) -> None:
-        """Count the rows that have been painted, and those whose samples are there now."""
-        geometry, layout = self.geometry, self.layout
-        before, row = (n // geometry.mcus_across for n in (self.transformed, int(self.reader[MCU])))
-        for part in layout.fields:
-            if part[ACROSS] == 2:
-                repeat_borders(self.samples, part, 8 * before * part[V], 8 * row * part[V])
-        self.transformed = int(self.reader[MCU])
-        self.painted = self.ready
-        # the last row waits for the next strip if there are rows to be made between the two
-        lag = max(int(part[DOWN]) for part in layout.fields) - 1
-        ready = max(0, 8 * geometry.v_max * row - lag)
-        self.ready = geometry.height if row == geometry.mcus_down else ready
-
-    def _chain(self) -> list[Stretch]:
-        """The stretches that are right; all others are to be forgotten."""
-        head, *others = self.stretches
-        head.first, head.mcu = 0, int(self.reader[MCU])
-        chain = [head]
-        for stretch in others:
-            stretch.first = stretch.count
-        for stretch in others:
-            if stretch.most == 0 or not self._follows(chain[-1], stretch):
-                break
-            chain.append(stretch)
-            # who guesses where MCUs begin may take the bits that fill the last byte for some
-            most = self.geometry.mcus - stretch.mcu
-            stretch.count = min(stretch.count, stretch.first + most)
-        return chain
-
-    def _follows(self, known: Stretch, stretch: Stretch) -> bool:
-        """Whether a stretch goes on where another one, which is right, ends or is led on to."""
-        if self.restart_interval:
-            stretch.first, stretch.mcu = 0, known.mcu + known.count
-            begun = int(stretch.reader[MCU]) - stretch.count
-            return stretch.mcu == begun and stretch.status == scan.OK
-        recorded = min(stretch.count, WINDOW)
-        known.count, which = meet(
-            *self.source, self.geometry.mcus, *self.rest,
-            known.reader, known.coefficients, known.extents,
-            known.count, min(known.count, self.capacity) + WINDOW, stretch.starts, recorded,
-        )  # fmt: skip
-        known.touched = max(known.touched, known.count)
-        if which < 0:
-            self.failed |= which == BROKEN
-            return False
-        stretch.first, stretch.mcu = which, known.mcu + known.count - known.first
-        predictions = slice(READ_PREDICTIONS, None)
-        stretch.offsets[predictions] = (known.reader + known.offsets - stretch.starts[which])[
-            predictions
-        ]
-        return True
-
-    def _share(self) -> None:
-        """Say what each thread decodes in the next round."""
-        mcus, done, count = self.geometry.mcus, int(self.reader[MCU]), len(self.stretches)
-        left = mcus - done
-        reader = self.reader
-        if self.restart_interval:
-            # each ends where an interval does, and the next one begins
-            size = min(self.wanted, -(-left // count))
-            ends = [-(-(done + (k + 1) * size) // self.restart_interval) for k in range(count)]
-            ends = [min(end * self.restart_interval, mcus) for end in ends]
-            for stretch, first, end in zip(self.stretches, [done, *ends], ends, strict=False):
-                stretch.begin(reader, min(end - first, self.capacity), ENDLESS)
-                reader = np.zeros(READER_FIELDS, np.int64)
-                reader[MCU] = end
-            return
-        bit = int(reader[BIT])
-        size = max(1, min(int(self.mcu_bits * self.wanted), -(-(self.end - bit) // count)))
-        for stretch in self.stretches:
-            most = min(left, self.capacity) if bit < self.end else 0
-            stretch.begin(reader, most, bit + size)
-            bit += size
-            reader = np.zeros(READER_FIELDS, np.int64)
-            reader[BIT], reader[LEFT] = bit, ENDLESS
+    def _take_part(self, k: int) -> None:
+        while not take_part(k, self.source, self.shared, PATIENCE):
+            self.crew.nap()

@@ -2,20 +2,60 @@
 
 Kernels release the interpreter's lock, so plain Python threads run them side by side. They live no
 longer than the call that uses them: nothing is left for a ``fork`` to break, and none is ever
-shared by two calls. Waiting is left to the operating system; a thread that spins on a busy core
-loses more than it gains.
+shared by two calls.
+
+*Waiting.* To be woken by the operating system takes some 0.1 ms, in which a thread decodes a
+hundred thousand pixels. So kernels that need each other often wait in their own code
+(:func:`wait_for`): they look at a number in shared memory until another thread has written it
+(:func:`announce`), but not for long. A thread that spins while another one wants its core loses
+more than it gains, so after about as long as a wake-up takes the kernel returns, and Python naps.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
+from ._jit import inlined
+from .simd import vector_function
+
 T = TypeVar("T")
+
+#: Looks at a number in shared memory before a kernel gives up: some 0.1 ms.
+PATIENCE = 100_000
+#: Seconds that a thread naps then.
+NAP = 5e-5
+
+
+@vector_function
+def _look(numbers, place) -> int:
+    return numbers.load_acquire(place)
+
+
+@vector_function
+def announce(numbers, place, value):
+    """Write an element of an int64 array, behind all that this thread has written before.
+
+    Places of different threads are 8 apart, so that they are not on one line of the cache.
+    """
+    numbers.store_release(value, place)
+
+
+@inlined
+def wait_for(numbers, place, value, patience):
+    """Whether `numbers[place]` comes to be at least `value` while it is looked at so many times.
+
+    If it does, all that the thread that announced it had written is seen.
+    """
+    for _ in range(patience):
+        if _look(numbers, place) >= value:
+            return True
+    return False
 
 
 def check_threads(threads: int | None) -> None:
@@ -71,7 +111,8 @@ class Crew:
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._error = self._error or error  # nobody is to wait for a thread that has left
         try:
             self._dismiss()
         except BaseException:  # interrupted
@@ -116,8 +157,17 @@ class Crew:
     def wait(self, done: threading.Event) -> None:
         """Wait, within a task, for what another one does; not if any has failed."""
         while not done.wait(0.1):
-            if self._error is not None:
-                raise RuntimeError("another thread of this call has failed")
+            self.check()
+
+    def nap(self) -> None:
+        """Let others run, within a task that waits for them; not if any has failed."""
+        self.check()
+        time.sleep(NAP)
+
+    def check(self) -> None:
+        """RuntimeError if a thread of this call has failed, on which others may wait in vain."""
+        if self._error is not None:
+            raise RuntimeError("another thread of this call has failed")
 
     def each(self, task: Callable[[int], T], count: int) -> deque[T]:
         """The results of ``task(0)`` to ``task(count - 1)``, which the threads take in turn.

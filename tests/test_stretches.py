@@ -19,14 +19,14 @@ NAMES = st.sampled_from([*SUBSAMPLINGS, "grey"])
 
 
 @contextmanager
-def small(pixels: int = 1, window: int = 512) -> Iterator[list[bool]]:
-    """Stretches of few MCUs, for pictures of any size; yields how each picture's rounds ended."""
-    ended: list[bool] = []
+def small(pixels: int = 1, window: int = 512) -> Iterator[list[stretches.Rounds]]:
+    """Stretches of few MCUs, for pictures of any size; yields each picture's rounds."""
+    begun: list[stretches.Rounds] = []
     run = stretches.Rounds.run
 
     def watched(self: stretches.Rounds) -> bool:
-        ended.append(run(self))
-        return ended[-1]
+        begun.append(self)
+        return run(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder, "THREAD_PIXELS", 1)
@@ -34,7 +34,11 @@ def small(pixels: int = 1, window: int = 512) -> Iterator[list[bool]]:
         patch.setattr(stretches, "MOST_PIXELS", pixels)
         patch.setattr(stretches, "WINDOW", window)
         patch.setattr(stretches.Rounds, "run", watched)
-        yield ended
+        yield begun
+
+
+def ended_well(begun: list[stretches.Rounds]) -> list[bool]:
+    return [not rounds.shared.whole[stretches.FAILED] for rounds in begun]
 
 
 def made(kind: str, name: str, size: tuple[int, int], seed: int) -> np.ndarray:
@@ -64,9 +68,9 @@ def test_pixels_are_the_same(
         made(kind, name, size, seed), quality=quality, optimize=optimize,
         restart_interval=interval, **options,
     )  # fmt: skip
-    with small(pixels, window) as ended:
+    with small(pixels, window) as begun:
         assert outcome(coded, threads) == outcome(coded, 1)
-    assert ended == [True] or size[0] * size[1] < 2, "no sound picture is left to one thread"
+    assert ended_well(begun) == [True] or size[0] * size[1] < 2, "no sound picture is left to one thread"
 
 
 @pytest.mark.hostile
@@ -93,30 +97,31 @@ def test_damage_is_told_in_the_same_words(
 def test_guesses_come_true(photo: np.ndarray) -> None:
     """On a photograph nearly all that is decoded without knowing where is of use."""
     coded = encode(photo, quality=80)
-    chains = []
-    chain = stretches.Rounds._chain
-
-    def counted(self: stretches.Rounds) -> list[stretches.Stretch]:
-        joined = chain(self)
-        chains.append((len(joined), sum(each.most > 0 for each in self.stretches)))
-        return joined
-
-    with small(20000) as ended, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stretches.Rounds, "_chain", counted)
+    with small(20000) as begun:
         pixels = decode(coded, threads=4)
-    assert ended == [True]
+    assert ended_well(begun) == [True]
     assert np.array_equal(pixels, decode(coded))
-    joined, begun = np.sum(chains, axis=0)
-    assert begun > 8
-    assert joined > 0.8 * begun
+    whole = begun[0].shared.whole
+    assert whole[stretches.BEGUN] > 8
+    assert whole[stretches.JOINED] > 0.8 * whole[stretches.BEGUN]
+
+
+def test_waiting_is_given_up(photo: np.ndarray) -> None:
+    """A thread that waits in vain naps, and goes on where it was."""
+    coded = encode(photo, quality=80)
+    with small(5000) as begun, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretches, "PATIENCE", 1)
+        pixels = decode(coded, threads=3)
+    assert ended_well(begun) == [True]
+    assert np.array_equal(pixels, decode(coded))
 
 
 def test_stretches_that_do_not_meet_are_thrown_away(photo: np.ndarray) -> None:
     """With no place recorded nothing can be joined; the picture is decoded all the same."""
     coded = encode(photo, quality=80)
-    with small(5000, window=0) as ended:
+    with small(5000, window=0) as begun:
         pixels = decode(coded, threads=3)
-    assert ended == [True]
+    assert ended_well(begun) == [True]
     assert np.array_equal(pixels, decode(coded))
 
 
@@ -129,9 +134,9 @@ def test_buffers_do_not_grow_with_the_picture(photo: np.ndarray) -> None:
             geometry.scan_plan([(0, 0), (1, 1), (1, 1)]), decoder.decoding_tables(STANDARD_TABLES),
             np.ones((3, 64), np.int32), 1, np.zeros(height * 6000 + 192, np.uint8), FakeCrew(),
         )  # fmt: skip
-        sizes.append((rounds.samples.size, rounds.stretches[0].coefficients.nbytes))
+        sizes.append((rounds.shared.samples.size, rounds.shared.coefficients.nbytes))
     assert sizes[0] == sizes[1]
-    assert sizes[0][0] + 2 * sizes[0][1] < 25e6
+    assert sum(sizes[0]) < 25e6
 
 
 class FakeCrew:
