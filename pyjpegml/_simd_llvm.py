@@ -171,6 +171,13 @@ class LlvmPointer:
         where = self._at(offset, 8, _type(64, 1))
         return LlvmVector(self.builder, self.builder.load_atomic(where, "acquire", 8))
 
+    def swap(self, value: LlvmVector, offset: Any) -> LlvmVector:
+        """See :meth:`NumpyPointer.swap`."""
+        where = self._at(offset, 8, _type(64, 1))
+        return LlvmVector(
+            self.builder, self.builder.atomic_rmw("xchg", where, value.value, "acq_rel")
+        )
+
     def store_release(self, value: LlvmVector, offset: Any) -> None:
         """See :meth:`NumpyPointer.store_release`."""
         where = self._at(offset, 8, _type(64, 1))

@@ -40,7 +40,7 @@ from .painting import (
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .stretches import Rounds
+from .stretches import Threaded
 from .strips import Layout, decode_strips, empty_picture, shaped
 from .threads import Crew, check_threads, useful_threads
 
@@ -476,11 +476,11 @@ def _decode_single(
         raise error
     out = empty_picture(geometry, kind)
     if len(crew) > 1 and coded.found == intervals:
-        rounds = Rounds(
+        threaded = Threaded(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
             kind, out, crew,
         )  # fmt: skip
-        if rounds.run():
+        if threaded.run():
             return shaped(out, geometry), coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)

@@ -4,37 +4,31 @@ Huffman codes say where they end, not where they begin. Yet a decoder that start
 falls into step: it reads nonsense for a while, and then by chance meets a place where a code really
 begins, in the right block of an MCU; from there on it reads what it should (Klein and Wiseman,
 *Parallel Huffman decoding with applications to JPEG files*, 2003). On photographs that takes some
-MCUs as a rule, some hundred at worst. So in each *round* every thread decodes a *stretch* of the
-data::
+MCUs as a rule, some hundred at worst. So the data are cut into *stretches*, of some hundred
+thousand pixels each, which threads decode side by side::
 
-    thread 0   |===========>~~|            knows where it is
-    thread 1                |....==========>~~|           guesses
-    thread 2                             |..==========>                ...
+    stretch 0   |===========>~~|            knows where it is
+    stretch 1                |....==========>~~|           guesses
+    stretch 2                             |..==========>                ...
 
-and records where its MCUs began. At the end of the round thread 0's decoder is led on, ``~~``,
-until it comes to a bit at which thread 1 began an MCU too. All that thread 1 decoded from there on
-is right, except for two things it could not know: the number of its MCUs, which only matters now,
-and the DC predictions, whose error is the same for all of a component's blocks and is added. If the
-two do not meet, the stretch is thrown away, and the next round begins where thread 0 ended.
+and record where their MCUs began. Stretches are *joined* in order: the decoder of the one before is
+led on, ``~~``, until it comes to a bit at which this one began an MCU too. All that was decoded
+from there on is right, except for two things it could not know: the number of its MCUs, which only
+matters now, and the DC predictions, whose error is the same for all of a component's blocks and is
+added. If the two do not meet, this one is decoded again from where the one before ended.
 
 With restart intervals nothing is guessed: stretches begin with an interval.
 
-*A round of the pipeline.* Each thread paints its share of the rows whose samples are complete,
-transforms the stretch that it decoded in the round before into the ring of samples, and decodes the
-next stretch. Then, while all others wait, thread 0 joins the stretches (:func:`join`).
-
-*Waiting.* A stretch should stay in the cache of its core, so rounds are short, and a wake-up by the
-operating system would cost as much as a tenth of one; so would the interpreter's lock, which two
-threads that come back from kernels want at the same time. So each thread does all of its rounds in
-one kernel (:func:`take_part`), and waits there (:func:`pyjpegml.threads.wait_for`).
-
-*What is shared.* The state of the whole (:class:`Shared`) lies in arrays, with a row for each
-thread; between two announcements each row has one thread that writes.
+*Who does what.* There is always something to do for a thread that comes (:func:`_choose`): paint
+rows of pixels whose samples are complete, transform a stretch that has been joined into the ring of
+samples, join the next one, or decode one more into a *slot* that is free. No thread waits for
+another as long as there is any of that, so it does no harm if one of them is held up for a while.
+They agree under a lock, all in one kernel (:func:`take_part`, :mod:`pyjpegml.threads`).
 
 *Errors.* A thread that guesses meets errors while it reads nonsense, and tries the next bit. If
 anything else is wrong, the whole picture is left to the decoder with one thread, which says what.
 
-*Memory.* A stretch lies in the buffer of its thread as one long row of MCUs: MCU m, block row v and
+*Memory.* A stretch lies in the buffer of its slot as one long row of MCUs: MCU m, block row v and
 column i of a component is block ``BLOCKS + v * CHUNK_STRIDE + m * H + i``. It is made zero again
 where it is transformed or thrown away. Rows of samples lie in a ring
 (:class:`pyjpegml.strips.Layout`).
@@ -69,11 +63,15 @@ from .strips import (
     repeat_borders,
     transform_blocks,
 )
-from .threads import PATIENCE, Crew, announce, wait_for
+from .threads import PATIENCE, Crew, announce, lock, unlock, wait_for_news
 
-#: Pixels of a stretch, roughly: enough to be worth a round, little enough for the cache; for small
-#: pictures fewer, so that there are some rounds.
-MOST_PIXELS, LEAST_PIXELS, ROUNDS = 1 << 19, 1 << 16, 4
+#: Pixels of a stretch, roughly: enough to be worth the joining, little enough for the cache; for
+#: small pictures fewer, so that each thread has some.
+MOST_PIXELS, LEAST_PIXELS, TURNS = 1 << 17, 1 << 15, 4
+#: Slots for each thread: one that is decoded, one that waits to be joined, one to be transformed.
+SLOTS = 3
+#: Pixels that are painted in one go.
+PAINT_PIXELS = 1 << 16
 #: MCUs at the beginning of a stretch whose places are recorded, and that a decoder may be led on.
 WINDOW = 512
 #: MCUs behind those that are decoded at once.
@@ -84,24 +82,35 @@ ENDLESS = 1 << 60
 #: What :func:`meet` returns if two decoders do not come together, and if data are wrong.
 APART, BROKEN = -1, -2
 
-# fields of a thread's row of Shared.parts: the round that it is in, and whether its part of that is
-# done; the MCUs that its stretch may have, or 0 if there is nothing for it to do, and the bit where
-# it ends; MCUs decoded, MCUs of the buffer that are not zero, and why it ended; the first MCU that
-# is right, and its number in the picture
-ROUND, WAITING, MOST, STOP, COUNT, TOUCHED, STATUS, FIRST, NUMBER = range(9)
-PART_FIELDS = 16  # two lines of the cache
+# fields of a slot's row of Shared.slots: what has been done; whether the stretch knows where it is;
+# the MCUs that it may have, and the bit where it ends; MCUs decoded, MCUs of the buffer that are
+# not zero, and why it ended; the first MCU that is right, and its number in the picture
+PHASE, EXACT, MOST, STOP, COUNT, TOUCHED, STATUS, FIRST, NUMBER = range(9)
+SLOT_FIELDS = 16  # two lines of the cache
+
+# phases of a slot, in order
+FREE, DECODING, DECODED, JOINED, READY, TRANSFORMING, TRANSFORMED = range(7)
 
 # fields of Shared.whole. What does not change: MCUs of the picture, of a row and of an interval;
 # its size and how it is painted; bits of the data; MCUs that a stretch should have, and that it may
-# have. What does: 256 times the bits of an MCU, of late; MCUs whose samples are in the ring; rows
-# that are painted, and that may be; stretches begun and those that were right; how it went
+# have; rows of MCUs in the ring of samples.
 (
-    MCUS, MCUS_ACROSS, RESTART, HEIGHT, WIDTH, COLOR, END, WANTED, CAPACITY,
-    MCU_BITS, TRANSFORMED, PAINTED, READY, BEGUN, JOINED, FAILED, FINISHED,
-) = range(17)  # fmt: skip
+    MCUS, MCUS_ACROSS, RESTART, HEIGHT, WIDTH, COLOR, END, WANTED, CAPACITY, STRIPS,
+) = range(10)  # fmt: skip
+# What does: 256 times the bits of an MCU, of late; numbers of the stretches that are the next to be
+# begun, joined and transformed; whether one is being joined; the bit, or with restart intervals the
+# MCU, where the last one begun ends; MCUs whose samples are in the ring, without a gap; rows of
+# pixels that may be painted, and the next to be; stretches that were guessed rightly; how it went
+(
+    MCU_BITS, BEGUN, KNOWN, KEPT, JOINING, NEXT, TRANSFORMED_MCUS, PAINTABLE, PAINT, MET, FAILED,
+) = range(10, 21)  # fmt: skip
+WHOLE_FIELDS = 21
 
-#: Rounds after which a kernel returns, so that a call can be interrupted.
-CALL_ROUNDS = 64
+# what a thread does
+WAIT, DECODE, JOIN, TRANSFORM, PAINT_ROWS, OVER = range(6)
+
+#: Tasks after which a kernel returns, so that a call can be interrupted.
+CALL_TASKS = 1024
 
 
 @vector_function
@@ -296,20 +305,22 @@ class Shared(NamedTuple):
 
     Attributes
     ----------
-    whole : (17,) int64
-        See above, as for `parts`.
-    parts : (threads, PART_FIELDS) int64
-    rounds : (threads, 8) int64
-        Its first column is announced: the last round whose part is done; of thread 0, the last one
-        after which stretches have been joined.
-    readers : (threads + 1, READER_FIELDS) int64
-        Of the stretches; the last one is that of all that is known to be right.
-    offsets : (threads, READER_FIELDS) int64
+    numbers : (16,) int64
+        The lock, and the news.
+    whole : (WHOLE_FIELDS,) int64
+        See above, as for `slots`.
+    painting : (2, threads) int64
+        Rows that each thread is painting, from and to; large numbers if it is not.
+    known : (READER_FIELDS,) int64
+        The reader behind all that has been joined.
+    slots : (slots, SLOT_FIELDS) int64
+    readers : (slots, READER_FIELDS) int64
+    offsets : (slots, READER_FIELDS) int64
         From READ_PREDICTIONS on, what the predictions of a stretch lack.
-    starts : (threads, WINDOW + 1, READER_FIELDS) int64
+    starts : (slots, WINDOW + 1, READER_FIELDS) int64
         See :func:`decode_stretch`.
-    coefficients : (threads, 64 * blocks) int16
-    extents : (threads, blocks) uint8
+    coefficients : (slots, 64 * blocks) int16
+    extents : (slots, blocks) uint8
     tails : (threads, n) uint8
         For the last rows that a thread paints.
     layout : (n, LAYOUT_FIELDS) int64
@@ -320,9 +331,11 @@ class Shared(NamedTuple):
         As for :func:`pyjpegml.strips.paint_rows`.
     """
 
+    numbers: npt.NDArray[np.int64]
     whole: npt.NDArray[np.int64]
-    parts: npt.NDArray[np.int64]
-    rounds: npt.NDArray[np.int64]
+    painting: npt.NDArray[np.int64]
+    known: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int64]
     readers: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
@@ -344,50 +357,193 @@ def _begin(reader, bit, mcu, left):
     reader[BIT], reader[MCU], reader[LEFT] = bit, mcu, left
 
 
-@kernel
-def share(shared):
-    """Say what each thread decodes in the next round."""
-    whole, parts, readers = shared.whole, shared.parts, shared.readers
-    threads = parts.shape[0]
-    known = readers[threads]
-    left = whole[MCUS] - known[MCU]
-    _copy(known, readers[0])
-    if whole[RESTART] > 0:
-        # each ends where an interval does, and the next one begins
-        size = min(whole[WANTED], (left + threads - 1) // threads)
-        first = known[MCU]
-        for k in range(threads):
-            if k > 0:
-                _begin(readers[k], 0, first, 0)
-            end = known[MCU] + (k + 1) * size
-            end = (end + whole[RESTART] - 1) // whole[RESTART] * whole[RESTART]
-            end = min(end, whole[MCUS])
-            parts[k, MOST], parts[k, STOP] = min(end - first, whole[CAPACITY]), ENDLESS
-            first = end
-    else:
-        bit = known[BIT]
-        most = min(left, whole[CAPACITY]) if bit < whole[END] else 0
-        size = min(whole[MCU_BITS] * whole[WANTED] >> 8, (whole[END] - bit + threads - 1) // threads)
-        for k in range(threads):
-            if k > 0:
-                _begin(readers[k], bit, 0, ENDLESS)
-            bit += max(1, size)
-            parts[k, MOST], parts[k, STOP] = most, bit
-    for k in range(threads):
-        whole[BEGUN] += parts[k, MOST] > 0
+@inlined
+def _painted(shared):
+    """Rows before which all are painted."""
+    row = shared.whole[PAINT]
+    for first in shared.painting[0]:
+        row = min(row, first)
+    return row
 
 
 @inlined
-def _paint(k, shared):
-    """Thread k's share of the rows that are ready.
+def _rows_down(layout):
+    """Rows of pixels in a row of MCUs, and how many of them wait for the next one."""
+    rows, lag = 0, 0
+    for part in layout:
+        rows = max(rows, 8 * part[V])
+        lag = max(lag, part[DOWN] - 1)
+    return rows, lag
 
-    The last ones by way of a buffer, because what is written beyond them is another's share.
+
+@inlined
+def _begin_stretch(shared):
+    """Begin one more stretch, if there is a slot and something to read; its slot, or -1."""
+    whole, known = shared.whole, shared.known
+    n = whole[BEGUN]
+    slot = n % shared.slots.shape[0]
+    fields, reader = shared.slots[slot], shared.readers[slot]
+    exact = n == whole[KNOWN]
+    left = whole[MCUS] - known[MCU]
+    if fields[PHASE] != FREE or left == 0 or (exact and whole[JOINING]):
+        return -1
+    place = whole[NEXT]
+    if exact:
+        place = known[MCU] if whole[RESTART] > 0 else known[BIT]
+        _copy(known, reader)
+        before = (n - 1) % shared.slots.shape[0]
+        if shared.slots[before, PHASE] == JOINED:
+            shared.slots[before, PHASE] = READY  # nothing more is added to it
+    threads = shared.painting.shape[1]
+    if whole[RESTART] > 0:
+        if not exact:
+            if place % whole[RESTART] != 0 or place >= whole[MCUS]:
+                return -1
+            _begin(reader, 0, place, 0)
+        size = min(whole[WANTED], (whole[MCUS] - place + 2 * threads - 1) // (2 * threads))
+        end = (place + size + whole[RESTART] - 1) // whole[RESTART] * whole[RESTART]
+        end = min(min(end, whole[MCUS]), place + whole[CAPACITY])
+        fields[MOST], fields[STOP], fields[NUMBER] = end - place, ENDLESS, place
+        whole[NEXT] = end
+    else:
+        if not exact:
+            if place >= whole[END]:
+                return -1
+            _begin(reader, place, 0, ENDLESS)
+        size = (whole[END] - place + 2 * threads - 1) // (2 * threads)
+        size = max(min(whole[MCU_BITS] * whole[WANTED] >> 8, size), 1)
+        fields[MOST], fields[STOP] = min(left, whole[CAPACITY]), place + size
+        whole[NEXT] = max(place + size, whole[NEXT])
+    fields[PHASE], fields[EXACT], fields[FIRST] = DECODING, exact or whole[RESTART] > 0, 0
+    if exact:
+        fields[NUMBER] = known[MCU]
+    for i in range(READER_FIELDS):
+        shared.offsets[slot, i] = 0
+    whole[BEGUN] = n + 1
+    return slot
+
+
+@inlined
+def _take_rows(k, rows, shared):
+    """Rows for thread k to paint, at most so many; the first one."""
+    whole, first = shared.whole, shared.whole[PAINT]
+    whole[PAINT] = min(first + rows, whole[PAINTABLE])
+    shared.painting[0, k], shared.painting[1, k] = first, whole[PAINT]
+    return first
+
+
+@inlined
+def _choose(k, shared):
+    """What thread k does next, and a slot or a row; under the lock."""
+    whole, slots = shared.whole, shared.slots
+    if whole[FAILED] or _painted(shared) == whole[HEIGHT]:
+        return OVER, 0
+    rows = whole[PAINTABLE] - whole[PAINT]
+    chunk = max(1, PAINT_PIXELS // whole[WIDTH])
+    if rows >= chunk or (rows > 0 and whole[PAINTABLE] == whole[HEIGHT]):
+        return PAINT_ROWS, _take_rows(k, chunk, shared)
+    for n in range(whole[KEPT], whole[KNOWN]):
+        slot = n % slots.shape[0]
+        if slots[slot, PHASE] == READY:
+            last = slots[slot, NUMBER] + slots[slot, COUNT] - slots[slot, FIRST] - 1
+            # rows above those that are painted next are read once more
+            first = max(0, _painted(shared) - 2) // _rows_down(shared.layout)[0]
+            if last // whole[MCUS_ACROSS] - first < whole[STRIPS]:
+                slots[slot, PHASE] = TRANSFORMING
+                return TRANSFORM, slot
+            break
+    if whole[BEGUN] - whole[KNOWN] < shared.painting.shape[1]:  # one for each thread, if it comes
+        slot = _begin_stretch(shared)
+        if slot >= 0:
+            return DECODE, slot
+    slot = whole[KNOWN] % slots.shape[0]
+    left = shared.known[MCU] < whole[MCUS]
+    if left and whole[KNOWN] < whole[BEGUN] and not whole[JOINING] and slots[slot, PHASE] == DECODED:
+        whole[JOINING] = True
+        return JOIN, slot
+    slot = _begin_stretch(shared)
+    if slot >= 0:
+        return DECODE, slot
+    if rows > 0:
+        return PAINT_ROWS, _take_rows(k, rows, shared)
+    return WAIT, 0
+
+
+@inlined
+def _decode(slot, source, shared):
+    fields, whole = shared.slots[slot], shared.whole
+    fields[COUNT], fields[TOUCHED], fields[STATUS] = decode_stretch(
+        source.data, source.ends, whole[RESTART], whole[MCUS], source.plan, source.places,
+        source.look_up, source.tail, source.tail_start, shared.readers[slot],
+        shared.coefficients[slot], shared.extents[slot], fields[MOST], fields[STOP],
+        shared.starts[slot],
+    )  # fmt: skip
+
+
+@inlined
+def _join(slot, source, shared):
+    """Find out where a stretch that was guessed goes on; decode it again if it nowhere does.
+
+    The one before is right, and ends or is led on to it.
+    """
+    whole, fields = shared.whole, shared.slots[slot]
+    if fields[EXACT]:
+        whole[FAILED] |= fields[NUMBER] != shared.known[MCU]
+        return
+    before = (slot - 1) % shared.slots.shape[0]
+    known, reader, starts = shared.slots[before], shared.readers[before], shared.starts[slot]
+    window = starts.shape[0] - 1
+    recorded = min(fields[COUNT], window)
+    known[COUNT], which = meet(
+        source.data, source.ends, whole[MCUS], source.plan, source.places,
+        source.look_up, source.tail, source.tail_start, reader,
+        shared.coefficients[before], shared.extents[before],
+        known[COUNT], min(known[COUNT], whole[CAPACITY]) + window, starts, recorded,
+    )  # fmt: skip
+    known[TOUCHED] = max(known[TOUCHED], known[COUNT])
+    mcu = known[NUMBER] + known[COUNT] - known[FIRST]
+    whole[FAILED] |= which == BROKEN
+    if which >= 0:
+        whole[MET] += 1
+        fields[FIRST], fields[NUMBER] = which, mcu
+        # who guesses where MCUs begin may take the bits that fill the last byte for some
+        fields[COUNT] = min(fields[COUNT], which + whole[MCUS] - mcu)
+        for i in range(which, min(fields[COUNT], recorded)):
+            whole[FAILED] |= starts[i, BIT] < 0  # it met an error and made up what follows
+        for i in range(READ_PREDICTIONS, READER_FIELDS):
+            shared.offsets[slot, i] = reader[i] + shared.offsets[before, i] - starts[which, i]
+        return
+    clear_stretch(shared.coefficients[slot], shared.layout, 0, fields[TOUCHED])
+    for i in range(READER_FIELDS):
+        shared.readers[slot, i] = reader[i] + shared.offsets[before, i]
+    shared.readers[slot, MCU], shared.readers[slot, LEFT] = mcu, whole[MCUS] - mcu
+    fields[EXACT], fields[NUMBER] = True, mcu
+    fields[MOST] = min(fields[MOST], whole[MCUS] - mcu)
+    _decode(slot, source, shared)
+
+
+@inlined
+def _transform(slot, shared):
+    """Samples of what is right, and zeros for all that has been touched."""
+    fields, coefficients = shared.slots[slot], shared.coefficients[slot]
+    first, count = fields[FIRST], fields[COUNT]
+    clear_stretch(coefficients, shared.layout, 0, first)
+    clear_stretch(coefficients, shared.layout, count, fields[TOUCHED])
+    transform_stretch(
+        coefficients, shared.extents[slot], shared.qtables, shared.layout, first, count - first,
+        fields[NUMBER], shared.whole[MCUS_ACROSS], shared.offsets[slot], shared.samples,
+    )  # fmt: skip
+
+
+@inlined
+def _paint(k, first, shared):
+    """Rows of pixels from `first` on.
+
+    The last ones by way of a buffer, because what is written beyond them may be another's.
     """
     whole, tail, out = shared.whole, shared.tails[k], shared.out
-    threads, width, color = shared.parts.shape[0], whole[WIDTH], whole[COLOR]
-    rows = whole[READY] - whole[PAINTED]
-    first = whole[PAINTED] + rows * k // threads
-    last = whole[PAINTED] + rows * (k + 1) // threads
+    width, color = whole[WIDTH], whole[COLOR]
+    last = shared.painting[1, k]
     size = (out.size - SLACK) // whole[HEIGHT]
     middle = max(first, last - (tail.size - SLACK) // size)
     paint_rows(shared.samples, shared.painters[k], first, middle, width, color, out, 0)
@@ -398,119 +554,63 @@ def _paint(k, shared):
 
 
 @inlined
-def _transform(k, shared):
-    """Samples of what is right, and zeros for all that has been touched."""
-    part, coefficients = shared.parts[k], shared.coefficients[k]
-    first, count = part[FIRST], part[COUNT]
-    clear_stretch(coefficients, shared.layout, 0, first)
-    clear_stretch(coefficients, shared.layout, count, part[TOUCHED])
-    if count > first:
-        transform_stretch(
-            coefficients, shared.extents[k], shared.qtables, shared.layout, first, count - first,
-            part[NUMBER], shared.whole[MCUS_ACROSS], shared.offsets[k], shared.samples,
-        )  # fmt: skip
-    part[FIRST] = part[COUNT] = part[TOUCHED] = 0
+def _joined(slot, shared):
+    """A stretch has been joined, and all up to its end is known; under the lock."""
+    whole, known, slots = shared.whole, shared.known, shared.slots
+    fields, reader = slots[slot], shared.readers[slot]
+    done = fields[NUMBER] + fields[COUNT] - fields[FIRST]
+    bits = (reader[BIT] - known[BIT]) << 8
+    whole[MCU_BITS] = max(256, bits // max(1, done - known[MCU]))
+    for i in range(READER_FIELDS):
+        known[i] = reader[i] + shared.offsets[slot, i]
+    known[MCU] = done
+    if whole[RESTART] == 0:
+        known[LEFT] = whole[MCUS] - done
+    whole[FAILED] |= bool(fields[EXACT]) and fields[STATUS] != scan.OK
+    before = (slot - 1) % slots.shape[0]
+    if slots[before, PHASE] == JOINED:
+        slots[before, PHASE] = READY
+    fields[PHASE] = READY if done == whole[MCUS] else JOINED
+    whole[KNOWN] += 1
+    whole[JOINING] = False
 
 
 @inlined
-def _decode(k, source, shared):
-    part, whole = shared.parts[k], shared.whole
-    if part[MOST] > 0:
-        part[COUNT], part[TOUCHED], part[STATUS] = decode_stretch(
-            source.data, source.ends, whole[RESTART], whole[MCUS], source.plan, source.places,
-            source.look_up, source.tail, source.tail_start, shared.readers[k],
-            shared.coefficients[k], shared.extents[k], part[MOST], part[STOP], shared.starts[k],
-        )  # fmt: skip
-
-
-@inlined
-def _follows(before, k, source, shared):
-    """Whether stretch k goes on where stretch `before`, which is right, ends or is led on to."""
-    whole, known, part = shared.whole, shared.parts[before], shared.parts[k]
-    if whole[RESTART] > 0:
-        part[FIRST], part[NUMBER] = 0, known[NUMBER] + known[COUNT]
-        begun = shared.readers[k, MCU] - part[COUNT]
-        return part[NUMBER] == begun and part[STATUS] == scan.OK
-    window = shared.starts.shape[1] - 1
-    known[COUNT], which = meet(
-        source.data, source.ends, whole[MCUS], source.plan, source.places,
-        source.look_up, source.tail, source.tail_start, shared.readers[before],
-        shared.coefficients[before], shared.extents[before],
-        known[COUNT], min(known[COUNT], whole[CAPACITY]) + window,
-        shared.starts[k], min(part[COUNT], window),
-    )  # fmt: skip
-    known[TOUCHED] = max(known[TOUCHED], known[COUNT])
-    if which < 0:
-        whole[FAILED] |= which == BROKEN
-        return False
-    part[FIRST], part[NUMBER] = which, known[NUMBER] + known[COUNT] - known[FIRST]
-    for i in range(READ_PREDICTIONS, READER_FIELDS):
-        lacking = shared.readers[before, i] + shared.offsets[before, i] - shared.starts[k, which, i]
-        shared.offsets[k, i] = lacking
-    return True
-
-
-@inlined
-def _chain(source, shared):
-    """How many stretches are right; all others are to be forgotten."""
-    whole, parts = shared.whole, shared.parts
-    parts[0, FIRST], parts[0, NUMBER] = 0, shared.readers[parts.shape[0], MCU]
-    for k in range(1, parts.shape[0]):
-        parts[k, FIRST] = parts[k, COUNT]
-    for k in range(1, parts.shape[0]):
-        if parts[k, MOST] == 0 or not _follows(k - 1, k, source, shared):
-            parts[k, FIRST] = parts[k, COUNT]
-            return k
-        # who guesses where MCUs begin may take the bits that fill the last byte for some
-        most = whole[MCUS] - parts[k, NUMBER]
-        parts[k, COUNT] = min(parts[k, COUNT], parts[k, FIRST] + most)
-    return parts.shape[0]
-
-
-@inlined
-def _advance(shared):
-    """Count the rows that have been painted, and those whose samples are there now."""
-    whole, layout = shared.whole, shared.layout
-    mcu = shared.readers[shared.parts.shape[0], MCU]
-    before, row = whole[TRANSFORMED] // whole[MCUS_ACROSS], mcu // whole[MCUS_ACROSS]
-    rows_down, lag = 0, 0  # rows of pixels in a row of MCUs; how many wait for the next one
+def _transformed(shared):
+    """Free slots in order, and say which rows have all samples now; under the lock."""
+    whole, slots, layout = shared.whole, shared.slots, shared.layout
+    before = whole[TRANSFORMED_MCUS] // whole[MCUS_ACROSS]
+    while slots[whole[KEPT] % slots.shape[0], PHASE] == TRANSFORMED:
+        fields = slots[whole[KEPT] % slots.shape[0]]
+        whole[TRANSFORMED_MCUS] = fields[NUMBER] + fields[COUNT] - fields[FIRST]
+        fields[PHASE] = FREE
+        whole[KEPT] += 1
+    row = whole[TRANSFORMED_MCUS] // whole[MCUS_ACROSS]
     for part in layout:
-        rows_down = max(rows_down, 8 * part[V])
-        lag = max(lag, part[DOWN] - 1)
         if part[ACROSS] == 2:
             repeat_borders(shared.samples, part, 8 * before * part[V], 8 * row * part[V])
-    whole[TRANSFORMED] = mcu
-    whole[PAINTED] = whole[READY]
-    done = mcu == whole[MCUS]
-    whole[READY] = whole[HEIGHT] if done else max(0, rows_down * row - lag)
+    rows_down, lag = _rows_down(layout)
+    done = whole[TRANSFORMED_MCUS] == whole[MCUS]
+    whole[PAINTABLE] = whole[HEIGHT] if done else max(0, rows_down * row - lag)
 
 
-@kernel
-def join(source, shared):
-    """Between two rounds, while all threads wait: what is right, and what is next."""
-    whole, parts = shared.whole, shared.parts
-    _advance(shared)
-    if parts[0, MOST] > 0:
-        known = shared.readers[parts.shape[0]]
-        joined = _chain(source, shared)
-        whole[JOINED] += joined
-        last, reader = parts[joined - 1], shared.readers[joined - 1]
-        done = last[NUMBER] + last[COUNT] - last[FIRST]
-        bits = (reader[BIT] - known[BIT]) << 8
-        whole[MCU_BITS] = max(256, bits // max(1, done - known[MCU]))
-        for i in range(READER_FIELDS):
-            known[i] = reader[i] + shared.offsets[joined - 1, i]
-        known[MCU] = done
-        if whole[RESTART] == 0:
-            known[LEFT] = whole[MCUS] - done
-        whole[FAILED] |= parts[0, STATUS] != scan.OK
-    share(shared)
-    whole[FINISHED] = whole[FAILED] | (whole[PAINTED] == whole[HEIGHT])
+@inlined
+def _finish(k, task, place, shared):
+    """Write down what thread k has done; under the lock."""
+    if task == DECODE:
+        shared.slots[place, PHASE] = DECODED
+    elif task == JOIN:
+        _joined(place, shared)
+    elif task == TRANSFORM:
+        shared.slots[place, PHASE] = TRANSFORMED
+        _transformed(shared)
+    elif task == PAINT_ROWS:
+        shared.painting[0, k] = ENDLESS
 
 
 @kernel
 def take_part(k, source, shared, patience):
-    """Thread k's part of the rounds.
+    """What thread k can do for the picture.
 
     Parameters
     ----------
@@ -518,38 +618,42 @@ def take_part(k, source, shared, patience):
     source : Source
     shared : Shared
     patience : int
-        How often it looks whether others are done (:func:`pyjpegml.threads.wait_for`).
+        How often it looks whether there is news (:func:`pyjpegml.threads.wait_for_news`).
 
     Returns
     -------
     int
-        1 if it is over. Else 0, and it is to be called again: it has waited long, or run long.
+        1 if all is done. Else 0, and it is to be called again: it has waited long, or run long.
     """
-    part, rounds, threads = shared.parts[k], shared.rounds, shared.parts.shape[0]
-    for _ in range(CALL_ROUNDS):
-        if not part[WAITING]:
-            _paint(k, shared)
-            _transform(k, shared)
-            _decode(k, source, shared)
-            part[WAITING] = True
-            if k > 0:
-                announce(rounds, 8 * k, part[ROUND])
-        if k == 0:
-            for other in range(1, threads):
-                if not wait_for(rounds, 8 * other, part[ROUND], patience):
-                    return 0
-            join(source, shared)
-            announce(rounds, 0, part[ROUND])
-        elif not wait_for(rounds, 0, part[ROUND], patience):
-            return 0
-        part[WAITING] = False
-        part[ROUND] += 1
-        if shared.whole[FINISHED]:
+    numbers = shared.numbers
+    task, place = WAIT, 0
+    for _ in range(CALL_TASKS):
+        lock(numbers)
+        _finish(k, task, place, shared)
+        announce(numbers)
+        task, place = _choose(k, shared)
+        news = numbers[8]
+        unlock(numbers)
+        if task == DECODE:
+            _decode(place, source, shared)
+        elif task == JOIN:
+            _join(place, source, shared)
+        elif task == TRANSFORM:
+            _transform(place, shared)
+        elif task == PAINT_ROWS:
+            _paint(k, place, shared)
+        elif task == OVER:
             return 1
+        elif not wait_for_news(numbers, news, patience):
+            return 0
+    lock(numbers)
+    _finish(k, task, place, shared)
+    announce(numbers)
+    unlock(numbers)
     return 0
 
 
-class Rounds:
+class Threaded:
     """The decoding of one picture by several threads.
 
     Parameters
@@ -582,31 +686,35 @@ class Rounds:
         crew: Crew,
     ) -> None:
         threads, self.crew = len(crew), crew
-        pixels = geometry.height * geometry.width // (ROUNDS * threads)
+        slots = SLOTS * threads
+        pixels = geometry.height * geometry.width // (TURNS * threads)
         pixels = min(max(pixels, LEAST_PIXELS), MOST_PIXELS)
         wanted = max(1, pixels // (64 * geometry.h_max * geometry.v_max))
         room = 2 * wanted + WINDOW
-        # rows of two rounds are in use at a time, and rounds need not end with rows
-        rows = 2 * -(-threads * room // geometry.mcus_across) + 4
-        layout = Layout(geometry, min(rows, geometry.mcus_down), room, threads)
+        # room for a stretch of each thread, and for the rows that are painted meanwhile
+        strips = (threads + 1) * (-(-room // geometry.mcus_across) + 2) + 2
+        strips = min(strips, geometry.mcus_down)
+        layout = Layout(geometry, strips, room, threads)
         # as many rows as a step of 64 pixels may reach into
         tail = (1 + 63 // geometry.width) * ((out.size - SLACK) // geometry.height)
-        whole = np.zeros(FINISHED + 1, np.int64)
+        whole = np.zeros(WHOLE_FIELDS, np.int64)
         end = 8 * int(ends[-1])
         whole[: MCU_BITS + 1] = (
             geometry.mcus, geometry.mcus_across, restart_interval, geometry.height, geometry.width,
-            color, end, wanted, 2 * wanted, max(256, (end << 8) // geometry.mcus),
+            color, end, wanted, 2 * wanted, strips, max(256, (end << 8) // geometry.mcus),
         )  # fmt: skip
         self.source = Source(data, ends, layout.chunk_plan(plan), scan.PLACES, *tables)
         self.shared = Shared(
+            np.zeros(16, np.int64),
             whole,
-            np.zeros((threads, PART_FIELDS), np.int64),
-            np.zeros((threads, 8), np.int64),
-            np.zeros((threads + 1, READER_FIELDS), np.int64),
-            np.zeros((threads, READER_FIELDS), np.int64),
-            np.zeros((threads, WINDOW + 1, READER_FIELDS), np.int64),
-            np.zeros((threads, 64 * layout.blocks), np.int16),
-            np.zeros((threads, layout.blocks), np.uint8),
+            np.full((2, threads), ENDLESS),
+            np.zeros(READER_FIELDS, np.int64),
+            np.zeros((slots, SLOT_FIELDS), np.int64),
+            np.zeros((slots, READER_FIELDS), np.int64),
+            np.zeros((slots, READER_FIELDS), np.int64),
+            np.zeros((slots, WINDOW + 1, READER_FIELDS), np.int64),
+            np.zeros((slots, 64 * layout.blocks), np.int16),
+            np.zeros((slots, layout.blocks), np.uint8),
             np.empty((threads, tail + SLACK), np.uint8),
             layout.fields,
             np.stack(layout.painters),
@@ -614,8 +722,6 @@ class Rounds:
             np.empty(layout.samples, np.uint8),
             out,
         )
-        self.shared.parts[:, ROUND] = 1
-        share(self.shared)
 
     def run(self) -> bool:
         """Decode; False if anything was wrong, and the pixels are not to be used."""

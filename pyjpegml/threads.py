@@ -5,10 +5,11 @@ longer than the call that uses them: nothing is left for a ``fork`` to break, an
 shared by two calls.
 
 *Waiting.* To be woken by the operating system takes some 0.1 ms, in which a thread decodes a
-hundred thousand pixels. So kernels that need each other often wait in their own code
-(:func:`wait_for`): they look at a number in shared memory until another thread has written it
-(:func:`announce`), but not for long. A thread that spins while another one wants its core loses
-more than it gains, so after about as long as a wake-up takes the kernel returns, and Python naps.
+hundred thousand pixels; and two threads that come back from kernels both want the interpreter's
+lock. So threads that need each other often agree in their own code: a :func:`lock` is a number in
+shared memory, and who has nothing to do looks at another until it changes (:func:`wait_for_news`),
+but not for long. A thread that spins while another one wants its core loses more than it gains, so
+after about as long as a wake-up takes the kernel returns, and Python naps.
 """
 
 from __future__ import annotations
@@ -33,27 +34,45 @@ NAP = 5e-5
 
 
 @vector_function
+def _swap(numbers, place, value) -> int:
+    return numbers.swap(value, place)
+
+
+@vector_function
 def _look(numbers, place) -> int:
     return numbers.load_acquire(place)
 
 
 @vector_function
-def announce(numbers, place, value):
-    """Write an element of an int64 array, behind all that this thread has written before.
-
-    Places of different threads are 8 apart, so that they are not on one line of the cache.
-    """
+def _write(numbers, place, value):
     numbers.store_release(value, place)
 
 
 @inlined
-def wait_for(numbers, place, value, patience):
-    """Whether `numbers[place]` comes to be at least `value` while it is looked at so many times.
+def lock(numbers):
+    """Wait until element 0 of an int64 array is 0, and make it 1: what follows is ours alone."""
+    while _swap(numbers, 0, 1) != 0:
+        while _look(numbers, 0) != 0:
+            pass
 
-    If it does, all that the thread that announced it had written is seen.
-    """
+
+@inlined
+def unlock(numbers):
+    """Let others in, who see all that has been written so far."""
+    _write(numbers, 0, 0)
+
+
+@inlined
+def announce(numbers):
+    """Count a piece of news in element 8, which is not on the line of the cache of element 0."""
+    _write(numbers, 8, numbers[8] + 1)
+
+
+@inlined
+def wait_for_news(numbers, known, patience):
+    """Whether element 8 comes to differ from `known` while it is looked at so many times."""
     for _ in range(patience):
-        if _look(numbers, place) >= value:
+        if _look(numbers, 8) != known:
             return True
     return False
 

@@ -19,12 +19,12 @@ NAMES = st.sampled_from([*SUBSAMPLINGS, "grey"])
 
 
 @contextmanager
-def small(pixels: int = 1, window: int = 512) -> Iterator[list[stretches.Rounds]]:
-    """Stretches of few MCUs, for pictures of any size; yields each picture's rounds."""
-    begun: list[stretches.Rounds] = []
-    run = stretches.Rounds.run
+def small(pixels: int = 1, window: int = 512) -> Iterator[list[stretches.Threaded]]:
+    """Stretches of few MCUs, for pictures of any size; yields what decoded each."""
+    begun: list[stretches.Threaded] = []
+    run = stretches.Threaded.run
 
-    def watched(self: stretches.Rounds) -> bool:
+    def watched(self: stretches.Threaded) -> bool:
         begun.append(self)
         return run(self)
 
@@ -33,11 +33,11 @@ def small(pixels: int = 1, window: int = 512) -> Iterator[list[stretches.Rounds]
         patch.setattr(stretches, "LEAST_PIXELS", 1)
         patch.setattr(stretches, "MOST_PIXELS", pixels)
         patch.setattr(stretches, "WINDOW", window)
-        patch.setattr(stretches.Rounds, "run", watched)
+        patch.setattr(stretches.Threaded, "run", watched)
         yield begun
 
 
-def ended_well(begun: list[stretches.Rounds]) -> list[bool]:
+def ended_well(begun: list[stretches.Threaded]) -> list[bool]:
     return [not rounds.shared.whole[stretches.FAILED] for rounds in begun]
 
 
@@ -102,8 +102,8 @@ def test_guesses_come_true(photo: np.ndarray) -> None:
     assert ended_well(begun) == [True]
     assert np.array_equal(pixels, decode(coded))
     whole = begun[0].shared.whole
-    assert whole[stretches.BEGUN] > 8
-    assert whole[stretches.JOINED] > 0.8 * whole[stretches.BEGUN]
+    assert whole[stretches.MET] > 8
+    assert whole[stretches.MET] > 0.8 * whole[stretches.KNOWN]
 
 
 def test_waiting_is_given_up(photo: np.ndarray) -> None:
@@ -129,7 +129,7 @@ def test_buffers_do_not_grow_with_the_picture(photo: np.ndarray) -> None:
     sizes = []
     for height in (4000, 16000):
         geometry = decoder.Geometry(2000, height, [(2, 2), (1, 1), (1, 1)])
-        rounds = stretches.Rounds(
+        rounds = stretches.Threaded(
             np.zeros(600, np.uint8), np.array([88]), 0, geometry,
             geometry.scan_plan([(0, 0), (1, 1), (1, 1)]), decoder.decoding_tables(STANDARD_TABLES),
             np.ones((3, 64), np.int32), 1, np.zeros(height * 6000 + 192, np.uint8), FakeCrew(),
