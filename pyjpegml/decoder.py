@@ -40,8 +40,8 @@ from .painting import (
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .stretches import Threaded
 from .strips import Layout, decode_strips, empty_picture, shaped
+from .threaded import Threaded
 from .threads import Crew, check_threads, useful_threads
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
