@@ -167,7 +167,8 @@ def encode(
     if precision != 8 and not optimize:
         raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
     tables = arguments.check_tables(quality, qtables, stored, precision)
-    if is_usual(picture, channels, stored, factors, tables):
+    narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
+    if narrow and is_usual(picture, channels, stored, factors):
         assert not isinstance(picture, tuple)
         mcus_across = -(-width // (8 * factors[0][0]))
         return encode_pieces(
