@@ -14,7 +14,8 @@ byte. So each piece is coded as if it began with a byte, and shifted when the on
 (:func:`pyjpegml.symbols.finish`). The bytes do not depend on the number of threads.
 
 :func:`analyse` does what depends on the picture only (up to the DCT), :func:`quantize_all` what
-depends on the tables, :func:`assemble` the lossless rest: rate control calls the first once and the
+depends on the tables, :func:`pyjpegml.assembly.assemble` the
+lossless rest: rate control calls the first once and the
 others for every table that it tries.
 """
 
@@ -24,39 +25,38 @@ import functools
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 
-from . import fused, markers, scan, symbols
+from . import fused, markers, symbols
+from .assembly import (
+    HUFFMAN_SLOTS,
+    PIECE_BLOCKS,
+    file_head,
+    huffman_segments,
+    new_buffers,
+    standard_tables,
+)
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
 from .errors import JpegUnsupportedError
 from .header import SUBSAMPLINGS
 from .huffman import (
-    AC,
     STANDARD_TABLES,
     TABLE_SLOTS,
-    HuffmanTable,
-    optimal_table,
 )
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
 from .threads import Crew, check_threads, useful_threads
-
-#: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
-PIECE_BLOCKS = 8192
 
 #: About so many pieces a thread takes, if the picture is large.
 TURNS = 6
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 18
-
-#: Huffman tables, DC and AC, of Y, Cb, Cr and K.
-HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1), (0, 0))
 
 
 def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -282,7 +282,7 @@ class _Scratch:
         geometry = setting.geometry
         self.setting = setting
         self.head = picture, geometry.h_max, geometry.v_max
-        self.chunk = fused.new_planes(), *_buffers(fused.CHUNK_BLOCKS)
+        self.chunk = fused.new_planes(), *new_buffers(fused.CHUNK_BLOCKS)
         self.writer = symbols.new_writer(blocks)
 
     def count(self, first: int, last: int) -> npt.NDArray[np.int64]:
@@ -303,11 +303,6 @@ class _Scratch:
             setting.plan, setting.restart_interval, coding, self.writer, apart,
         )  # fmt: skip
         return written
-
-
-def _buffers(blocks: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
-    """Blocks and masks, with the spare one."""
-    return np.empty((blocks + 1) * 64, np.int16), np.empty(blocks + 1, np.int64)
 
 
 def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
@@ -389,17 +384,9 @@ class _Work:
             file.write(pieces.popleft())
 
 
-def _standard_tables(components: int) -> dict[int, HuffmanTable]:
-    return {slot: t for slot, t in STANDARD_TABLES.items() if components > 1 or slot % AC == 0}
-
-
-def _huffman_segments(tables: dict[int, HuffmanTable]) -> bytes:
-    return b"".join(markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables))
-
-
 @functools.cache
 def _standard_segments(components: int) -> bytes:
-    return _huffman_segments(_standard_tables(components))
+    return huffman_segments(standard_tables(components))
 
 
 @functools.cache
@@ -482,114 +469,6 @@ def quantize_all(
     return quantized
 
 
-def assemble(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    qtables: Sequence[npt.NDArray[np.uint16]],
-    *,
-    optimize: bool = True,
-    restart_interval: int = 0,
-    components: Sequence[markers.FrameComponent] | None = None,
-    precision: int = 8,
-    slots: Sequence[tuple[int, int]] = HUFFMAN_SLOTS,
-    segments: bytes | None = None,
-) -> bytes:
-    """A sequential file of quantized coefficients (T.81 B.2.1), which loses nothing more.
-
-    It is baseline if that can hold them (8 bits a sample, steps of at most 255, two Huffman tables
-    of each kind), else extended sequential. Components that have equal quantization tables share
-    one. There is one scan, or as many as blocks of an MCU need, of which one holds ten.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    quantized : (geometry.size,) int16
-    qtables : sequence of (8, 8) uint16
-        Of each component.
-    optimize : bool
-        Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
-    restart_interval : int
-        MCUs between restart markers, 0 for none.
-    components : sequence of FrameComponent, optional
-        Identifiers and sampling factors, which agree with the geometry's; by default it has the
-        factors, and identifiers count from 1. Slots of tables are chosen here.
-    precision : int
-        Bits of a sample, 8 or 12.
-    slots : sequence of (DC, AC)
-        Huffman tables of each component; by default 0 for luma and 1 for chroma.
-    segments : bytes, optional
-        APPn and COM segments; by default JFIF's.
-    """
-    count = len(geometry.planes)
-    if components is None:
-        factors = enumerate(geometry.sampling, 1)
-        components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
-    body: list[bytes] = []
-    for chosen in scan_groups(geometry):
-        own = [slots[i] for i in chosen]
-        plan = geometry.scan_plan(own, chosen)
-        if optimize:
-            tables = optimal_tables(geometry, quantized, plan, restart_interval, chosen)
-        else:
-            tables = _standard_tables(count)
-        body.append(_huffman_segments(tables))
-        if restart_interval and chosen[0] == 0:
-            body.append(markers.restart_interval_bytes(restart_interval))
-        body.append(
-            markers.scan_bytes(
-                [(components[i].identifier, *pair) for i, pair in zip(chosen, own, strict=True)]
-            )
-        )
-        body += encode_scan(geometry, quantized, plan, tables, restart_interval, chosen)
-    tables_of_two = max(max(pair) for pair in slots[:count]) <= 1
-    narrow = max(int(table.max()) for table in qtables) <= 255
-    frame = markers.Frame(
-        0 if precision == 8 and tables_of_two and narrow else 1,
-        precision, geometry.height, geometry.width, tuple(components),
-    )  # fmt: skip
-    return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
-
-
-def file_head(
-    frame: markers.Frame, qtables: Sequence[npt.NDArray[np.uint16]], segments: bytes | None = None
-) -> list[bytes]:
-    """SOI, metadata, quantization tables and frame header, whose slots of tables are chosen here.
-
-    Parameters
-    ----------
-    frame : Frame
-    qtables : sequence of (8, 8) uint16
-        Of each component; equal ones are written once.
-    segments : bytes, optional
-        APPn and COM segments; by default JFIF's.
-    """
-    distinct: list[npt.NDArray[np.uint16]] = []
-    components = []
-    for component, table in zip(frame.components, qtables, strict=True):
-        equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
-        components.append(replace(component, table=equal[0] if equal else len(distinct)))
-        if not equal:
-            distinct.append(table)
-    head = [b"\xff\xd8", markers.jfif_bytes() if segments is None else segments]
-    head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
-    head.append(markers.frame_bytes(replace(frame, components=tuple(components))))
-    return head
-
-
-def scan_groups(geometry: Geometry) -> list[list[int]]:
-    """Which components share a scan: all, unless an MCU would have more than ten blocks (B.2.3)."""
-    groups: list[list[int]] = []
-    blocks = 0
-    for i, plane in enumerate(geometry.planes):
-        size = plane.h * plane.v
-        if not groups or blocks + size > 10:
-            groups.append([])
-            blocks = 0
-        groups[-1].append(i)
-        blocks += size
-    return groups
-
-
 def _head(
     geometry: Geometry,
     qtables: Sequence[npt.NDArray[np.uint16]],
@@ -604,88 +483,3 @@ def _head(
     huffman = HUFFMAN_SLOTS[: len(qtables)]
     behind += markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)])
     return b"".join(file_head(frame, qtables)), behind
-
-
-def optimal_tables(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> dict[int, HuffmanTable]:
-    """The Huffman tables that make this scan smallest, by slot (T.81 K.2).
-
-    Parameters
-    ----------
-    geometry, quantized, restart_interval
-        As for :func:`assemble`.
-    plan : (blocks of an MCU, PLAN_FIELDS) int64
-        Of the scan.
-    chosen : sequence of int, optional
-        Components of the scan; all by default.
-    """
-    return _optimal_tables(count_scan(geometry, quantized, plan, restart_interval, chosen), plan)
-
-
-def count_scan(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> npt.NDArray[np.int64]:
-    """How often a scan has each Huffman symbol, (8, 256) int64 by table slot; parameters as for
-    :func:`optimal_tables`.
-    """
-    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
-    counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-    state = np.zeros(symbols.STATE_FIELDS, np.int64)
-    step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = _buffers(min(step, across * down) * len(plan))
-    for first in range(0, across * down, step):
-        last = min(first + step, across * down)
-        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
-        symbols.count_symbols(blocks, masks, 0, last - first, restart_interval, plan, state, counts)
-    return counts
-
-
-def _optimal_tables(
-    counts: npt.NDArray[np.int64], plan: npt.NDArray[np.int64]
-) -> dict[int, HuffmanTable]:
-    """The optimal table of each slot that a plan uses."""
-    used = sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
-    return {slot: optimal_table(counts[slot]) for slot in used}
-
-
-def encode_scan(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    tables: dict[int, HuffmanTable],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> list[bytes]:
-    """Entropy-coded data of a scan, in pieces (T.81 F.1.2).
-
-    Parameters
-    ----------
-    geometry, quantized, plan, restart_interval, chosen
-        As for :func:`optimal_tables`.
-    tables : dict
-        By slot; with a code for every symbol that occurs.
-    """
-    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
-    coding = symbols.coding_tables(tables)
-    step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = _buffers(min(step, across * down) * len(plan))
-    writer = symbols.new_writer(min(step, across * down) * len(plan))
-    pieces = []
-    for first in range(0, across * down, step):
-        last = min(first + step, across * down)
-        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
-        written = symbols.encode_blocks(
-            blocks, masks, 0, last - first, across * down, restart_interval, plan, coding,
-            writer,
-        )  # fmt: skip
-        pieces.append(writer.out[:written].tobytes())
-    return pieces

@@ -16,7 +16,7 @@ no byte of Exif data ever moves.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .segments import APP1, LARGEST_PAYLOAD, Problems
@@ -201,3 +201,27 @@ def without_thumbnail(exif: bytes) -> bytes:
         else:
             changed[begin : begin + length] = bytes(length)
     return bytes(changed)
+
+
+def changed_segments(
+    segments: Sequence[memoryview], change: Callable[[bytes], bytes]
+) -> list[bytes]:
+    """Payloads of the segments of a file whose Exif data are changed, cut where they were.
+
+    Parameters
+    ----------
+    segments : sequence of memoryview
+        What stands behind the signature, in file order.
+    change : callable
+        Gives Exif data that are no longer than the given ones.
+    """
+    parts, _ = exif_parts(segments)
+    data = change(b"".join(parts))
+    payloads = []
+    for segment in segments:
+        if any(segment is part for part in parts):
+            piece, data = data[: len(segment)], data[len(segment) :]
+        else:
+            piece = bytes(segment)
+        payloads.append(SIGNATURE + piece)
+    return payloads

@@ -28,9 +28,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from .assembly import assemble
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
+from .encoder import analyse, check_image, component_planes, encode, quantize_all
 from .header import SUBSAMPLINGS
 from .metrics import Reference
 from .quantize import standard_qtables

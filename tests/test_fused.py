@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyjpegml
-from pyjpegml import encoder, fused
+from pyjpegml import assembly, encoder, fused
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 
 
@@ -21,7 +21,7 @@ def by_stages(
     luma, chroma = encoder.standard_qtables(quality)
     tables = [luma, chroma, chroma][: len(geometry.planes)]
     quantized = encoder.quantize_all(geometry, coefficients, tables)
-    return encoder.assemble(
+    return assembly.assemble(
         geometry, quantized, tables, optimize=optimize, restart_interval=interval
     )
 
