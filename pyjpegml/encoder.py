@@ -33,7 +33,6 @@ import numpy.typing as npt
 from . import fused, markers, scan, symbols
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .errors import JpegUnsupportedError
 from .header import SUBSAMPLINGS
 from .huffman import (
     AC,
@@ -42,8 +41,10 @@ from .huffman import (
     HuffmanTable,
     optimal_table,
 )
+from .progressive_encoder import encode_scans
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
+from .scripts import Scan, check_script, usual_script
 from .threads import Crew, check_threads, useful_threads
 
 #: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
@@ -54,6 +55,9 @@ TURNS = 6
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 18
+
+#: What :func:`encode` takes as `progressive`.
+Progressive = bool | str | Sequence[Scan]
 
 #: Huffman tables, DC and AC, of Y, Cb, Cr and K.
 HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1), (0, 0))
@@ -133,7 +137,7 @@ def encode(
     quality: int | None = None,
     qtables: npt.ArrayLike | None = None,
     subsampling: str = "4:2:0",
-    progressive: bool = False,
+    progressive: Progressive = False,
     optimize: bool = True,
     restart_interval: int = 0,
     threads: int | None = 1,
@@ -151,10 +155,14 @@ def encode(
         (2, 8, 8) for luma and chroma, (3, 8, 8) for Y, Cb and Cr. Excludes `quality`.
     subsampling : str
         ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"`` or ``"4:4:0"``; of no effect on grey images.
-    progressive : bool
-        Not supported by this version.
+    progressive : bool, "search" or sequence of Scan
+        Send a coarse picture first, then what makes it finer: mostly smaller too. True: in the
+        usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
+        file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
+        your own.
     optimize : bool
         Huffman tables made for this image (some percent smaller), instead of Annex K's.
+        Progressive files always have such.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535.
     threads : int or None
@@ -170,8 +178,6 @@ def encode(
     ------
     TypeError, ValueError
         If an argument is not as described.
-    JpegUnsupportedError
-        If `progressive` is set.
 
     Examples
     --------
@@ -182,8 +188,6 @@ def encode(
     True
     """
     check_threads(threads)
-    if progressive:
-        raise JpegUnsupportedError("progressive encoding is not supported; baseline is")
     if quality is not None and qtables is not None:
         raise ValueError("quality and qtables exclude each other: give one of them")
     whole = isinstance(restart_interval, (int, np.integer)) and not isinstance(
@@ -198,6 +202,13 @@ def encode(
         tables = check_qtables(qtables, components)
     else:
         tables = _quality_tables(75 if quality is None else quality)[:components]
+    if progressive is not False:
+        geometry, coefficients = analyse(array, factors)
+        quantized = quantize_all(geometry, coefficients, tables)
+        return assemble(
+            geometry, quantized, tables, progressive=progressive,
+            restart_interval=int(restart_interval),
+        )  # fmt: skip
     setting = _setting(
         array.shape[1], array.shape[0], factors[:components],
         tuple(table.tobytes() for table in tables), int(restart_interval),
@@ -488,17 +499,19 @@ def assemble(
     qtables: Sequence[npt.NDArray[np.uint16]],
     *,
     optimize: bool = True,
+    progressive: Progressive = False,
     restart_interval: int = 0,
     components: Sequence[markers.FrameComponent] | None = None,
     precision: int = 8,
     slots: Sequence[tuple[int, int]] = HUFFMAN_SLOTS,
     segments: bytes | None = None,
 ) -> bytes:
-    """A sequential file of quantized coefficients (T.81 B.2.1), which loses nothing more.
+    """A file of quantized coefficients (T.81 B.2.1), which loses nothing more.
 
-    It is baseline if that can hold them (8 bits a sample, steps of at most 255, two Huffman tables
-    of each kind), else extended sequential. Components that have equal quantization tables share
-    one. There is one scan, or as many as blocks of an MCU need, of which one holds ten.
+    A sequential one is baseline if that can hold them (8 bits a sample, steps of at most 255, two
+    Huffman tables of each kind), else extended sequential. There is one scan, or as many as blocks
+    of an MCU need, of which one holds ten. Components that have equal quantization tables share
+    one.
 
     Parameters
     ----------
@@ -508,6 +521,9 @@ def assemble(
         Of each component.
     optimize : bool
         Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
+        Progressive files always have such.
+    progressive : bool, "search" or sequence of Scan
+        As for :func:`encode`.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     components : sequence of FrameComponent, optional
@@ -524,6 +540,13 @@ def assemble(
     if components is None:
         factors = enumerate(geometry.sampling, 1)
         components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
+    if progressive is not False:
+        frame = markers.Frame(2, precision, geometry.height, geometry.width, tuple(components))
+        scans = encode_scans(
+            geometry, quantized, _script(progressive, geometry, quantized),
+            restart_interval=restart_interval, identifiers=[c.identifier for c in components],
+        )  # fmt: skip
+        return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
     body: list[bytes] = []
     for chosen in scan_groups(geometry):
         own = [slots[i] for i in chosen]
@@ -548,6 +571,17 @@ def assemble(
         precision, geometry.height, geometry.width, tuple(components),
     )  # fmt: skip
     return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
+
+
+def _script(
+    progressive: Progressive, geometry: Geometry, quantized: npt.NDArray[np.int16]
+) -> Sequence[Scan]:
+    """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
+    if progressive is True:
+        return usual_script(geometry.sampling)
+    if not isinstance(progressive, (list, tuple)):
+        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+    return check_script(progressive, geometry.sampling)
 
 
 def file_head(
