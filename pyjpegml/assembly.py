@@ -22,9 +22,14 @@ import numpy.typing as npt
 from . import markers, scan, symbols
 from .coefficients import Geometry
 from .huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
+from .progressive_encoder import encode_scans
+from .scripts import Scan, check_script, usual_script
 
 #: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
 PIECE_BLOCKS = 8192
+
+#: What :func:`assemble` takes as `progressive`.
+Progressive = bool | str | Sequence[Scan]
 
 #: Huffman tables, DC and AC, of Y, Cb, Cr and K.
 HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1), (0, 0))
@@ -36,17 +41,18 @@ def assemble(
     qtables: Sequence[npt.NDArray[np.uint16]],
     *,
     optimize: bool = True,
+    progressive: Progressive = False,
     restart_interval: int = 0,
     components: Sequence[markers.FrameComponent] | None = None,
     precision: int = 8,
     slots: Sequence[tuple[int, int]] | None = HUFFMAN_SLOTS,
     segments: bytes | None = None,
 ) -> bytes:
-    """A sequential file of quantized coefficients (T.81 B.2.1), which loses nothing more.
+    """A file of quantized coefficients (T.81 B.2.1), which loses nothing more.
 
-    It is baseline if that can hold them (8 bits a sample, steps of at most 255), else extended
-    sequential. Components that have equal quantization tables share one. There is one scan, or as
-    many as blocks of an MCU need, of which one holds ten.
+    A sequential one is baseline if that can hold them (8 bits a sample, steps of at most 255), else
+    extended sequential. There is one scan, or as many as blocks of an MCU need, of which one holds
+    ten. Components that have equal quantization tables share one.
 
     Parameters
     ----------
@@ -56,6 +62,9 @@ def assemble(
         Of each component.
     optimize : bool
         Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
+        Progressive files always have such.
+    progressive : bool, "search" or sequence of Scan
+        As for :func:`pyjpegml.encode`.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     components : sequence of FrameComponent, optional
@@ -74,6 +83,13 @@ def assemble(
     if components is None:
         factors = enumerate(geometry.sampling, 1)
         components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
+    if progressive is not False:
+        frame = markers.Frame(2, precision, geometry.height, geometry.width, tuple(components))
+        scans = encode_scans(
+            geometry, quantized, _script(progressive, geometry, quantized),
+            restart_interval=restart_interval, identifiers=[c.identifier for c in components],
+        )  # fmt: skip
+        return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
     body: list[bytes] = []
     for chosen in scan_groups(geometry):
         own = [slots[i] for i in chosen] if slots else [(k, k) for k in range(len(chosen))]
@@ -99,6 +115,17 @@ def assemble(
         precision, geometry.height, geometry.width, tuple(components),
     )  # fmt: skip
     return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
+
+
+def _script(
+    progressive: Progressive, geometry: Geometry, quantized: npt.NDArray[np.int16]
+) -> Sequence[Scan]:
+    """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
+    if progressive is True:
+        return usual_script(geometry.sampling)
+    if not isinstance(progressive, (list, tuple)):
+        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+    return check_script(progressive, geometry.sampling)
 
 
 def file_head(

@@ -35,6 +35,8 @@ from . import fused, markers, symbols
 from .assembly import (
     HUFFMAN_SLOTS,
     PIECE_BLOCKS,
+    Progressive,
+    assemble,
     file_head,
     huffman_segments,
     new_buffers,
@@ -42,7 +44,6 @@ from .assembly import (
 )
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .errors import JpegUnsupportedError
 from .header import SUBSAMPLINGS
 from .huffman import (
     STANDARD_TABLES,
@@ -133,7 +134,7 @@ def encode(
     quality: int | None = None,
     qtables: npt.ArrayLike | None = None,
     subsampling: str = "4:2:0",
-    progressive: bool = False,
+    progressive: Progressive = False,
     optimize: bool = True,
     restart_interval: int = 0,
     threads: int | None = 1,
@@ -151,10 +152,14 @@ def encode(
         (2, 8, 8) for luma and chroma, (3, 8, 8) for Y, Cb and Cr. Excludes `quality`.
     subsampling : str
         ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"`` or ``"4:4:0"``; of no effect on grey images.
-    progressive : bool
-        Not supported by this version.
+    progressive : bool, "search" or sequence of Scan
+        Send a coarse picture first, then what makes it finer: mostly smaller too. True: in the
+        usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
+        file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
+        your own.
     optimize : bool
         Huffman tables made for this image (some percent smaller), instead of Annex K's.
+        Progressive files always have such.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535.
     threads : int or None
@@ -170,8 +175,6 @@ def encode(
     ------
     TypeError, ValueError
         If an argument is not as described.
-    JpegUnsupportedError
-        If `progressive` is set.
 
     Examples
     --------
@@ -182,8 +185,6 @@ def encode(
     True
     """
     check_threads(threads)
-    if progressive:
-        raise JpegUnsupportedError("progressive encoding is not supported; baseline is")
     if quality is not None and qtables is not None:
         raise ValueError("quality and qtables exclude each other: give one of them")
     whole = isinstance(restart_interval, (int, np.integer)) and not isinstance(
@@ -198,6 +199,13 @@ def encode(
         tables = check_qtables(qtables, components)
     else:
         tables = _quality_tables(75 if quality is None else quality)[:components]
+    if progressive is not False:
+        geometry, coefficients = analyse(array, factors)
+        quantized = quantize_all(geometry, coefficients, tables)
+        return assemble(
+            geometry, quantized, tables, progressive=progressive,
+            restart_interval=int(restart_interval),
+        )  # fmt: skip
     setting = _setting(
         array.shape[1], array.shape[0], factors[:components],
         tuple(table.tobytes() for table in tables), int(restart_interval),
