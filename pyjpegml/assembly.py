@@ -14,19 +14,18 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from . import markers, scan, symbols
+from .arguments import restart_mcus
 from .coefficients import Geometry
+from .heads import file_head, huffman_segments
 from .huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
+from .pieces import PIECE_BLOCKS, buffers
 from .progressive_encoder import encode_scans
 from .scripts import Scan, check_script, usual_script
-
-#: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
-PIECE_BLOCKS = 8192
 
 #: What :func:`assemble` takes as `progressive`.
 Progressive = bool | str | Sequence[Scan]
@@ -43,6 +42,7 @@ def assemble(
     optimize: bool = True,
     progressive: Progressive = False,
     restart_interval: int = 0,
+    restart_rows: int = 0,
     components: Sequence[markers.FrameComponent] | None = None,
     precision: int = 8,
     slots: Sequence[tuple[int, int]] | None = HUFFMAN_SLOTS,
@@ -67,6 +67,8 @@ def assemble(
         As for :func:`pyjpegml.encode`.
     restart_interval : int
         MCUs between restart markers, 0 for none.
+    restart_rows : int
+        The same in rows of MCUs of each scan, of sequential files; 0 for none.
     components : sequence of FrameComponent, optional
         Identifiers and sampling factors, which agree with the geometry's; by default it has the
         factors, and identifiers count from 1. Slots of tables are chosen here.
@@ -74,12 +76,10 @@ def assemble(
         Bits of a sample, 8 or 12.
     slots : sequence of (DC, AC) or None
         Huffman tables of each component; by default 0 for luma and 1 for chroma. None for the two
-        of each kind that serve these coefficients best (:func:`cheapest_slots`), if they are
-        optimal at all.
+        of each kind that serve these coefficients best (:func:`cheapest_slots`), which are optimal.
     segments : bytes, optional
         APPn and COM segments; by default JFIF's.
     """
-    count = len(geometry.planes)
     if components is None:
         factors = enumerate(geometry.sampling, 1)
         components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
@@ -91,24 +91,27 @@ def assemble(
         )  # fmt: skip
         return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
     body: list[bytes] = []
+    valid = 0
     for chosen in scan_groups(geometry):
         own = [slots[i] for i in chosen] if slots else [(k, k) for k in range(len(chosen))]
         plan = geometry.scan_plan(own, chosen)
+        interval = restart_mcus(restart_interval, restart_rows, geometry.scan_size(chosen)[0])
         if optimize:
-            counts = count_scan(geometry, quantized, plan, restart_interval, chosen)
+            counts = count_scan(geometry, quantized, plan, interval, chosen)
             if slots is None:
                 own = cheapest_slots(counts, len(chosen))
                 counts = merged_counts(counts, own)
                 plan = geometry.scan_plan(own, chosen)
-            tables = tables_of(counts, plan)
+            tables = {slot: optimal_table(counts[slot]) for slot in used_slots(plan)}
         else:
-            tables = standard_tables(count)
+            tables = {slot: STANDARD_TABLES[slot] for slot in used_slots(plan)}
         body.append(huffman_segments(tables))
-        if restart_interval and chosen[0] == 0:
-            body.append(markers.restart_interval_bytes(restart_interval))
+        if interval != valid:
+            body.append(markers.restart_interval_bytes(interval))
+            valid = interval
         scanned = [(components[i].identifier, *pair) for i, pair in zip(chosen, own, strict=True)]
         body.append(markers.scan_bytes(scanned))
-        body += encode_scan(geometry, quantized, plan, tables, restart_interval, chosen)
+        body += encode_scan(geometry, quantized, plan, tables, interval, chosen)
     narrow = max(int(table.max()) for table in qtables) <= 255
     frame = markers.Frame(
         0 if precision == 8 and narrow else 1,
@@ -126,32 +129,6 @@ def _script(
     if not isinstance(progressive, (list, tuple)):
         raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
     return check_script(progressive, geometry.sampling)
-
-
-def file_head(
-    frame: markers.Frame, qtables: Sequence[npt.NDArray[np.uint16]], segments: bytes | None = None
-) -> list[bytes]:
-    """SOI, metadata, quantization tables and frame header, whose slots of tables are chosen here.
-
-    Parameters
-    ----------
-    frame : Frame
-    qtables : sequence of (8, 8) uint16
-        Of each component; equal ones are written once.
-    segments : bytes, optional
-        APPn and COM segments; by default JFIF's.
-    """
-    distinct: list[npt.NDArray[np.uint16]] = []
-    components = []
-    for component, table in zip(frame.components, qtables, strict=True):
-        equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
-        components.append(replace(component, table=equal[0] if equal else len(distinct)))
-        if not equal:
-            distinct.append(table)
-    head = [b"\xff\xd8", markers.jfif_bytes() if segments is None else segments]
-    head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
-    head.append(markers.frame_bytes(replace(frame, components=tuple(components))))
-    return head
 
 
 def cheapest_slots(counts: npt.NDArray[np.int64], components: int) -> list[tuple[int, int]]:
@@ -233,7 +210,7 @@ def count_scan(
     counts = np.zeros((TABLE_SLOTS, 256), np.int64)
     state = np.zeros(symbols.STATE_FIELDS, np.int64)
     step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = new_buffers(min(step, across * down) * len(plan))
+    blocks, masks = buffers(min(step, across * down) * len(plan))
     for first in range(0, across * down, step):
         last = min(first + step, across * down)
         symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
@@ -241,12 +218,9 @@ def count_scan(
     return counts
 
 
-def tables_of(
-    counts: npt.NDArray[np.int64], plan: npt.NDArray[np.int64]
-) -> dict[int, HuffmanTable]:
-    """The optimal table of each slot that a plan uses."""
-    used = sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
-    return {slot: optimal_table(counts[slot]) for slot in used}
+def used_slots(plan: npt.NDArray[np.int64]) -> list[int]:
+    """The slots of Huffman tables that a plan names."""
+    return sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
 
 
 def encode_scan(
@@ -269,7 +243,7 @@ def encode_scan(
     across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
     coding = symbols.coding_tables(tables)
     step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = new_buffers(min(step, across * down) * len(plan))
+    blocks, masks = buffers(min(step, across * down) * len(plan))
     writer = symbols.new_writer(min(step, across * down) * len(plan))
     pieces = []
     for first in range(0, across * down, step):
@@ -281,18 +255,3 @@ def encode_scan(
         )  # fmt: skip
         pieces.append(writer.out[:written].tobytes())
     return pieces
-
-
-def standard_tables(components: int) -> dict[int, HuffmanTable]:
-    """Annex K's tables by slot: both of each kind, or those of luma for a grey picture."""
-    return {slot: t for slot, t in STANDARD_TABLES.items() if components > 1 or slot % AC == 0}
-
-
-def huffman_segments(tables: dict[int, HuffmanTable]) -> bytes:
-    """DHT segments of tables by slot (T.81 B.2.4.2)."""
-    return b"".join(markers.huffman_table_bytes(slot, tables[slot]) for slot in sorted(tables))
-
-
-def new_buffers(blocks: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
-    """Blocks and masks, with the spare one."""
-    return np.empty((blocks + 1) * 64, np.int16), np.empty(blocks + 1, np.int64)

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import containers, markers
-from .assembly import assemble
+from .assembly import HUFFMAN_SLOTS, Progressive, assemble
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS, Coefficients, decode_coefficients
 from .errors import JpegFormatError
@@ -64,13 +64,16 @@ class Levels:
     qtables: list[npt.NDArray[np.uint16]]
 
     def write(
-        self, segments: bytes, progressive: bool, optimize: bool, restart_interval: int
+        self, segments: bytes, progressive: Progressive, optimize: bool, restart_interval: int
     ) -> bytes:
         """The file, with these metadata."""
+        if not optimize and self.frame.precision > 8:
+            raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
         return assemble(
-            self.geometry, self.quantized, self.qtables, optimize=optimize,
+            self.geometry, self.quantized, self.qtables, optimize=optimize, progressive=progressive,
             restart_interval=restart_interval, components=self.frame.components,
-            precision=self.frame.precision, slots=None, segments=segments,
+            precision=self.frame.precision, slots=None if optimize else HUFFMAN_SLOTS,
+            segments=segments,
         )  # fmt: skip
 
 
@@ -186,7 +189,7 @@ def chosen_metadata(wanted: str | Metadata, own: Metadata) -> Metadata:
 def encode_coefficients(
     coefficients: Coefficients,
     *,
-    progressive: bool = False,
+    progressive: Progressive = False,
     optimize: bool = True,
     restart_interval: int | None = None,
     metadata: str | Metadata = "keep",
@@ -202,10 +205,11 @@ def encode_coefficients(
         As :func:`pyjpegml.decode_coefficients` returns them; arrays and tables may be changed, or
         replaced by others of the same shapes. Sizes, precision, identifiers and sampling factors
         are those of its header.
-    progressive : bool
-        Several scans that refine the picture, instead of one.
+    progressive : bool, "search" or sequence of Scan
+        Several scans that refine the picture, instead of one; as for :func:`pyjpegml.encode`.
     optimize : bool
-        Huffman tables made for these coefficients, instead of Annex K's (8 bits, sequential).
+        Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
+        Progressive files always have such.
     restart_interval : int, optional
         MCUs between restart markers, 0 for none; by default that of the header.
     metadata : "keep", "strip" or Metadata
@@ -279,7 +283,7 @@ class Source:
         levels: Levels,
         own: Metadata,
         metadata: str | Metadata,
-        progressive: bool,
+        progressive: Progressive,
         optimize: bool,
         restart_interval: int,
     ) -> bytes:
@@ -392,7 +396,7 @@ def _all_sent(frame: Frame, scans: Sequence[Segment]) -> bool:
 def recode(
     data: Data,
     *,
-    progressive: bool = True,
+    progressive: Progressive = True,
     restart_interval: int | None = 0,
     metadata: str | Metadata = "keep",
     max_pixels: int = MAX_PIXELS,
@@ -408,9 +412,9 @@ def recode(
     ----------
     data : bytes, buffer or binary file
         A JPEG of any process with a DCT, Huffman or arithmetic coding, 8 or 12 bits.
-    progressive : bool
+    progressive : bool, "search" or sequence of Scan
         Several scans that refine the picture, which are smaller for all but very small pictures;
-        or a sequential file.
+        or a sequential file. ``"search"``: the smallest of all that is tried, which takes longer.
     restart_interval : int or None
         MCUs between restart markers, 0 for none; None for as many as in the input.
     metadata : "keep", "strip" or Metadata
@@ -452,5 +456,6 @@ def recode(
     given = bytes(source.data) if metadata == "keep" else source.spliced(chosen)
     if not source.complete:
         return given
-    made = source.write(source.levels, own, metadata, progressive, True, interval)
-    return made if len(made) < len(given) else given
+    tried: list[Progressive] = ["search", False] if progressive == "search" else [progressive]
+    made = [source.write(source.levels, own, metadata, p, True, interval) for p in tried]
+    return min([given, *made], key=len)

@@ -23,6 +23,7 @@ import numpy as np
 from . import exif as exif_data
 from . import jfif as jfif_data
 from . import xmp as xmp_data
+from .assembly import Progressive
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS
 from .errors import JpegUnsupportedError
@@ -159,7 +160,7 @@ def transform(
     edges: str = "refuse",
     region: Region | None = None,
     grey: bool = False,
-    progressive: bool | None = None,
+    progressive: Progressive | None = None,
     restart_interval: int | None = 0,
     metadata: str | Metadata = "keep",
     max_pixels: int = MAX_PIXELS,
@@ -185,8 +186,9 @@ def transform(
         of one that does not says which one to take.
     grey : bool
         Luma alone, of YCbCr or grey pictures.
-    progressive : bool, optional
-        Several scans that refine the picture, or one; by default as the input.
+    progressive : bool, "search" or sequence of Scan, optional
+        Several scans that refine the picture, as for :func:`pyjpegml.encode`, or one; by default as
+        the input.
     restart_interval : int or None
         MCUs between restart markers, 0 for none; None for as many as in the input.
     metadata : "keep", "strip" or Metadata
