@@ -404,7 +404,7 @@ def check_lossless(
     if quality is not None or qtables is not None:
         raise ValueError("a lossless file has no quality and no qtables: nothing is quantized")
     if not optimize:
-        raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
+        raise ValueError("a lossless file has Huffman tables of its own: optimize is to be True")
     if predictor is not None and (isinstance(predictor, bool) or predictor not in range(1, 8)):
         raise ValueError(f"predictor is 1 to 7 (T.81 Table H.1), or None; not {predictor!r}")
 

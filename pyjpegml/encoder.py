@@ -11,8 +11,8 @@
 middle, by way of stored coefficients, or the lower one.
 
 In the middle, :func:`analyse` does what depends on the picture only (up to the DCT),
-:func:`quantize_all` what depends on the tables, :func:`assemble` the lossless rest: rate control
-calls the first once and the others for every table that it tries.
+:func:`quantize_all` what depends on the tables, :func:`pyjpegml.assembly.assemble` the lossless
+rest: rate control calls the first once and the others for every table that it tries.
 """
 
 from __future__ import annotations
@@ -23,21 +23,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arguments, deep_encoder, markers, scan, symbols
+from . import arguments, deep_encoder
 from .arguments import restart_mcus
+from .assembly import Progressive, assemble
 from .coefficients import Geometry
-from .errors import JpegUnsupportedError
 from .header import Header
-from .heads import MODELS, file_head, huffman_segments
-from .huffman import STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
+from .heads import MODELS
 from .lossless_encoder import encode_lossless
-from .pieces import PIECE_BLOCKS, buffers, encode_pieces, is_usual
+from .pieces import encode_pieces, is_usual
 from .planes import Samples, component_planes, stored_samples
 from .quantize import quantize
 from .threads import check_threads
-
-#: Huffman tables, DC and AC, of Y, Cb, Cr and K.
-HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1), (0, 0))
 
 
 def encode(
@@ -52,7 +48,7 @@ def encode(
     lossless: bool = False,
     predictor: int | None = None,
     point_transform: int = 0,
-    progressive: bool = False,
+    progressive: Progressive = False,
     optimize: bool = True,
     restart_interval: int = 0,
     restart_rows: int = 0,
@@ -100,11 +96,14 @@ def encode(
         given.
     point_transform : int
         Low bits that a lossless file drops, 0 by default.
-    progressive : bool
-        Not supported by this version.
+    progressive : bool, "search" or sequence of Scan
+        Send a coarse picture first, then what makes it finer: mostly smaller too. True: in the
+        usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
+        file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
+        your own.
     optimize : bool
         Huffman tables made for this image (some percent smaller), instead of Annex K's, which are
-        for 8 bits.
+        for 8 bits. Progressive files always have such.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535; whole rows in lossless files.
     restart_rows : int
@@ -124,8 +123,6 @@ def encode(
     ------
     TypeError, ValueError
         If an argument is not as described, or does not go with the others.
-    JpegUnsupportedError
-        If `progressive` is set.
 
     Examples
     --------
@@ -145,8 +142,9 @@ def encode(
     85
     """
     check_threads(threads)
-    if progressive:
-        raise JpegUnsupportedError("progressive encoding is not supported; baseline is")
+    if progressive is not False and (lossless or restart_rows):
+        other = "lossless" if lossless else "restart_rows"
+        raise ValueError(f"progressive and {other} exclude each other")
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
@@ -164,11 +162,13 @@ def encode(
             samples, model.components(Geometry(width, height, factors)), model.marker, precision,
             predictor, point_transform, lines,
         )  # fmt: skip
-    if precision != 8 and not optimize:
-        raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
+    if not optimize and (precision != 8 or progressive is not False):
+        raise ValueError(
+            "Annex K's Huffman tables are for sequential files of 8 bits: optimize is to be True"
+        )
     tables = arguments.check_tables(quality, qtables, stored, precision)
     narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
-    if narrow and is_usual(picture, channels, stored, factors):
+    if progressive is False and narrow and is_usual(picture, channels, stored, factors):
         assert not isinstance(picture, tuple)
         mcus_across = -(-width // (8 * factors[0][0]))
         return encode_pieces(
@@ -178,9 +178,9 @@ def encode(
     geometry = Geometry(width, height, factors)
     quantized = _quantized(geometry, component_planes(picture, geometry, channels, stored), tables)
     return assemble(
-        geometry, quantized, tables, optimize=optimize, restart_interval=interval,
-        restart_rows=rows, components=model.components(geometry), precision=precision,
-        slots=model.huffman_slots, segments=model.marker,
+        geometry, quantized, tables, optimize=optimize, progressive=progressive,
+        restart_interval=interval, restart_rows=rows, components=model.components(geometry),
+        precision=precision, slots=model.huffman_slots, segments=model.marker,
     )  # fmt: skip
 
 
@@ -237,174 +237,3 @@ def quantize_all(
         table = np.ascontiguousarray(qtables[i], np.int32).reshape(64)
         quantize(geometry.view(coefficients, i), table, rounding, geometry.view(quantized, i))
     return quantized
-
-
-def assemble(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    qtables: Sequence[npt.NDArray[np.uint16]],
-    *,
-    optimize: bool = True,
-    restart_interval: int = 0,
-    restart_rows: int = 0,
-    components: Sequence[markers.FrameComponent] | None = None,
-    precision: int = 8,
-    slots: Sequence[tuple[int, int]] = HUFFMAN_SLOTS,
-    segments: bytes | None = None,
-) -> bytes:
-    """A sequential file of quantized coefficients (T.81 B.2.1), which loses nothing more.
-
-    It is baseline if that can hold them (8 bits a sample, steps of at most 255, two Huffman tables
-    of each kind), else extended sequential. Components that have equal quantization tables share
-    one. There is one scan, or as many as blocks of an MCU need, of which one holds ten.
-
-    Parameters
-    ----------
-    geometry : Geometry
-    quantized : (geometry.size,) int16
-    qtables : sequence of (8, 8) uint16
-        Of each component.
-    optimize : bool
-        Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
-    restart_interval : int
-        MCUs between restart markers, 0 for none.
-    restart_rows : int
-        The same in rows of MCUs of each scan; 0 for none.
-    components : sequence of FrameComponent, optional
-        Identifiers and sampling factors, which agree with the geometry's; by default it has the
-        factors, and identifiers count from 1. Slots of tables are chosen here.
-    precision : int
-        Bits of a sample, 8 or 12.
-    slots : sequence of (DC, AC)
-        Huffman tables of each component; by default 0 for luma and 1 for chroma.
-    segments : bytes, optional
-        APPn and COM segments; by default JFIF's.
-    """
-    count = len(geometry.planes)
-    if components is None:
-        factors = enumerate(geometry.sampling, 1)
-        components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
-    body: list[bytes] = []
-    valid = 0
-    for chosen in scan_groups(geometry):
-        own = [slots[i] for i in chosen]
-        plan = geometry.scan_plan(own, chosen)
-        interval = restart_mcus(restart_interval, restart_rows, geometry.scan_size(chosen)[0])
-        if optimize:
-            tables = optimal_tables(geometry, quantized, plan, interval, chosen)
-        else:
-            tables = {slot: STANDARD_TABLES[slot] for slot in _used_slots(plan)}
-        body.append(huffman_segments(tables))
-        if interval != valid:
-            body.append(markers.restart_interval_bytes(interval))
-            valid = interval
-        body.append(
-            markers.scan_bytes(
-                [(components[i].identifier, *pair) for i, pair in zip(chosen, own, strict=True)]
-            )
-        )
-        body += encode_scan(geometry, quantized, plan, tables, interval, chosen)
-    tables_of_two = max(max(pair) for pair in slots[:count]) <= 1
-    narrow = max(int(table.max()) for table in qtables) <= 255
-    frame = markers.Frame(
-        0 if precision == 8 and tables_of_two and narrow else 1,
-        precision, geometry.height, geometry.width, tuple(components),
-    )  # fmt: skip
-    return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
-
-
-def scan_groups(geometry: Geometry) -> list[list[int]]:
-    """Which components share a scan: all, unless an MCU would have more than ten blocks (B.2.3)."""
-    groups: list[list[int]] = []
-    blocks = 0
-    for i, plane in enumerate(geometry.planes):
-        size = plane.h * plane.v
-        if not groups or blocks + size > 10:
-            groups.append([])
-            blocks = 0
-        groups[-1].append(i)
-        blocks += size
-    return groups
-
-
-def optimal_tables(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> dict[int, HuffmanTable]:
-    """The Huffman tables that make this scan smallest, by slot (T.81 K.2).
-
-    Parameters
-    ----------
-    geometry, quantized, restart_interval
-        As for :func:`assemble`.
-    plan : (blocks of an MCU, PLAN_FIELDS) int64
-        Of the scan.
-    chosen : sequence of int, optional
-        Components of the scan; all by default.
-    """
-    counts = count_scan(geometry, quantized, plan, restart_interval, chosen)
-    return {slot: optimal_table(counts[slot]) for slot in _used_slots(plan)}
-
-
-def count_scan(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> npt.NDArray[np.int64]:
-    """How often a scan has each Huffman symbol, (8, 256) int64 by table slot; parameters as for
-    :func:`optimal_tables`.
-    """
-    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
-    counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-    state = np.zeros(symbols.STATE_FIELDS, np.int64)
-    step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = buffers(min(step, across * down) * len(plan))
-    for first in range(0, across * down, step):
-        last = min(first + step, across * down)
-        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
-        symbols.count_symbols(blocks, masks, 0, last - first, restart_interval, plan, state, counts)
-    return counts
-
-
-def _used_slots(plan: npt.NDArray[np.int64]) -> list[int]:
-    """The slots of Huffman tables that a plan names."""
-    return sorted({int(slot) for slot in plan[:, [scan.DC_SLOT, scan.AC_SLOT]].ravel()})
-
-
-def encode_scan(
-    geometry: Geometry,
-    quantized: npt.NDArray[np.int16],
-    plan: npt.NDArray[np.int64],
-    tables: dict[int, HuffmanTable],
-    restart_interval: int = 0,
-    chosen: Sequence[int] | None = None,
-) -> list[bytes]:
-    """Entropy-coded data of a scan, in pieces (T.81 F.1.2).
-
-    Parameters
-    ----------
-    geometry, quantized, plan, restart_interval, chosen
-        As for :func:`optimal_tables`.
-    tables : dict
-        By slot; with a code for every symbol that occurs.
-    """
-    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
-    coding = symbols.coding_tables(tables)
-    step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = buffers(min(step, across * down) * len(plan))
-    writer = symbols.new_writer(min(step, across * down) * len(plan))
-    pieces = []
-    for first in range(0, across * down, step):
-        last = min(first + step, across * down)
-        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
-        written = symbols.encode_blocks(
-            blocks, masks, 0, last - first, across * down, restart_interval, plan, coding,
-            writer,
-        )  # fmt: skip
-        pieces.append(writer.out[:written].tobytes())
-    return pieces

@@ -29,9 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_image
+from .assembly import assemble
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, assemble, encode, quantize_all
+from .encoder import analyse, encode, quantize_all
 from .header import SUBSAMPLINGS
 from .metrics import Reference
 from .planes import component_planes

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyjpegml
-from pyjpegml import encoder, fused, pieces
+from pyjpegml import assembly, encoder, fused, pieces
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.quantize import standard_qtables
 
@@ -22,7 +22,7 @@ def by_stages(
     luma, chroma = standard_qtables(quality)
     tables = [luma, chroma, chroma][: len(geometry.planes)]
     quantized = encoder.quantize_all(geometry, coefficients, tables)
-    return encoder.assemble(
+    return assembly.assemble(
         geometry, quantized, tables, optimize=optimize, restart_interval=interval
     )
 
