@@ -40,6 +40,8 @@ def outcome(function: Callable[..., Any], data: bytes, **options: Any) -> Any:
     try:
         return function(data, **options)
     except JpegError as error:
+        if isinstance(error, JpegFormatError):
+            assert error.offset is not None, error
         assert error.offset is None or 0 <= error.offset <= len(data), error
         assert str(error) == str(error).strip() != "", repr(error)
         return error
@@ -78,12 +80,8 @@ def check(data: bytes) -> None:
         _check_report(partial[1], len(data))
     if header.process != "lossless":
         assert failed(coefficients) == failed(pixels), (coefficients, pixels)
-        if failed(pixels):
-            assert str(coefficients) == str(pixels)
-        else:
-            for blocks, table in zip(
-                coefficients.components, coefficients.qtables, strict=True
-            ):
+        if not failed(pixels):
+            for blocks, table in zip(coefficients.components, coefficients.qtables, strict=True):
                 assert blocks.shape[2:] == table.shape == (8, 8)
 
 
@@ -99,9 +97,7 @@ def _check_pixels(data: bytes, pixels: Any, partial: Any, limits: dict[str, int]
         return
     x, y = width // 3, height // 2
     region = (x, y, width - x, height - y)
-    np.testing.assert_array_equal(
-        pyjpegml.decode(data, region=region, **limits), pixels[y:, x:]
-    )
+    np.testing.assert_array_equal(pyjpegml.decode(data, region=region, **limits), pixels[y:, x:])
     small = outcome(pyjpegml.decode, data, scale=4, **limits)
     assert failed(small) or small.shape[:2] == (-(-height // 4), -(-width // 4))
 
@@ -118,11 +114,15 @@ def _check_report(report: Any, size: int) -> None:
 # --- seeds ----------------------------------------------------------------------------------------
 
 
-def seeds() -> Iterator[bytes]:
-    """Small files: of every process and feature that the testing kit has, and with metadata."""
+def seeds(examples: int = 150) -> Iterator[bytes]:
+    """Small files: of every process and feature that the testing kit has, and with metadata.
+
+    `examples` is how many of each process Hypothesis makes, of which the smallest of each kind are
+    taken.
+    """
     plain = []
     for process in PROCESSES:
-        for stream in _streams(process):
+        for stream in _streams(process, examples):
             plain.append(stream.data)
             yield stream.data
     for i, segments in enumerate(_metadata()):
@@ -130,12 +130,12 @@ def seeds() -> Iterator[bytes]:
         yield data[:2] + b"".join(segment(code, payload) for code, payload in segments) + data[2:]
 
 
-def _streams(process: str) -> list[Stream]:
+def _streams(process: str, examples: int) -> list[Stream]:
     """Small streams, as different as Hypothesis makes them."""
     found: dict[frozenset[str], Stream] = {}
 
     @settings(
-        max_examples=150,
+        max_examples=examples,
         database=None,
         derandomize=True,
         phases=[Phase.generate],
