@@ -41,17 +41,15 @@ from .painting import (
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
 from .stretches import Rounds
-from .strips import Layout, decode_strips, empty_picture, shaped
+from .strips import CALL_PIXELS, Layout, decode_strips, empty_picture, shaped
 from .threads import Crew, check_threads, useful_threads
+from .windows import Window, decode_part, window_of
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
 
 #: Bits a sample of each process that can be decoded, by number of its SOF marker.
 PRECISIONS = {0: (8,), 1: (8, 12), 2: (8, 12), 3: tuple(range(2, 17)), 9: (8, 12), 10: (8, 12)}
-
-#: Pixels that are decoded in one go: in between, a call can be interrupted.
-CALL_PIXELS = 1 << 22
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 19
@@ -95,8 +93,10 @@ def decode(
         2, 4 or 8 for a picture of a half, a quarter or an eighth of the size, by smaller inverse
         transforms; files of 8 bits only.
     region : (x, y, width, height), optional
-        The part of the picture that is wanted, in pixels of the stored picture; the rest is not
-        reconstructed. Not together with `scale`.
+        The part of the picture that is wanted, in pixels of the stored picture at its `scale`; the
+        rest is not reconstructed. What is not needed for it is not looked at: of a file with one
+        sequential scan of 8 bits, nothing behind the part's last row, and no restart interval
+        before it. Damage there goes unnoticed.
     apply_orientation : bool
         Turn the picture upright, if its Exif data say how. By default it is left as it is stored.
     out : array, optional
@@ -144,22 +144,21 @@ def decode(
     if job is None:
         job = _prepare(view, other, max_pixels)
     pixels = job.frame.width * job.frame.height
-    if region is not None:
-        _check_region(region, job.frame, scale)
-    with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        if job.single is not None and scale == 1 and region is None:
-            kind = job.painting(color)
-            picture, position = _decode_single(view, job, job.single, kind, crew)
-            _to_end(Stream(view, position, job.frame))
-        else:
-            stream = open_stream(view, other)
-            rows = None if region is None else (region[1], region[1] + region[3])
-            picture, _ = _stored(
-                stream, stream.to_scan(), job, color, scale, max_scans, None, crew, rows
-            )
-    if region is not None:
-        x, y, width, height = region
-        picture = np.ascontiguousarray(picture[y : y + height, x : x + width])
+    window = window_of(job.geometry, region, scale)
+    if job.single is not None and not (window.whole and scale == 1):
+        picture, coded = decode_part(view, job.geometry, job.single, window, job.painting(color))
+        if window.whole:
+            _to_end(Stream(view, coded.end, job.frame))
+    else:
+        with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
+            if job.single is not None:
+                kind = job.painting(color)
+                picture, position = _decode_single(view, job, job.single, kind, crew)
+                _to_end(Stream(view, position, job.frame))
+            else:
+                stream = open_stream(view, other)
+                sos = stream.to_scan()
+                picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew)
     picture = converted(picture, job.model, color)
     if apply_orientation:
         picture = oriented(picture, job.orientation)
@@ -171,19 +170,6 @@ def decode(
         )
     out[...] = picture
     return out
-
-
-def _check_region(region: tuple[int, int, int, int], frame: Frame, scale: int) -> None:
-    """Refuse what is no part of the picture."""
-    x, y, width, height = region
-    inside = x >= 0 and y >= 0 and x + width <= frame.width and y + height <= frame.height
-    if width < 1 or height < 1 or not inside:
-        raise ValueError(
-            f"region is (x, y, width, height) within {frame.width}x{frame.height} pixels; "
-            f"this one is {region}"
-        )
-    if scale != 1:
-        raise ValueError("a region is decoded at its full size: scale is to be 1")
 
 
 @dataclass(frozen=True)
@@ -261,7 +247,9 @@ def decode_partial(
     problems: list[JpegFormatError] = []
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        picture, tally = _stored(stream, stream.to_scan(), job, color, 1, max_scans, problems, crew)
+        window = window_of(job.geometry, None, 1)
+        sos = stream.to_scan()
+        picture, tally = _stored(stream, sos, job, color, window, max_scans, problems, crew)
     return converted(picture, job.model, color), Report(
         tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
     )
@@ -474,26 +462,27 @@ def _decode_single(
     coded = Coded(view, single.start, intervals)
     if error := coded.misnumbered():
         raise error
-    out = empty_picture(geometry, kind)
+    height, width = geometry.height, geometry.width
+    out = empty_picture(height, width, len(geometry.planes), kind)
     if len(crew) > 1 and coded.found == intervals:
         rounds = Rounds(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
             kind, out, crew,
         )  # fmt: skip
         if rounds.run():
-            return shaped(out, geometry), coded.end
+            return shaped(out, height, width), coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)
     there = min(mcus, coded.found * restart) if restart else mcus
     coefficients = np.zeros(64 * layout.blocks, np.int16)
     extents, samples = np.zeros(layout.blocks, np.uint8), np.empty(layout.samples, np.uint8)
-    rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * geometry.width)), scan.OK
+    rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * width)), scan.OK
     for first in range(0, geometry.mcus_down, rows):
         status = decode_strips(
             first, min(first + rows, geometry.mcus_down), coded.plain, coded.ends, restart, there,
             single.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES, *single.tables,
             reader, coefficients, extents, single.qtables, layout.fields, samples,
-            geometry.height, geometry.width, kind, out,
+            height, width, kind, out,
         )  # fmt: skip
         if status != scan.OK:
             break
@@ -501,7 +490,7 @@ def _decode_single(
         raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
     if error := coded.miscounted():
         raise error
-    return shaped(out, geometry), coded.end
+    return shaped(out, height, width), coded.end
 
 
 def _stored(
@@ -509,23 +498,22 @@ def _stored(
     sos: Segment,
     job: Job,
     color: str | None,
-    scale: int,
+    window: Window,
     max_scans: int,
     problems: list[JpegFormatError] | None,
     crew: Crew,
-    rows: tuple[int, int] | None = None,
 ) -> tuple[Picture, Tally]:
     """Pixels by way of all coefficients, or all samples, of the picture."""
     kind = job.painting(color)
     if job.frame.sof == 3:
-        if scale != 1:
+        if window.denominator != 1:
             raise JpegUnsupportedError("lossless pictures are not decoded at a scale")
         samples = LosslessScans(stream, sos, max_scans, problems, crew)
-        return paint_lossless(samples, kind), samples.tally
+        return paint_lossless(samples, kind, window), samples.tally
     scans = Scans(stream, sos, max_scans, problems, crew)
-    if scale != 1:
-        return paint_scaled(scans, scale, kind), scans.tally
-    return paint(scans, kind, crew, rows), scans.tally
+    if window.denominator != 1:
+        return paint_scaled(scans, kind, window), scans.tally
+    return paint(scans, kind, crew, window), scans.tally
 
 
 def _to_end(stream: Stream) -> None:

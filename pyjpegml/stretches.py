@@ -358,8 +358,8 @@ class Rounds:
         size = (self.out.size - SLACK) // self.geometry.height
         middle = max(first, last - (tail.size - SLACK) // size)
         width, samples = self.geometry.width, self.samples
-        paint_rows(samples, fields, first, middle, width, self.color, self.out, 0)
-        paint_rows(samples, fields, middle, last, width, self.color, tail, middle)
+        paint_rows(samples, fields, first, middle, 0, width, self.color, self.out, 0)
+        paint_rows(samples, fields, middle, last, 0, width, self.color, tail, middle)
         self.out[middle * size : last * size] = tail[: (last - middle) * size]
 
     def _transform(self, stretch: Stretch) -> None:
