@@ -26,7 +26,7 @@ from . import markers, scan
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .header import Data, Header, Stream, header_of, open_stream, view_of
+from .header import MAX_METADATA, Data, Header, Stream, header_of, open_stream, view_of
 from .huffman import DecodingTables, decoding_tables
 from .markers import Frame, ScanHeader, Segment
 from .painting import (
@@ -70,6 +70,7 @@ def decode(
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> Picture:
     """Decode a JPEG to pixels.
 
@@ -107,7 +108,11 @@ def decode(
     max_pixels : int
         Pictures with more are refused before any memory is allocated.
     max_scans : int
-        Files with more scans are refused when that is noticed.
+        Files with more scans are refused when that is noticed; and those whose scans go over the
+        picture so often that they could be meant to keep a decoder busy.
+    max_metadata : int
+        Files with more bytes of APPn and COM segments are refused when that is noticed; none of
+        them has been copied then.
 
     Returns
     -------
@@ -122,7 +127,8 @@ def decode(
     JpegUnsupportedError
         If they use a feature that this version cannot decode.
     JpegLimitError
-        If the picture is larger than `max_pixels`, or has more scans than `max_scans`.
+        If the picture is larger than `max_pixels`, or has more scans than `max_scans` or more
+        metadata than `max_metadata`.
     TypeError, ValueError
         If an argument is not as described.
 
@@ -140,23 +146,23 @@ def decode(
     size = markers.head_size(view)
     job = None
     if 0 < size <= LARGEST_HEAD and other is None:
-        job = _remembered(bytes(view[:size]), max_pixels)
+        job = _remembered(bytes(view[:size]), max_pixels, max_metadata)
     if job is None:
-        job = _prepare(view, other, max_pixels)
+        job = _prepare(view, other, max_pixels, max_metadata)
     pixels = job.frame.width * job.frame.height
     window = window_of(job.geometry, region, scale)
     if job.single is not None and not (window.whole and scale == 1):
         picture, coded = decode_part(view, job.geometry, job.single, window, job.painting(color))
         if window.whole:
-            _to_end(Stream(view, coded.end, job.frame))
+            _to_end(Stream(view, coded.end, job.frame, max_metadata=max_metadata))
     else:
         with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
             if job.single is not None:
                 kind = job.painting(color)
                 picture, position = _decode_single(view, job, job.single, kind, crew)
-                _to_end(Stream(view, position, job.frame))
+                _to_end(Stream(view, position, job.frame, max_metadata=max_metadata))
             else:
-                stream = open_stream(view, other)
+                stream = open_stream(view, other, max_metadata)
                 sos = stream.to_scan()
                 picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew)
     picture = converted(picture, job.model, color)
@@ -207,6 +213,7 @@ def decode_partial(
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> tuple[Picture, Report]:
     """Decode what can be had of a damaged JPEG.
 
@@ -215,7 +222,7 @@ def decode_partial(
 
     Parameters
     ----------
-    data, color, tables, threads, max_pixels, max_scans
+    data, color, tables, threads, max_pixels, max_scans, max_metadata
         As for :func:`decode`.
 
     Returns
@@ -242,8 +249,8 @@ def decode_partial(
     check_color(color)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
-    job = _prepare(view, other, max_pixels)
-    stream = open_stream(view, other)
+    job = _prepare(view, other, max_pixels, max_metadata)
+    stream = open_stream(view, other, max_metadata)
     problems: list[JpegFormatError] = []
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
@@ -279,12 +286,13 @@ def decode_coefficients(
     tables: Data | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> Coefficients:
     """Decode a JPEG to its quantized DCT coefficients.
 
     Parameters
     ----------
-    data, tables, max_pixels, max_scans
+    data, tables, max_pixels, max_scans, max_metadata
         As for :func:`decode`.
 
     Returns
@@ -306,8 +314,8 @@ def decode_coefficients(
     """
     view = view_of(data)
     other = None if tables is None else view_of(tables)
-    job = _prepare(view, other, max_pixels)
-    stream = open_stream(view, other)
+    job = _prepare(view, other, max_pixels, max_metadata)
+    stream = open_stream(view, other, max_metadata)
     sos = stream.to_scan()
     if job.frame.sof == 3:
         raise JpegUnsupportedError("a lossless picture has samples, and no coefficients")
@@ -377,25 +385,30 @@ class Job:
 
 
 @lru_cache(maxsize=16)
-def _remembered(head: bytes, max_pixels: int) -> Job | None:
+def _remembered(head: bytes, max_pixels: int, max_metadata: int) -> Job | None:
     """What :func:`_prepare` makes of a head, remembered; None if the height is not there.
 
     Many pictures of one kind have the same head; to read it and to build its tables would take
     longer than to decode them.
     """
-    stream = open_stream(memoryview(head))
+    stream = open_stream(memoryview(head), None, max_metadata)
     stream.to_scan()
     if stream.frame is not None and stream.frame.height == 0:
         return None
-    return _prepare(memoryview(head), None, max_pixels)
+    return _prepare(memoryview(head), None, max_pixels, max_metadata)
 
 
-def _prepare(data: memoryview, tables: memoryview | None, max_pixels: int) -> Job:
+def _prepare(
+    data: memoryview,
+    tables: memoryview | None,
+    max_pixels: int = MAX_PIXELS,
+    max_metadata: int = MAX_METADATA,
+) -> Job:
     """Read everything up to the first scan, and see that this version can decode it.
 
     No memory for the picture is allocated yet.
     """
-    stream = open_stream(data, tables)
+    stream = open_stream(data, tables, max_metadata)
     sos = stream.to_scan()
     frame, segment = stream.frame, stream.frame_segment
     assert frame is not None and segment is not None
