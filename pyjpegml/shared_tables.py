@@ -125,7 +125,7 @@ def share_tables(counts: npt.NDArray[np.int64]) -> tuple[list[int], dict[int, Hu
 
 
 def with_few_ones(table: HuffmanTable, counts: npt.NDArray[np.int64]) -> HuffmanTable:
-    """The same code lengths, and among codes of a length those with fewer ones for what is frequent.
+    """The same code lengths; of codes of one length, those with fewer ones for what is frequent.
 
     Bytes FF are followed by a stuffed zero, and this makes them rarer.
     """

@@ -356,8 +356,8 @@ def _paint(k, first, shared):
     last = shared.painting[1, k]
     size = (out.size - SLACK) // whole[HEIGHT]
     middle = max(first, last - (tail.size - SLACK) // size)
-    paint_rows(shared.samples, shared.painters[k], first, middle, width, color, out, 0)
-    paint_rows(shared.samples, shared.painters[k], middle, last, width, color, tail, middle)
+    paint_rows(shared.samples, shared.painters[k], first, middle, 0, width, color, out, 0)
+    paint_rows(shared.samples, shared.painters[k], middle, last, 0, width, color, tail, middle)
     start = middle * size
     for i in range((last - middle) * size):
         out[start + i] = tail[i]
