@@ -66,8 +66,8 @@ def _encode_standard() -> None:
 def _encode_progressive() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
-            for progressive in (True, "search"):
-                encode(image, subsampling=subsampling, progressive=progressive)
+            for scans in (True, "search"):
+                encode(image, subsampling=subsampling, progressive=scans)
 
 
 def _decode() -> None:
