@@ -21,11 +21,11 @@ from timing import best, once
 
 import pyjpegml
 from pyjpegml import bitio, fused, scan, symbols
+from pyjpegml.assembly import HUFFMAN_SLOTS
 from pyjpegml.coefficients import Geometry
 from pyjpegml.color import rgb_to_ycbcr
 from pyjpegml.dct import forward_dct
 from pyjpegml.decoder import MAX_PIXELS, _prepare
-from pyjpegml.encoder import HUFFMAN_SLOTS
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
