@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers import SUBSAMPLINGS, assert_same_picture, picture, pillow_decode
+from helpers import SUBSAMPLINGS, assert_same_picture, images, picture, pillow_decode
 from hypothesis import given
 from hypothesis import strategies as st
 from test_progressive import random_coefficients
@@ -161,6 +162,17 @@ def test_the_best_is_smaller_than_the_usual(
     assert len(best) < len(usual)
     assert_same_picture(decode(best), decode(usual))
     assert_same_picture(decode(best), pillow_decode(best))
+
+
+@given(image=images(largest=150, longest=900), quality=st.integers(1, 100))
+def test_never_larger_than_jpegtrans(
+    jpegtran: Callable[..., bytes | None], image: np.ndarray, quality: int
+) -> None:
+    sequential = encode(image, quality=quality)
+    theirs = jpegtran(sequential, "-copy", "none", "-progressive", "-optimize")
+    assert theirs is not None
+    ours = encode(image, quality=quality, progressive="search")
+    assert len(ours) <= len(theirs)
 
 
 def made_level(costs: np.ndarray) -> Level:
