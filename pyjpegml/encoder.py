@@ -49,7 +49,7 @@ def encode(
     predictor: int | None = None,
     point_transform: int = 0,
     progressive: Progressive = False,
-    optimize: bool = True,
+    optimize: bool | str = True,
     restart_interval: int = 0,
     restart_rows: int = 0,
     threads: int | None = 1,
@@ -101,9 +101,11 @@ def encode(
         usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
         file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
         your own.
-    optimize : bool
+    optimize : bool or "scans"
         Huffman tables made for this image (some percent smaller), instead of Annex K's, which are
-        for 8 bits. Progressive files always have such.
+        for 8 bits. Progressive files always have such. ``"scans"``: and luma, or each component, in
+        a sequential scan of its own, where that makes the file smaller; decoders need more memory
+        for such files.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535; whole rows in lossless files.
     restart_rows : int
@@ -145,10 +147,14 @@ def encode(
     if progressive is not False and (lossless or restart_rows):
         other = "lossless" if lossless else "restart_rows"
         raise ValueError(f"progressive and {other} exclude each other")
+    if isinstance(optimize, str) and (optimize != "scans" or lossless or progressive is not False):
+        raise ValueError(
+            f"optimize is a bool, or of sequential files 'scans', not {optimize!r} for this one"
+        )
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
-    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, optimize)
+    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, bool(optimize))
     if lossless and subsampling is None:
         subsampling = "4:4:4"
     factors = arguments.check_subsampling(subsampling, stored)
@@ -168,11 +174,12 @@ def encode(
         )
     tables = arguments.check_tables(quality, qtables, stored, precision)
     narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
-    if progressive is False and narrow and is_usual(picture, channels, stored, factors):
+    one_scan = progressive is False and not isinstance(optimize, str)
+    if one_scan and narrow and is_usual(picture, channels, stored, factors):
         assert not isinstance(picture, tuple)
         mcus_across = -(-width // (8 * factors[0][0]))
         return encode_pieces(
-            picture, factors, tables, model.marker, optimize,
+            picture, factors, tables, model.marker, bool(optimize),
             restart_mcus(interval, rows, mcus_across), threads,
         )  # fmt: skip
     geometry = Geometry(width, height, factors)
