@@ -27,6 +27,9 @@ STORED_AS = {
     "stored": tuple(MODELS),
 }
 
+#: What samples may be.
+SAMPLES = {np.dtype(np.uint8), np.dtype(np.uint16)}
+
 
 def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """The image as a C-contiguous (h, w) or (h, w, 3) uint8 array; copied only if it must be.
@@ -107,12 +110,7 @@ def check_picture(
         picture = _read_only(array)
         count = 1 if array.ndim == 2 else array.shape[2]
         usual = {1: "grey", 3: "RGB"}.get(count)
-    for plane in picture if isinstance(picture, tuple) else (picture,):
-        if plane.dtype not in (np.uint8, np.uint16) or plane.dtype != dtype_of(picture):
-            raise TypeError(
-                f"samples must be uint8 or uint16, not {plane.dtype}; scale to 0..255, round, then "
-                "astype(np.uint8)"
-            )
+    _check_samples(picture)
     if color is None and usual is None:
         raise ValueError(
             f'the image has {count} channels: if they are inks, pass color="CMYK"; '
@@ -123,6 +121,16 @@ def check_picture(
     stored = stored_as or _usual_model(channels, count, lossless)
     _check_models(channels, stored, count, lossless, isinstance(picture, tuple))
     return picture, channels, stored
+
+
+def _check_samples(image: Image) -> None:
+    """Refuse samples that are neither all uint8 nor all uint16."""
+    found = {plane.dtype for plane in image} if isinstance(image, tuple) else {image.dtype}
+    if len(found) > 1 or not found <= SAMPLES:
+        raise TypeError(
+            f"samples must be uint8 or uint16, not {' and '.join(sorted(map(str, found)))}; "
+            "scale to 0..255, round, then astype(np.uint8)"
+        )
 
 
 def given_planes(image: object) -> tuple[npt.NDArray[Any], ...]:
@@ -146,6 +154,7 @@ def _usual_model(channels: str, count: int, lossless: bool) -> str:
     return "grey"
 
 
+@functools.lru_cache(maxsize=128)
 def _check_models(channels: str, stored: str, count: int, lossless: bool, planes: bool) -> None:
     """Refuse colours that do not fit each other, or the number of channels."""
     wanted = len(MODELS[stored if channels == "stored" else channels].groups)
@@ -162,6 +171,8 @@ def _check_models(channels: str, stored: str, count: int, lossless: bool, planes
 
 def check_precision(image: Image, precision: int | None, lossless: bool) -> int:
     """Bits of a sample."""
+    if precision is None and dtype_of(image) == np.uint8:
+        return 8
     deep = dtype_of(image) == np.uint16
     usual = 12 if deep else 8
     allowed = range(2, 17 if deep else 9) if lossless else range(usual, usual + 1)
@@ -199,25 +210,31 @@ def check_subsampling(
     stored : str
         What the components are.
     """
+    if subsampling is None or isinstance(subsampling, str):
+        return _named_factors(subsampling, stored)
+    return _check_factors(subsampling, len(MODELS[stored].groups))
+
+
+@functools.lru_cache(maxsize=128)
+def _named_factors(subsampling: str | None, stored: str) -> tuple[tuple[int, int], ...]:
+    """Sampling factors of a name, or of factors as text."""
     groups = MODELS[stored].groups
     chroma = CHROMA in groups
     if subsampling is None:
         subsampling = "4:2:0" if chroma else "4:4:4"
-    if isinstance(subsampling, str):
-        if stored == "grey" and (subsampling == "grey" or subsampling in SUBSAMPLINGS):
-            return ((1, 1),)  # there is no colour
-        if subsampling in SUBSAMPLINGS:
-            if not chroma and subsampling != "4:4:4":
-                raise ValueError(
-                    f"subsampling of {stored} is 4:4:4, as none of its components is chroma, or "
-                    f"factors of each; not {subsampling}"
-                )
-            luma, chroma_factors, _ = SUBSAMPLINGS[subsampling]
-            return tuple(chroma_factors if group == CHROMA else luma for group in groups)
-        if re.fullmatch(r"\d+x\d+(,\d+x\d+)*", subsampling):
-            subsampling = [
-                (int(h), int(v)) for h, v in (pair.split("x") for pair in subsampling.split(","))
-            ]
+    if stored == "grey" and (subsampling == "grey" or subsampling in SUBSAMPLINGS):
+        return ((1, 1),)  # there is no colour
+    if subsampling in SUBSAMPLINGS:
+        if not chroma and subsampling != "4:4:4":
+            raise ValueError(
+                f"subsampling of {stored} is 4:4:4, as none of its components is chroma, or "
+                f"factors of each; not {subsampling}"
+            )
+        luma, chroma_factors, _ = SUBSAMPLINGS[subsampling]
+        return tuple(chroma_factors if group == CHROMA else luma for group in groups)
+    if re.fullmatch(r"\dx\d(,\dx\d)*", subsampling):
+        pairs = [(int(pair[0]), int(pair[2])) for pair in subsampling.split(",")]
+        return _check_factors(pairs, len(groups))
     return _check_factors(subsampling, len(groups))
 
 
@@ -387,7 +404,7 @@ def check_lossless(
     if quality is not None or qtables is not None:
         raise ValueError("a lossless file has no quality and no qtables: nothing is quantized")
     if not optimize:
-        raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
+        raise ValueError("a lossless file has Huffman tables of its own: optimize is to be True")
     if predictor is not None and (isinstance(predictor, bool) or predictor not in range(1, 8)):
         raise ValueError(f"predictor is 1 to 7 (T.81 Table H.1), or None; not {predictor!r}")
 

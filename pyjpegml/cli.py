@@ -371,7 +371,8 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(
         _inspect,
         "what a JPEG says about itself",
-        "Show the header, the tables and the markers of a JPEG of any kind.",
+        "Show the header, the tables and the markers of a JPEG of any kind, and whether its\n"
+        "data are sound: what is wrong with them, at which byte, and how many MCUs are sound.",
     )
     command.add_argument("input", metavar="FILE", help="JPEG to read")
     add_json(command)

@@ -162,10 +162,13 @@ def encode(
             samples, model.components(Geometry(width, height, factors)), model.marker, precision,
             predictor, point_transform, lines,
         )  # fmt: skip
-    if precision != 8 and not optimize:
-        raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
+    if not optimize and (precision != 8 or progressive is not False):
+        raise ValueError(
+            "Annex K's Huffman tables are for sequential files of 8 bits: optimize is to be True"
+        )
     tables = arguments.check_tables(quality, qtables, stored, precision)
-    if progressive is False and is_usual(picture, channels, stored, factors, tables):
+    narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
+    if progressive is False and narrow and is_usual(picture, channels, stored, factors):
         assert not isinstance(picture, tuple)
         mcus_across = -(-width // (8 * factors[0][0]))
         return encode_pieces(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ class Model:
     identifiers: tuple[int, ...]
     adobe_transform: int | None = None
 
-    @property
+    @cached_property
     def marker(self) -> bytes:
         """The segment that says what the components mean."""
         if self.adobe_transform is None:
@@ -57,7 +58,7 @@ class Model:
             for identifier, (h, v) in zip(self.identifiers, geometry.sampling, strict=True)
         )
 
-    @property
+    @cached_property
     def huffman_slots(self) -> tuple[tuple[int, int], ...]:
         """Huffman tables of each component, DC and AC."""
         return tuple((group, group) for group in self.groups)

@@ -238,19 +238,17 @@ def is_usual(
     image: Image,
     channels: str,
     stored: str,
-    factors: Sequence[tuple[int, int]],
-    qtables: Sequence[npt.NDArray[np.uint16]],
+    factors: tuple[tuple[int, int], ...],
 ) -> bool:
-    """Whether :func:`encode_pieces` can do it: grey, or YCbCr from RGB, in baseline's limits, with
-    the usual sampling factors.
+    """Whether :func:`encode_pieces` can do it, if all steps are below 256: grey, or YCbCr from RGB,
+    of 8 bits, with the usual sampling factors.
     """
     return (
         not isinstance(image, tuple)
         and image.dtype == np.uint8
         and (channels, stored) in (("grey", "grey"), ("RGB", "YCbCr"))
         and max(factors[0]) <= 2
-        and all(pair == (1, 1) for pair in factors[1:])
-        and all(int(table.max()) <= 255 for table in qtables)
+        and factors[1:] in ((), ((1, 1), (1, 1)))
     )
 
 
