@@ -308,6 +308,41 @@ def test_colours_stay_what_they_are(color: str, stored_as: str, jfif: bool) -> N
     assert read_header(recode(data, metadata=wrong)).comments == (b"c",)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"lossless": True},
+        {"stored_as": "RGB"},
+        {"stored_as": "grey"},
+        {"stored_as": "RGB", "lossless": True},
+    ],
+    ids=str,
+)
+def test_encode_takes_metadata(options: dict[str, object]) -> None:
+    """Those of a file, or others; the picture stays the same."""
+    metadata = Metadata.made_of(
+        jfif=Jfif((1, 2), 1, (300, 300)), exif=b"II*\0\x08\0\0\0\0\0", icc=bytes(99_000),
+        comments=[b"one", b"two"],
+    )  # fmt: skip
+    data = encode(IMAGE, metadata=metadata, **options)
+    assert_same_picture(decode(data), decode(encode(IMAGE, **options)))
+    found = read_header(data)
+    assert found.color == read_header(encode(IMAGE, **options)).color
+    kinds = ("JFIF", "Adobe")
+    assert found.metadata.without(*kinds) == metadata.without(*kinds)
+    assert (found.metadata == metadata) == (found.color != "RGB")
+    assert encode(IMAGE, metadata=found.metadata, **options) == data
+
+
+def test_encode_takes_metadata_only() -> None:
+    with pytest.raises(TypeError, match=r"metadata is a Metadata object, such as .*, not 'keep'"):
+        encode(IMAGE, metadata="keep")
+    with pytest.raises(ValueError, match="APP5 segment holds at most 65533 bytes, not 65534"):
+        encode(IMAGE, metadata=Metadata(((0xE5, bytes(65534)),)))
+
+
 def container(
     first: bytes, others: list[bytes], order: str = ">", gap: bytes = b"", early: bool = False
 ) -> bytes:
