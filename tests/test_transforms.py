@@ -122,6 +122,8 @@ def test_regions_are_jpegtrans(path: Path, jpegtran: Callable[..., bytes | None]
 def test_grey_is_jpegtrans(path: Path, jpegtran: Callable[..., bytes | None]) -> None:
     """Turned at the same time, in units of its own blocks."""
     data = path.read_bytes()
+    if jpegtran(data, "-optimize") is None:
+        pytest.skip("jpegtran refuses this file")
     if (expected := jpegtran(data, "-optimize", "-grayscale", "-rotate", "90")) is None:
         with pytest.raises(
             ValueError, match=r"grey is the luma of|the luma of this picture is coa"
