@@ -931,7 +931,7 @@ def test_recode(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["rotate90"], {"op": "rotate90"}),
+        (["rotate270"], {"op": "rotate270"}),
         (["orient", "--scans", "progressive"], {"op": "orient", "progressive": True}),
         (["none", "--region", "16,32,40,40"], {"region": (16, 32, 40, 40)}),
         (

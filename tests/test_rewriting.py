@@ -214,14 +214,20 @@ def test_without_metadata(stream: Stream, progressive: bool) -> None:
 @pytest.mark.parametrize("progressive", PROGRESSIVE)
 @pytest.mark.parametrize("path", conformance_files(), ids=lambda path: path.name)
 def test_conformance(path: Path, progressive: bool, jpegtran: Callable[..., bytes | None]) -> None:
-    """Never larger than what jpegtran makes, which drops what follows the image."""
+    """Never larger than what jpegtran makes."""
     data = path.read_bytes()
     made = assert_recoded(data, progressive=progressive)
     assert_recoded(data, progressive=progressive, metadata="strip")
     options = ["-progressive"] if progressive else ["-optimize"]
     if theirs := jpegtran(data, "-copy", "all", *options):
         assert_same_coefficients(made, theirs)
-        assert len(made) - len(behind_end(made)) <= len(theirs)
+        assert coded_size(made) <= coded_size(theirs)
+
+
+def coded_size(data: bytes) -> int:
+    """Bytes of a file's first image, without its metadata: jpegtran drops JFIF's thumbnails."""
+    metadata = sum(4 + len(payload) for _, payload in metadata_bytes(data))
+    return len(data) - len(behind_end(data)) - metadata
 
 
 def test_what_is_saved() -> None:
@@ -300,6 +306,41 @@ def test_colours_stay_what_they_are(color: str, stored_as: str, jfif: bool) -> N
         assert read_header(made).color == stored_as
         assert_same_picture(decode(made), decode(data))
     assert read_header(recode(data, metadata=wrong)).comments == (b"c",)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"lossless": True},
+        {"stored_as": "RGB"},
+        {"stored_as": "grey"},
+        {"stored_as": "RGB", "lossless": True},
+    ],
+    ids=str,
+)
+def test_encode_takes_metadata(options: dict[str, object]) -> None:
+    """Those of a file, or others; the picture stays the same."""
+    metadata = Metadata.made_of(
+        jfif=Jfif((1, 2), 1, (300, 300)), exif=b"II*\0\x08\0\0\0\0\0", icc=bytes(99_000),
+        comments=[b"one", b"two"],
+    )  # fmt: skip
+    data = encode(IMAGE, metadata=metadata, **options)
+    assert_same_picture(decode(data), decode(encode(IMAGE, **options)))
+    found = read_header(data)
+    assert found.color == read_header(encode(IMAGE, **options)).color
+    kinds = ("JFIF", "Adobe")
+    assert found.metadata.without(*kinds) == metadata.without(*kinds)
+    assert (found.metadata == metadata) == (found.color != "RGB")
+    assert encode(IMAGE, metadata=found.metadata, **options) == data
+
+
+def test_encode_takes_metadata_only() -> None:
+    with pytest.raises(TypeError, match=r"metadata is a Metadata object, such as .*, not 'keep'"):
+        encode(IMAGE, metadata="keep")
+    with pytest.raises(ValueError, match="APP5 segment holds at most 65533 bytes, not 65534"):
+        encode(IMAGE, metadata=Metadata(((0xE5, bytes(65534)),)))
 
 
 def container(
