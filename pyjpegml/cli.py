@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-#: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
+#: As :data:`pyjpegml.header.SUBSAMPLINGS`, whose import would take NumPy's time.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
 
 
@@ -251,28 +251,52 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(
         _encode,
         "a JPEG of a given quality",
-        "Write a baseline JPEG of a given quality, or with given quantization tables.",
+        "Write a JPEG of a given quality, or with given quantization tables, or without any loss: "
+        "a baseline one, unless an option asks for what that cannot hold.",
     )
     command.add_argument("input", metavar="IN", help=image)
     command.add_argument("output", metavar="OUT", help="JPEG to write")
     tables = command.add_mutually_exclusive_group()
     tables.add_argument(
         "--quality",
-        type=_whole_number("a quality", 1, 100),
-        metavar="N",
-        help="IJG quality, 1 to 100 (default: 75)",
+        type=_qualities,
+        metavar="N[,N...]",
+        help="IJG quality, 1 to 100 (default: 75); or one for luma and one for chroma, or one for "
+        "each component",
     )
     tables.add_argument(
         "--qtables",
         metavar="FILE",
-        help="quantization tables in natural order: a .npy file, or a JSON list, of 8x8 steps or "
-        "of 1 to 3 such tables for Y, Cb and Cr",
+        help="a JPEG whose quantization tables are kept, or tables in natural order: a .npy file, "
+        "or a JSON list, of 8x8 steps or of 1 to 3 such tables for Y, Cb and Cr",
+    )
+    tables.add_argument(
+        "--lossless", action="store_true", help="keep every sample (SOF3, which few programs open)"
+    )
+    command.add_argument(
+        "--predictor",
+        type=_whole_number("a predictor", 1, 7),
+        metavar="N",
+        help="of --lossless, 1 to 7 (default: the one that makes the file smallest)",
+    )
+    command.add_argument(
+        "--point-transform",
+        type=_whole_number("a point transform", 0, 7),
+        default=0,
+        metavar="N",
+        help="low bits that --lossless drops (default: 0)",
+    )
+    command.add_argument(
+        "--stored-as",
+        choices=("YCbCr", "RGB", "grey"),
+        help="what the components of the file are (default: YCbCr; RGB with --lossless)",
     )
     command.add_argument(
         "--subsampling",
-        choices=SUBSAMPLINGS,
-        default="4:2:0",
-        help="resolution of the colour (default: %(default)s)",
+        type=_subsampling,
+        metavar="NAME",
+        help=f"resolution of the colour: {', '.join(SUBSAMPLINGS)}, or factors of each component "
+        "such as 2x1,1x1,1x1 (default: 4:2:0; 4:4:4 without chroma)",
     )
     command.add_argument(
         "--no-optimize",
@@ -280,12 +304,20 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="use the standard's Huffman tables instead of the image's own",
     )
-    command.add_argument(
+    restarts = command.add_mutually_exclusive_group()
+    restarts.add_argument(
         "--restart-interval",
         type=_whole_number("a restart interval", 0, 65535),
         default=0,
         metavar="N",
         help="MCUs between restart markers (default: 0, none)",
+    )
+    restarts.add_argument(
+        "--restart-rows",
+        type=_whole_number("a number of rows", 0, 65535),
+        default=0,
+        metavar="N",
+        help="rows of MCUs between restart markers (default: 0, none)",
     )
     add_json(command)
     add_orientation(command)
@@ -410,6 +442,22 @@ def _region(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
+def _qualities(text: str) -> int | tuple[int, ...]:
+    """One quality or several, as an argument."""
+    found = tuple(_whole_number("a quality", 1, 100)(part) for part in text.split(","))
+    return found if len(found) > 1 else found[0]
+
+
+def _subsampling(text: str) -> str:
+    """A name, or factors of each component, as an argument."""
+    if text in SUBSAMPLINGS or re.fullmatch(r"[1-4]x[1-4](,[1-4]x[1-4])*", text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"a subsampling is one of {', '.join(SUBSAMPLINGS)}, or factors such as 2x1,1x1,1x1; "
+        f"not {text!r}"
+    )
+
+
 def _processes(text: str) -> int:
     """A number of processes, as an argument."""
     if not text.isdecimal() or int(text) < 1:
@@ -521,15 +569,25 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
 
     from .encoder import encode
 
-    data = encode(
-        pixels,
-        quality=arguments.quality,
-        qtables=None if tables is None else _read_qtables(tables, 1 if pixels.ndim == 2 else 3),
-        subsampling=arguments.subsampling,
-        optimize=arguments.optimize,
-        restart_interval=arguments.restart_interval,
-        threads=None,
-    )
+    stored = arguments.stored_as or ("grey" if pixels.ndim == 2 else "YCbCr")
+    try:
+        data = encode(
+            pixels,
+            stored_as=arguments.stored_as,
+            quality=arguments.quality,
+            qtables=None if tables is None else _read_qtables(tables, stored),
+            subsampling=arguments.subsampling,
+            lossless=arguments.lossless,
+            predictor=arguments.predictor,
+            point_transform=arguments.point_transform,
+            optimize=arguments.optimize,
+            restart_interval=arguments.restart_interval,
+            restart_rows=arguments.restart_rows,
+            threads=None,
+        )
+    except ValueError as error:  # options that do not go together, or with this picture
+        message = f"{files.shown_input(arguments.input)}: {error}"
+        raise CommandError(ExitCode.USAGE, message) from error
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)
     text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
@@ -537,21 +595,32 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
-    """Quantization tables of so many components from a .npy or JSON file, (components, 8, 8)."""
+def _read_qtables(name: str, stored: str) -> npt.NDArray[np.uint16]:
+    """Quantization tables, (components, 8, 8), from a JPEG, a .npy or a JSON file.
+
+    Parameters
+    ----------
+    name : str
+    stored : str
+        What the components are that they are for.
+    """
     from io import BytesIO
 
     import numpy as np
 
     from .arguments import check_qtables
+    from .header import read_header
 
     data = files.read_bytes(name)
     try:
+        if files.is_jpeg(data):
+            with _jpeg_errors_of(name):
+                return np.stack(check_qtables(read_header(data), stored))
         if data.startswith(b"\x93NUMPY"):
             tables = np.load(BytesIO(data), allow_pickle=False)
         else:
             tables = np.array(json.loads(data))
-        return np.stack(check_qtables(tables, "grey" if components == 1 else "YCbCr"))
+        return np.stack(check_qtables(tables, stored))
     except (ValueError, TypeError) as error:
         message = f"{files.shown_input(name)}: these are no quantization tables: {error}"
         raise CommandError(ExitCode.USAGE, message) from error

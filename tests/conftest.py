@@ -30,6 +30,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
+NO_CHROMIUM = "there is no chromium"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
 
@@ -72,7 +73,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
-    for program, reason in (("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN)):
+    programs = ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM)
+    for program, reason in programs:
         if missed := skipped(reason):
             terminalreporter.section(f"NOT COMPARED WITH {program}", red=True, bold=True)
             terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {reason}.", red=True)

@@ -270,6 +270,54 @@ def test_encode(
     assert printed == f"{len(data)} bytes, {8 * len(data) / GREY.size:.4f} bits per pixel\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        (["--quality", "90,60"], {"quality": (90, 60)}),
+        (["--subsampling", "4:1:1"], {"subsampling": "4:1:1"}),
+        (["--subsampling", "3x1,1x1,1x1"], {"subsampling": "3x1,1x1,1x1"}),
+        (["--stored-as", "RGB"], {"stored_as": "RGB"}),
+        (["--stored-as", "grey"], {"stored_as": "grey"}),
+        (["--lossless"], {"lossless": True}),
+        (
+            ["--lossless", "--predictor", "5", "--point-transform", "2", "--restart-rows", "3"],
+            {"lossless": True, "predictor": 5, "point_transform": 2, "restart_rows": 3},
+        ),
+    ],
+)
+def test_encode_in_other_modes(
+    run: Run, png: str, out: str, options: list[str], arguments: dict[str, Any]
+) -> None:
+    assert run("encode", png, out, *options)[0] == ExitCode.DONE
+    assert Path(out).read_bytes() == pyjpegml.encode(RGB, **arguments)
+
+
+def test_encode_with_the_tables_of_a_jpeg(run: Run, png: str, out: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.jpg"
+    other.write_bytes(pyjpegml.encode(RGB, quality=(60, 40)))
+    assert run("encode", png, out, "--qtables", str(other))[0] == ExitCode.DONE
+    assert Path(out).read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--predictor", "3"], "predictor and point_transform belong to lossless=True"),
+        (["--lossless", "--subsampling", "4:2:0"], "subsampling of RGB is 4:4:4"),
+        (["--lossless", "--restart-interval", "1"], "pass restart_rows"),
+        (["--subsampling", "3x1,2x1,1x1"], "2/3 of the columns"),
+        (["--stored-as", "RGB", "--quality", "90,80"], "1 or 3 of them for RGB"),
+    ],
+)
+def test_encode_options_that_do_not_go_together(
+    fails: Callable[..., str], png: str, out: str, options: list[str], words: str
+) -> None:
+    message = fails(ExitCode.USAGE, "encode", png, out, *options)
+    assert message.startswith(f"{png}: ")
+    assert words in message
+    assert not Path(out).exists()
+
+
 def test_encode_offers_what_the_encoder_knows() -> None:
     from pyjpegml.header import SUBSAMPLINGS
 
@@ -640,7 +688,13 @@ def test_version(run: Run) -> None:
         (["encode", "in", "out", "--quality", "101"], "from 1 to 100"),
         (["encode", "in", "out", "--quality", "high"], "'high'"),
         (["encode", "in", "out", "--quality", "5", "--qtables", "x"], "--qtables"),
-        (["encode", "in", "out", "--subsampling", "4:1:1"], "4:1:1"),
+        (["encode", "in", "out", "--quality", "90,0"], "from 1 to 100"),
+        (["encode", "in", "out", "--quality", "5", "--lossless"], "--lossless"),
+        (["encode", "in", "out", "--predictor", "8"], "from 1 to 7"),
+        (["encode", "in", "out", "--subsampling", "4:2:1"], "not '4:2:1'"),
+        (["encode", "in", "out", "--subsampling", "5x1,1x1,1x1"], "not '5x1,1x1,1x1'"),
+        (["encode", "in", "out", "--stored-as", "CMYK"], "'CMYK'"),
+        (["encode", "in", "out", "--restart-interval", "1", "--restart-rows", "1"], "not allowed"),
         (["encode", "in", "out", "--restart-interval", "65536"], "0 to 65535"),
         (["encode", "in", "out", "--progressive"], "--progressive"),
     ],
