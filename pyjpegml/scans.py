@@ -47,7 +47,8 @@ Decoder = Callable[
 #: Most scans that a picture may have unless the caller allows more; and blocks that all of them
 #: together may go over: so many, and so many times those of the picture.
 MAX_SCANS, LEAST_WORK, PASSES = 500, 1 << 27, 64
-ARITHMETIC_COST = 32
+#: Where decisions need no bits a block may cost that much more; a byte of data pays for so much.
+ARITHMETIC_COST, BYTE_WORTH = 32, 64
 
 
 @dataclass
@@ -332,9 +333,13 @@ class Scans(ScanReader):
         plan = self.geometry.scan_plan(slots, chosen)
         mcus_across, mcus_down = self.geometry.scan_size(chosen)
         mcus = mcus_across * mcus_down
-        # a block may cost that much more where decisions need no bits
-        cost = ARITHMETIC_COST if self.frame.sof in (9, 10) else 1
-        self.work -= cost * mcus * len(plan)
+        restart = self.stream.restart_interval
+        intervals = -(-mcus // restart) if restart else 1
+        coded = Coded(self.stream.data, sos.end, intervals)
+        work = blocks = mcus * len(plan)
+        if self.frame.sof in (9, 10):
+            work = max(blocks, ARITHMETIC_COST * blocks - BYTE_WORTH * (coded.end - sos.end))
+        self.work -= work
         if self.work < 0:
             raise JpegLimitError(
                 f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
@@ -342,9 +347,6 @@ class Scans(ScanReader):
                 offset=sos.offset,
                 marker=sos.name,
             )
-        restart = self.stream.restart_interval
-        intervals = -(-mcus // restart) if restart else 1
-        coded = Coded(self.stream.data, sos.end, intervals)
         decode = self._decoder(sos, header, chosen, plan, mcus_across, coded)
         self._decode(chosen, decode, coded, restart, mcus)
         if self.problems is not None:

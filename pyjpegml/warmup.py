@@ -63,6 +63,21 @@ def _encode_standard() -> None:
     _encode(False)
 
 
+def _encode_progressive() -> None:
+    for image in _pictures(48, 80):
+        for subsampling in SUBSAMPLINGS:
+            encode(image, subsampling=subsampling, progressive=True)
+
+
+def _encode_deep() -> None:
+    for image in _pictures(48, 80):
+        deep = image.astype(np.uint16)
+        for subsampling in ("4:2:0", "4:1:1"):
+            encode(deep, subsampling=subsampling)
+        encode(image, lossless=True, restart_rows=1)
+        encode(deep, lossless=True)
+
+
 def _decode() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
@@ -85,8 +100,7 @@ def _decode_stored() -> None:
         for subsampling in SUBSAMPLINGS:
             data = encode(image, subsampling=subsampling, optimize=False, restart_interval=2)
             decode_partial(data)
-            for scale in (2, 4, 8):
-                decode(data, scale=scale)
+            decode(data, scale=2, region=(20, 20, 8, 4))
     for color in ("grey", "YCbCr", "RGB", "stored"):
         decode(data, color=color)
     geometry = Geometry(8, 8, [(1, 1)] * 4)
@@ -145,6 +159,8 @@ def _without_ycbcr(data: bytes) -> bytes:
 TASKS: dict[str, Callable[[], None]] = {
     "encode with optimal tables": _encode_optimal,
     "encode with standard tables": _encode_standard,
+    "encode progressive files": _encode_progressive,
+    "encode deep and lossless": _encode_deep,
     "score": _score,
     "decode": _decode,
     "decode by way of coefficients": _decode_stored,
