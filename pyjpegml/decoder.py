@@ -218,7 +218,11 @@ def decode_partial(
     """Decode what can be had of a damaged JPEG.
 
     Behind an error in entropy-coded data decoding goes on at the next restart marker. Where nothing
-    came, the picture is grey.
+    came, the picture is grey. A Huffman-coded file that breaks off looks as libjpeg-turbo shows it,
+    but for the MCU in which it does, and for what libjpeg-turbo makes of bits that are not there:
+    the rest of a line of a lossless file, an MCU behind a whole restart interval. Where bits are no
+    code, or arithmetic-coded data end early, libjpeg-turbo goes on with what they happen to say;
+    here nothing is taken from them up to the next marker.
 
     Parameters
     ----------
