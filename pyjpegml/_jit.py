@@ -307,12 +307,13 @@ def _keep_compiled(dispatcher: Any) -> None:
 def _compilers() -> tuple[Any, Any, Any]:
     """Numba's compiler for wholes, for parts and for summing parts, where object code is kept.
 
-        In a whole, its parts are made internal: whatever of them is inlined everywhere then vanishes,
-        and objects from different processes, where Numba may give different functions one name, cannot
-        be mixed up. Parts are neither optimised nor turned into machine code, for the whole will be; only
-    those that LLVM is to vectorise are optimised by themselves, where it sees that arrays are different
-    arguments. Inlined among slices of one array, the loops of MS-SSIM took three times as long.
-        This leans on interfaces that Numba does not promise (:func:`pyjpegml._objects.give_up`).
+    In a whole, its parts are made internal: whatever of them is inlined everywhere then vanishes,
+    and objects from different processes, where Numba may give different functions one name, cannot
+    be mixed up. Parts are neither optimised nor turned into machine code, for the whole will be;
+    only those that LLVM is to vectorise are optimised by themselves, where it sees that arrays are
+    different arguments. Inlined among slices of one array, the loops of MS-SSIM took three times
+    as long. This leans on interfaces that Numba does not promise
+    (:func:`pyjpegml._objects.give_up`).
     """
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler

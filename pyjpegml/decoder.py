@@ -36,7 +36,6 @@ from .painting import (
     oriented,
     paint,
     paint_lossless,
-    paint_scaled,
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
@@ -528,8 +527,6 @@ def _stored(
         samples = LosslessScans(stream, sos, max_scans, problems, crew)
         return paint_lossless(samples, kind, window), samples.tally
     scans = Scans(stream, sos, max_scans, problems, crew)
-    if window.denominator != 1:
-        return paint_scaled(scans, kind, window), scans.tally
     return paint(scans, kind, crew, window), scans.tally
 
 
