@@ -25,6 +25,7 @@ from .heads import file_head, huffman_segments
 from .huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
 from .pieces import PIECE_BLOCKS, buffers
 from .progressive_encoder import encode_scans
+from .scan_search import best_script
 from .scripts import Scan, check_script, usual_script
 
 #: What :func:`assemble` takes as `progressive`.
@@ -126,8 +127,12 @@ def _script(
     """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
     if progressive is True:
         return usual_script(geometry.sampling)
+    if progressive == "search":
+        return best_script(geometry, quantized)
     if not isinstance(progressive, (list, tuple)):
-        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+        raise ValueError(
+            f"progressive is False, True, 'search' or a list or tuple of Scan, not {progressive!r}"
+        )
     return check_script(progressive, geometry.sampling)
 
 

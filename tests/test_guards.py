@@ -557,6 +557,9 @@ def tour() -> None:
         image = made(name, (17, 37), "natural")
         data = pyjpegml.encode(image, optimize=optimize, quality=50, **options(name))
         pyjpegml.decode(data)
+        for scale in (1, 2, 4, 8):
+            pyjpegml.decode(data, scale=scale)
+            pyjpegml.decode(data, scale=scale, region=(3, 1, 1, 1))
         geometry, coefficients = encoder.analyse(image, FACTORS.get(name, ((1, 1),)))
         tables = list(standard_qtables(10))
         tables = [tables[0], tables[1], tables[1]][: len(geometry.planes)]
