@@ -304,6 +304,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="use the standard's Huffman tables instead of the image's own",
     )
+    command.add_argument(
+        "--scans",
+        choices=tuple(SCANS),
+        default="sequential",
+        help="in which order the coefficients are sent; search tries many orders, and takes longer "
+        "(default: %(default)s)",
+    )
     restarts = command.add_mutually_exclusive_group()
     restarts.add_argument(
         "--restart-interval",
@@ -580,6 +587,7 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
             lossless=arguments.lossless,
             predictor=arguments.predictor,
             point_transform=arguments.point_transform,
+            progressive=SCANS[arguments.scans],
             optimize=arguments.optimize,
             restart_interval=arguments.restart_interval,
             restart_rows=arguments.restart_rows,
