@@ -21,11 +21,11 @@ from timing import best, once
 
 import pyjpegml
 from pyjpegml import bitio, fused, scan, symbols
+from pyjpegml.assembly import HUFFMAN_SLOTS
 from pyjpegml.coefficients import Geometry
 from pyjpegml.color import rgb_to_ycbcr
 from pyjpegml.dct import forward_dct
 from pyjpegml.decoder import MAX_PIXELS, _prepare
-from pyjpegml.encoder import HUFFMAN_SLOTS
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
@@ -92,7 +92,7 @@ class Encoding:
             raise ValueError(f"sides are multiples of 16; this picture is {width}x{height}")
         geometry = Geometry(width, height, SUBSAMPLINGS[SAMPLING])
         luma, chroma = (t.astype(np.int32).reshape(64) for t in standard_qtables(quality))
-        plan = geometry.scan_plan(HUFFMAN_SLOTS)
+        plan = geometry.scan_plan(HUFFMAN_SLOTS[:3])
         coding = symbols.coding_tables(STANDARD_TABLES)
         count = geometry.mcus * len(plan)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 #: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
 
 
 class ExitCode(IntEnum):
@@ -294,7 +294,8 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(
         _inspect,
         "what a JPEG says about itself",
-        "Show the header, the tables and the markers of a JPEG of any kind.",
+        "Show the header, the tables and the markers of a JPEG of any kind, and whether its\n"
+        "data are sound: what is wrong with them, at which byte, and how many MCUs are sound.",
     )
     command.add_argument("input", metavar="FILE", help="JPEG to read")
     add_json(command)
@@ -455,7 +456,7 @@ def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
 
     import numpy as np
 
-    from .encoder import check_qtables
+    from .arguments import check_qtables
 
     data = files.read_bytes(name)
     try:
@@ -463,7 +464,7 @@ def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
             tables = np.load(BytesIO(data), allow_pickle=False)
         else:
             tables = np.array(json.loads(data))
-        return np.stack(check_qtables(tables, components))
+        return np.stack(check_qtables(tables, "grey" if components == 1 else "YCbCr"))
     except (ValueError, TypeError) as error:
         message = f"{files.shown_input(name)}: these are no quantization tables: {error}"
         raise CommandError(ExitCode.USAGE, message) from error

@@ -39,8 +39,8 @@ from .painting import (
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .stretches import Rounds
 from .strips import CALL_PIXELS, Layout, decode_strips, empty_picture, shaped
+from .threaded import Threaded
 from .threads import Crew, check_threads, useful_threads
 from .windows import Window, decode_part, window_of
 
@@ -477,11 +477,11 @@ def _decode_single(
     height, width = geometry.height, geometry.width
     out = empty_picture(height, width, len(geometry.planes), kind)
     if len(crew) > 1 and coded.found == intervals:
-        rounds = Rounds(
+        threaded = Threaded(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
             kind, out, crew,
         )  # fmt: skip
-        if rounds.run():
+        if threaded.run():
             return shaped(out, height, width), coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)

@@ -38,6 +38,8 @@ SUBSAMPLINGS = {
     "4:2:2": ((2, 1), (1, 1), (1, 1)),
     "4:2:0": ((2, 2), (1, 1), (1, 1)),
     "4:4:0": ((1, 2), (1, 1), (1, 1)),
+    "4:1:1": ((4, 1), (1, 1), (1, 1)),
+    "4:1:0": ((4, 2), (1, 1), (1, 1)),
 }
 """Sampling factors (H, V) of Y, Cb, Cr by the usual name."""
 
@@ -293,6 +295,7 @@ def subsampling_name(frame: Frame) -> str:
                 (2, 2): "4:2:0",
                 (1, 2): "4:4:0",
                 (4, 1): "4:1:1",
+                (4, 2): "4:1:0",
             }
             if ratios[1] in names:
                 return names[ratios[1]]

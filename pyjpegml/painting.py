@@ -135,18 +135,25 @@ def _flat(scans: Scans) -> npt.NDArray[np.int32]:
 
 
 def _smoothed(scans: Scans) -> npt.NDArray[np.int16]:
-    """The coefficients, with estimates of those that a progressive file has not sent yet."""
+    """The coefficients, with estimates of those that a progressive file has not sent yet.
+
+    Below the rows of MCUs that the data of the last scan reach, it counts what was known before it.
+    """
     progression = scans.progression
     if progression is None or not smoothing.applies(progression.coef_bits):
         return scans.coefficients
     geometry, qtables = scans.geometry, _flat(scans)
     out = scans.coefficients.copy()
     for i, plane in enumerate(geometry.planes):
-        smoothing.smooth_rows(
-            geometry.view(scans.coefficients, i), plane.across, plane.down,
-            scans.frame.components[i].v, 0, plane.down, qtables[i], progression.known(i, True),
-            ZIGZAG, smoothing.scratch(plane.across), geometry.view(out, i),
-        )  # fmt: skip
+        view, v = geometry.view(scans.coefficients, i), scans.frame.components[i].v
+        target = geometry.view(out, i)
+        middle = min((scans.last_row + 1) * v, plane.down)
+        for sound, first, last in ((True, 0, middle), (False, middle, plane.down)):
+            smoothing.smooth_rows(
+                view, plane.across, plane.down, v, first, last, qtables[i],
+                progression.known(i, sound), ZIGZAG, smoothing.scratch(plane.across),
+                target[first:last],
+            )  # fmt: skip
     return out
 
 

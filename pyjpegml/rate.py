@@ -28,11 +28,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_image
+from .assembly import assemble
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
+from .encoder import analyse, encode, quantize_all
 from .header import SUBSAMPLINGS
 from .metrics import Reference
+from .planes import component_planes
 from .quantize import standard_qtables
 from .strips import YCBCR, picture
 from .tables import ROUNDING, Estimator

@@ -18,7 +18,7 @@ it, and room for whole groups of four blocks; its own first and last samples are
 outside, as the triangle filter wants. A row of the picture is written in steps of 64 pixels; what
 goes beyond its end is written again with the next row, and behind the last row there is SLACK.
 
-*Threads* each do this for a part of the picture (:mod:`pyjpegml.stretches`).
+*Threads* each do this for a part of the picture (:mod:`pyjpegml.threaded`).
 
 The buffers are described by an int64 array with a row of fields for each component (below).
 """

@@ -67,6 +67,21 @@ def _encode_standard() -> None:
     _encode(False)
 
 
+def _encode_progressive() -> None:
+    for image in _pictures(48, 80):
+        for subsampling in SUBSAMPLINGS:
+            encode(image, subsampling=subsampling, progressive=True)
+
+
+def _encode_deep() -> None:
+    for image in _pictures(48, 80):
+        deep = image.astype(np.uint16)
+        for subsampling in ("4:2:0", "4:1:1"):
+            encode(deep, subsampling=subsampling)
+        encode(image, lossless=True, restart_rows=1)
+        encode(deep, lossless=True)
+
+
 def _decode() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
@@ -151,6 +166,8 @@ def _without_ycbcr(data: bytes) -> bytes:
 TASKS: dict[str, Callable[[], None]] = {
     "encode with optimal tables": _encode_optimal,
     "encode with standard tables": _encode_standard,
+    "encode progressive files": _encode_progressive,
+    "encode deep and lossless": _encode_deep,
     "score": _score,
     "decode": _decode,
     "decode by way of coefficients": _decode_stored,

@@ -17,7 +17,7 @@ from helpers import picture as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import bitio, decode, encoder, huffman, markers, reduced, scan
+from pyjpegml import assembly, bitio, decode, encoder, huffman, markers, reduced, scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.dct import inverse_dct
 from pyjpegml.huffman import STANDARD_TABLES, decoding_tables
@@ -101,7 +101,7 @@ class Case:
             markers.scan_bytes([(i + 1, *slot) for i, slot in enumerate(slots)]),
         ]
         plan = g.scan_plan(slots)
-        coded = encoder.encode_scan(g, self.coefficients, plan, STANDARD_TABLES, 0)
+        coded = assembly.encode_scan(g, self.coefficients, plan, STANDARD_TABLES, 0)
         return b"".join([*head, *coded, b"\xff\xd9"])
 
 
@@ -430,7 +430,8 @@ def test_djpeg_on_12_bits(djpeg: str, kind: str) -> None:
         coefficients = np.rint(levels / table.reshape(64)[np.arange(levels.size) % 64])
         coefficients = coefficients.astype(np.int16)
         plan = g.scan_plan([(0, 0)])
-        tables = encoder.optimal_tables(g, coefficients, plan)
+        counts = assembly.count_scan(g, coefficients, plan)
+        tables = {0: huffman.optimal_table(counts[0]), 4: huffman.optimal_table(counts[4])}
         frame = markers.Frame(1, 12, g.height, g.width, (markers.FrameComponent(1, 1, 1, 0),))
         data = b"".join(
             [
@@ -439,7 +440,7 @@ def test_djpeg_on_12_bits(djpeg: str, kind: str) -> None:
                 *(markers.huffman_table_bytes(*pair) for pair in tables.items()),
                 markers.frame_bytes(frame),
                 markers.scan_bytes([(1, 0, 0)]),
-                *encoder.encode_scan(g, coefficients, plan, tables, 0),
+                *assembly.encode_scan(g, coefficients, plan, tables, 0),
                 b"\xff\xd9",
             ]
         )
