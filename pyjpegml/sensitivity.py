@@ -331,6 +331,25 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
                     statistics, across, squared_mean, constants, *bands, ring, ring[0].copy(), out
                 )
                 maps[c, :, :, term] = factor * out
+    return mix_weights(maps, geometry)
+
+
+def mix_weights(
+    maps: npt.NDArray[np.float64], geometry: Geometry
+) -> list[npt.NDArray[np.float64]]:
+    """Weights of R, G and B as weights of the components.
+
+    Parameters
+    ----------
+    maps : (1 or 3, rows, columns, 6) float64
+        For each block of 8x8 pixels.
+    geometry : Geometry
+
+    Returns
+    -------
+    list of (down, across, 6) float64
+    """
+    rows, columns = maps.shape[1:3]
     mixed = [maps[0]] if len(maps) == 1 else list(np.tensordot(_TO_RGB / 3, maps, 1))
     weights = []
     for plane, full in zip(geometry.planes, mixed, strict=True):
