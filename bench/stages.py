@@ -92,7 +92,7 @@ class Encoding:
             raise ValueError(f"sides are multiples of 16; this picture is {width}x{height}")
         geometry = Geometry(width, height, SUBSAMPLINGS[SAMPLING])
         luma, chroma = (t.astype(np.int32).reshape(64) for t in standard_qtables(quality))
-        plan = geometry.scan_plan(HUFFMAN_SLOTS)
+        plan = geometry.scan_plan(HUFFMAN_SLOTS[:3])
         coding = symbols.coding_tables(STANDARD_TABLES)
         count = geometry.mcus * len(plan)
 

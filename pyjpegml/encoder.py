@@ -24,7 +24,7 @@ import functools
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -33,7 +33,6 @@ import numpy.typing as npt
 from . import fused, markers, scan, symbols
 from .coefficients import Geometry
 from .color import rgb_to_ycbcr
-from .errors import JpegUnsupportedError
 from .header import SUBSAMPLINGS
 from .huffman import (
     AC,
@@ -42,8 +41,10 @@ from .huffman import (
     HuffmanTable,
     optimal_table,
 )
+from .progressive_encoder import encode_scans
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
+from .scripts import Scan, check_script, usual_script
 from .threads import Crew, check_threads, useful_threads
 
 #: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
@@ -55,8 +56,11 @@ TURNS = 6
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 18
 
-#: Huffman tables, DC and AC, of Y, Cb and Cr.
-HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1))
+#: What :func:`encode` takes as `progressive`.
+Progressive = bool | str | Sequence[Scan]
+
+#: Huffman tables, DC and AC, of Y, Cb, Cr and K.
+HUFFMAN_SLOTS = ((0, 0), (1, 1), (1, 1), (0, 0))
 
 
 def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -133,7 +137,7 @@ def encode(
     quality: int | None = None,
     qtables: npt.ArrayLike | None = None,
     subsampling: str = "4:2:0",
-    progressive: bool = False,
+    progressive: Progressive = False,
     optimize: bool = True,
     restart_interval: int = 0,
     threads: int | None = 1,
@@ -151,10 +155,14 @@ def encode(
         (2, 8, 8) for luma and chroma, (3, 8, 8) for Y, Cb and Cr. Excludes `quality`.
     subsampling : str
         ``"4:4:4"``, ``"4:2:2"``, ``"4:2:0"`` or ``"4:4:0"``; of no effect on grey images.
-    progressive : bool
-        Not supported by this version.
+    progressive : bool, "search" or sequence of Scan
+        Send a coarse picture first, then what makes it finer: mostly smaller too. True: in the
+        usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
+        file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
+        your own.
     optimize : bool
         Huffman tables made for this image (some percent smaller), instead of Annex K's.
+        Progressive files always have such.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535.
     threads : int or None
@@ -170,8 +178,6 @@ def encode(
     ------
     TypeError, ValueError
         If an argument is not as described.
-    JpegUnsupportedError
-        If `progressive` is set.
 
     Examples
     --------
@@ -182,8 +188,6 @@ def encode(
     True
     """
     check_threads(threads)
-    if progressive:
-        raise JpegUnsupportedError("progressive encoding is not supported; baseline is")
     if quality is not None and qtables is not None:
         raise ValueError("quality and qtables exclude each other: give one of them")
     whole = isinstance(restart_interval, (int, np.integer)) and not isinstance(
@@ -198,6 +202,13 @@ def encode(
         tables = check_qtables(qtables, components)
     else:
         tables = _quality_tables(75 if quality is None else quality)[:components]
+    if progressive is not False:
+        geometry, coefficients = analyse(array, factors)
+        quantized = quantize_all(geometry, coefficients, tables)
+        return assemble(
+            geometry, quantized, tables, progressive=progressive,
+            restart_interval=int(restart_interval),
+        )  # fmt: skip
     setting = _setting(
         array.shape[1], array.shape[0], factors[:components],
         tuple(table.tobytes() for table in tables), int(restart_interval),
@@ -488,21 +499,129 @@ def assemble(
     qtables: Sequence[npt.NDArray[np.uint16]],
     *,
     optimize: bool = True,
+    progressive: Progressive = False,
     restart_interval: int = 0,
+    components: Sequence[markers.FrameComponent] | None = None,
+    precision: int = 8,
+    slots: Sequence[tuple[int, int]] = HUFFMAN_SLOTS,
+    segments: bytes | None = None,
 ) -> bytes:
-    """A baseline JFIF file of quantized coefficients (T.81 B.2.1), which loses nothing more.
+    """A file of quantized coefficients (T.81 B.2.1), which loses nothing more.
 
-    Components that have equal quantization tables share one. Luma has Huffman tables 0, chroma 1.
+    A sequential one is baseline if that can hold them (8 bits a sample, steps of at most 255, two
+    Huffman tables of each kind), else extended sequential. There is one scan, or as many as blocks
+    of an MCU need, of which one holds ten. Components that have equal quantization tables share
+    one.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    quantized : (geometry.size,) int16
+    qtables : sequence of (8, 8) uint16
+        Of each component.
+    optimize : bool
+        Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
+        Progressive files always have such.
+    progressive : bool, "search" or sequence of Scan
+        As for :func:`encode`.
+    restart_interval : int
+        MCUs between restart markers, 0 for none.
+    components : sequence of FrameComponent, optional
+        Identifiers and sampling factors, which agree with the geometry's; by default it has the
+        factors, and identifiers count from 1. Slots of tables are chosen here.
+    precision : int
+        Bits of a sample, 8 or 12.
+    slots : sequence of (DC, AC)
+        Huffman tables of each component; by default 0 for luma and 1 for chroma.
+    segments : bytes, optional
+        APPn and COM segments; by default JFIF's.
     """
     count = len(geometry.planes)
-    plan = geometry.scan_plan(HUFFMAN_SLOTS[:count])
-    if optimize:
-        tables = optimal_tables(geometry, quantized, plan, restart_interval)
-    else:
-        tables = _standard_tables(count)
-    body = encode_scan(geometry, quantized, plan, tables, restart_interval)
-    before, behind = _head(geometry, qtables[:count], restart_interval)
-    return b"".join([before, _huffman_segments(tables), behind, *body, b"\xff\xd9"])
+    if components is None:
+        factors = enumerate(geometry.sampling, 1)
+        components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
+    if progressive is not False:
+        frame = markers.Frame(2, precision, geometry.height, geometry.width, tuple(components))
+        scans = encode_scans(
+            geometry, quantized, _script(progressive, geometry, quantized),
+            restart_interval=restart_interval, identifiers=[c.identifier for c in components],
+        )  # fmt: skip
+        return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
+    body: list[bytes] = []
+    for chosen in scan_groups(geometry):
+        own = [slots[i] for i in chosen]
+        plan = geometry.scan_plan(own, chosen)
+        if optimize:
+            tables = optimal_tables(geometry, quantized, plan, restart_interval, chosen)
+        else:
+            tables = _standard_tables(count)
+        body.append(_huffman_segments(tables))
+        if restart_interval and chosen[0] == 0:
+            body.append(markers.restart_interval_bytes(restart_interval))
+        body.append(
+            markers.scan_bytes(
+                [(components[i].identifier, *pair) for i, pair in zip(chosen, own, strict=True)]
+            )
+        )
+        body += encode_scan(geometry, quantized, plan, tables, restart_interval, chosen)
+    tables_of_two = max(max(pair) for pair in slots[:count]) <= 1
+    narrow = max(int(table.max()) for table in qtables) <= 255
+    frame = markers.Frame(
+        0 if precision == 8 and tables_of_two and narrow else 1,
+        precision, geometry.height, geometry.width, tuple(components),
+    )  # fmt: skip
+    return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
+
+
+def _script(
+    progressive: Progressive, geometry: Geometry, quantized: npt.NDArray[np.int16]
+) -> Sequence[Scan]:
+    """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
+    if progressive is True:
+        return usual_script(geometry.sampling)
+    if not isinstance(progressive, (list, tuple)):
+        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+    return check_script(progressive, geometry.sampling)
+
+
+def file_head(
+    frame: markers.Frame, qtables: Sequence[npt.NDArray[np.uint16]], segments: bytes | None = None
+) -> list[bytes]:
+    """SOI, metadata, quantization tables and frame header, whose slots of tables are chosen here.
+
+    Parameters
+    ----------
+    frame : Frame
+    qtables : sequence of (8, 8) uint16
+        Of each component; equal ones are written once.
+    segments : bytes, optional
+        APPn and COM segments; by default JFIF's.
+    """
+    distinct: list[npt.NDArray[np.uint16]] = []
+    components = []
+    for component, table in zip(frame.components, qtables, strict=True):
+        equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
+        components.append(replace(component, table=equal[0] if equal else len(distinct)))
+        if not equal:
+            distinct.append(table)
+    head = [b"\xff\xd8", markers.jfif_bytes() if segments is None else segments]
+    head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
+    head.append(markers.frame_bytes(replace(frame, components=tuple(components))))
+    return head
+
+
+def scan_groups(geometry: Geometry) -> list[list[int]]:
+    """Which components share a scan: all, unless an MCU would have more than ten blocks (B.2.3)."""
+    groups: list[list[int]] = []
+    blocks = 0
+    for i, plane in enumerate(geometry.planes):
+        size = plane.h * plane.v
+        if not groups or blocks + size > 10:
+            groups.append([])
+            blocks = 0
+        groups[-1].append(i)
+        blocks += size
+    return groups
 
 
 def _head(
@@ -511,24 +630,14 @@ def _head(
     restart_interval: int,
 ) -> tuple[bytes, bytes]:
     """All marker segments up to SOS (T.81 B.2.1), before and behind those of the Huffman tables."""
-    distinct: list[npt.NDArray[np.uint16]] = []
-    slots = []
-    for table in qtables:
-        equal = [k for k, other in enumerate(distinct) if np.array_equal(other, table)]
-        slots.append(equal[0] if equal else len(distinct))
-        if not equal:
-            distinct.append(table)
     components = tuple(
-        markers.FrameComponent(i + 1, h, v, slots[i]) for i, (h, v) in enumerate(geometry.sampling)
+        markers.FrameComponent(i + 1, h, v, 0) for i, (h, v) in enumerate(geometry.sampling)
     )
     frame = markers.Frame(0, 8, geometry.height, geometry.width, components)
-    head = [b"\xff\xd8", markers.jfif_bytes()]
-    head += [markers.qtable_bytes(slot, table) for slot, table in enumerate(distinct)]
-    head.append(markers.frame_bytes(frame))
     behind = markers.restart_interval_bytes(restart_interval) if restart_interval else b""
     huffman = HUFFMAN_SLOTS[: len(qtables)]
     behind += markers.scan_bytes([(i + 1, *pair) for i, pair in enumerate(huffman)])
-    return b"".join(head), behind
+    return b"".join(file_head(frame, qtables)), behind
 
 
 def optimal_tables(
@@ -536,17 +645,42 @@ def optimal_tables(
     quantized: npt.NDArray[np.int16],
     plan: npt.NDArray[np.int64],
     restart_interval: int = 0,
+    chosen: Sequence[int] | None = None,
 ) -> dict[int, HuffmanTable]:
-    """The Huffman tables that make this scan smallest, by slot (T.81 K.2)."""
+    """The Huffman tables that make this scan smallest, by slot (T.81 K.2).
+
+    Parameters
+    ----------
+    geometry, quantized, restart_interval
+        As for :func:`assemble`.
+    plan : (blocks of an MCU, PLAN_FIELDS) int64
+        Of the scan.
+    chosen : sequence of int, optional
+        Components of the scan; all by default.
+    """
+    return _optimal_tables(count_scan(geometry, quantized, plan, restart_interval, chosen), plan)
+
+
+def count_scan(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    plan: npt.NDArray[np.int64],
+    restart_interval: int = 0,
+    chosen: Sequence[int] | None = None,
+) -> npt.NDArray[np.int64]:
+    """How often a scan has each Huffman symbol, (8, 256) int64 by table slot; parameters as for
+    :func:`optimal_tables`.
+    """
+    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
     counts = np.zeros((TABLE_SLOTS, 256), np.int64)
     state = np.zeros(symbols.STATE_FIELDS, np.int64)
     step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
-    for first in range(0, geometry.mcus, step):
-        last = min(first + step, geometry.mcus)
-        symbols.order_blocks(quantized, plan, geometry.mcus_across, first, last, blocks, masks)
+    blocks, masks = _buffers(min(step, across * down) * len(plan))
+    for first in range(0, across * down, step):
+        last = min(first + step, across * down)
+        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
         symbols.count_symbols(blocks, masks, 0, last - first, restart_interval, plan, state, counts)
-    return _optimal_tables(counts, plan)
+    return counts
 
 
 def _optimal_tables(
@@ -563,18 +697,28 @@ def encode_scan(
     plan: npt.NDArray[np.int64],
     tables: dict[int, HuffmanTable],
     restart_interval: int = 0,
+    chosen: Sequence[int] | None = None,
 ) -> list[bytes]:
-    """Entropy-coded data of the interleaved scan, in pieces (T.81 F.1.2)."""
+    """Entropy-coded data of a scan, in pieces (T.81 F.1.2).
+
+    Parameters
+    ----------
+    geometry, quantized, plan, restart_interval, chosen
+        As for :func:`optimal_tables`.
+    tables : dict
+        By slot; with a code for every symbol that occurs.
+    """
+    across, down = geometry.scan_size(range(len(geometry.planes)) if chosen is None else chosen)
     coding = symbols.coding_tables(tables)
     step = max(1, PIECE_BLOCKS // len(plan))
-    blocks, masks = _buffers(min(step, geometry.mcus) * len(plan))
-    writer = symbols.new_writer(min(step, geometry.mcus) * len(plan))
+    blocks, masks = _buffers(min(step, across * down) * len(plan))
+    writer = symbols.new_writer(min(step, across * down) * len(plan))
     pieces = []
-    for first in range(0, geometry.mcus, step):
-        last = min(first + step, geometry.mcus)
-        symbols.order_blocks(quantized, plan, geometry.mcus_across, first, last, blocks, masks)
+    for first in range(0, across * down, step):
+        last = min(first + step, across * down)
+        symbols.order_blocks(quantized, plan, across, first, last, blocks, masks)
         written = symbols.encode_blocks(
-            blocks, masks, 0, last - first, geometry.mcus, restart_interval, plan, coding,
+            blocks, masks, 0, last - first, across * down, restart_interval, plan, coding,
             writer,
         )  # fmt: skip
         pieces.append(writer.out[:written].tobytes())

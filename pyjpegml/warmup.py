@@ -63,6 +63,12 @@ def _encode_standard() -> None:
     _encode(False)
 
 
+def _encode_progressive() -> None:
+    for image in _pictures(48, 80):
+        for subsampling in SUBSAMPLINGS:
+            encode(image, subsampling=subsampling, progressive=True)
+
+
 def _decode() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
@@ -145,6 +151,7 @@ def _without_ycbcr(data: bytes) -> bytes:
 TASKS: dict[str, Callable[[], None]] = {
     "encode with optimal tables": _encode_optimal,
     "encode with standard tables": _encode_standard,
+    "encode progressive files": _encode_progressive,
     "score": _score,
     "decode": _decode,
     "decode by way of coefficients": _decode_stored,
