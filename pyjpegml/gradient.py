@@ -274,7 +274,6 @@ class Descent:
         pixels: npt.NDArray[np.uint8],
         geometry: Geometry,
         weights: Sequence[npt.NDArray[np.float64]],
-        power: float = 1.0,
     ) -> None:
         height, width = reference.shape[:2]
         rows, columns = -(-height // 8), -(-width // 8)
@@ -313,13 +312,10 @@ class Descent:
                     np.zeros((3, w + 10), np.float32), np.empty((2, w), np.float32),
                     gradient, mask,
                 )  # fmt: skip
-                if power != 1:
-                    mask **= power
                 mean_of_blocks(
                     mask, _pixels(height, rows, s), _pixels(width, columns, s),
-                    np.empty(w, np.float32), 1.0, maps[c, :, :, s],
+                    np.empty(w, np.float32), factor * channels / 4.0**s, maps[c, :, :, s],
                 )  # fmt: skip
-                maps[c, :, :, s] = maps[c, :, :, s] ** (1 / power) * (factor * channels / 4.0**s)
                 coarse = gradient
             flat = coarse.reshape(-1)
             for i in range(channels):
@@ -369,7 +365,7 @@ def _fold_columns(wide: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.fl
 
 @kernel
 def aim(
-    gradient, levels, steps, weights, energy, damping, basis, down, across, scratch, targets
+    gradient, levels, steps, weights, energy, basis, down, across, scratch, targets
 ):  # fmt: skip
     """Move the target of each coefficient down the gradient, from its present value.
 
@@ -384,8 +380,7 @@ def aim(
     steps : (64,) float32
     weights : (down, across, 6) float32
     energy : (6, 64) float32
-        Natural order.
-    damping : (64,) float32
+        The patterns' part, times d, natural order.
     basis : (8, 8) float32
         Rows are the cosines.
     down, across : int
@@ -419,7 +414,5 @@ def aim(
                     a * energy[0, k] + b * energy[1, k] + c * energy[2, k]
                     + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
                 )  # fmt: skip
-                shift = result[k >> 3, k & 7] / (
-                    (sensitivity + sensitivity) * damping[k]
-                )
+                shift = result[k >> 3, k & 7] / (sensitivity + sensitivity)
                 target[k] = np.float32(block[k]) * steps[k] - shift

@@ -28,12 +28,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from .closed_loop import (
+    FINER,
+    FIRST_LOSS,
+    LOSS_PER_BIT,
+    PRICE,
+    SCALE_POWER,
+    ClosedLoop,
+    Schedule,
+)
 from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
 from .header import SUBSAMPLINGS
-from .metrics import Reference
+from .metrics import TAPS, Reference
 from .quantize import standard_qtables
+from .quantizer import Quantizer
+from .scripts import Scan, interleaved
+from .sensitivity import block_maps
 from .strips import YCBCR, picture
 from .tables import ROUNDING, Estimator
 from .threads import check_threads
@@ -50,6 +62,14 @@ TINY = 1024
 OVERSHOOT = 1.5e-4
 #: The search ends when a scale that passes and one that fails differ by less than this part.
 RESOLUTION = 1e-3
+#: Rounds of the closed loop, by effort.
+EFFORTS: dict[str, Schedule | None] = {
+    "fast": None,
+    "normal": Schedule((1.2, 1.5, 2.0), 4, TOLERANCE),
+    "best": Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001),
+}
+#: Bits a pixel from which on the first loss grows no more; change of scale that is none.
+MOST_BITS, SAME_SCALE = 2.5, 0.04
 #: Range of scales: all steps 1, and all steps 255, for any picture.
 FINEST, COARSEST = 1e-6, 1e6
 
@@ -204,11 +224,16 @@ class Candidate:
         return near
 
 
-def candidate(image: npt.NDArray[np.uint8], reference: Reference, subsampling: str) -> Candidate:
+def candidate(
+    image: npt.NDArray[np.uint8],
+    reference: Reference,
+    subsampling: str,
+    maps: npt.NDArray[np.float64] | None = None,
+) -> Candidate:
     """Analyse a picture for one subsampling (``"grey"`` for one component)."""
     factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
     geometry, coefficients = analyse(image, factors)
-    estimator = Estimator(reference, geometry, coefficients)
+    estimator = Estimator(reference, geometry, coefficients, maps)
     floor = estimator.rounding_loss
     if geometry.h_max * geometry.v_max > 1:
         planes = component_planes(image, geometry)
@@ -216,7 +241,14 @@ def candidate(image: npt.NDArray[np.uint8], reference: Reference, subsampling: s
     return Candidate(subsampling, geometry, coefficients, estimator, floor)
 
 
-def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None = 1) -> Result:
+def compress(
+    image: npt.ArrayLike,
+    *,
+    ms_ssim: float = 0.99,
+    effort: str = "normal",
+    progressive: bool = True,
+    threads: int | None = 1,
+) -> Result:
     """Compress a picture to the smallest file that meets an MS-SSIM.
 
     Parameters
@@ -226,6 +258,12 @@ def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None
     ms_ssim : float
         Least MS-SSIM of the decoded file to `image`, above 0 and at most 1; for RGB the mean over
         the three channels. Photographs look untouched at 0.99.
+    effort : str
+        ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by trellis
+        and gradient. ``"best"``: more rounds of that, and every subsampling tried.
+    progressive : bool
+        Progressive files are smaller by some percent; some old or simple decoders want sequential
+        ones.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. This version uses one.
 
@@ -256,10 +294,13 @@ def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None
     """
     check_threads(threads)
     target = check_target(ms_ssim)
+    if effort not in EFFORTS:
+        raise ValueError(f"effort is one of {', '.join(EFFORTS)}, not {effort!r}")
     array = check_image(image)
     reference = Reference(array)
+    maps = block_maps(reference)
     names = ("grey",) if array.ndim == 2 else ("4:2:0", "4:4:4")
-    candidates = [candidate(array, reference, name) for name in names]
+    candidates = [candidate(array, reference, name, maps) for name in names]
     aim = (1 - target) * (1 - TOLERANCE / 2)
     possible = [c for c in candidates if c.floor < aim] or candidates[-1:]
     if len(possible) > 1:
@@ -270,13 +311,88 @@ def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None
     encodes = 0
     results = []
     for plan in possible:
-        search = Search(plan, reference, target, encodes)
+        schedule = EFFORTS[effort]
+        if schedule is not None and min(array.shape[:2]) >= TAPS:
+            refined = refine(plan, reference, target, schedule, progressive)
+            if refined is not None:
+                results.append(refined)
+                encodes += refined.encodes
+                if effort != "best":
+                    break
+    for plan in possible:
+        if any(result.met for result in results):
+            break
+        search = Search(plan, reference, target, encodes, progressive)
         results.append(search.run())
         encodes = search.encodes
-        if results[-1].met:
-            break
-    best = max(results, key=lambda result: result.ms_ssim)
+    best = results[0]
+    for result in results[1:]:
+        if _better(result, best):
+            best = result
     return replace(best, encodes=encodes)
+
+
+def refine(
+    plan: Candidate, reference: Reference, target: float, schedule: Schedule, progressive: bool
+) -> Result | None:
+    """The closed loop for one subsampling; None if it does not reach the target.
+
+    The first levels are scored, and the scale is corrected once by what they lose: the estimate is
+    made for rounding, not for a trellis.
+    """
+    geometry, estimator = plan.geometry, plan.estimator
+    budget = 1 - target
+    pixels = geometry.width * geometry.height
+    scale = plan.scale_for(budget) * FINER
+    encodes = 0
+    for _ in range(2):
+        quantizer = Quantizer(
+            reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
+            estimator.qtables(scale), progressive,
+        )  # fmt: skip
+        price = PRICE * scale * scale / pixels
+        quantizer.keep(quantizer.trellis(price))
+        if encodes == 0:
+            encodes = 1
+            loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
+            bits = 8 * quantizer.statistics.size / pixels
+            wanted = budget * (FIRST_LOSS + LOSS_PER_BIT * min(bits, MOST_BITS))
+            change = (wanted / loss) ** (1 / SCALE_POWER)
+            if abs(math.log(change)) < SAME_SCALE:
+                break
+            scale *= min(max(change, 0.5), 2.0)
+    loop = ClosedLoop(
+        quantizer, price, target, lambda pixels: careful_score(reference, pixels, target)
+    )
+    trial = loop.run(schedule)
+    if trial is None:
+        return None
+    data = assemble(
+        geometry, trial.levels, quantizer.qtables, progressive=progressive and script(geometry)
+    )
+    decoded = decode(data, max_pixels=pixels)
+    score = trial.score
+    if not np.array_equal(decoded, trial.pixels):
+        score = careful_score(reference, decoded, target)
+    return Result(
+        data, score, score >= target, encodes + len(loop.history), tuple(quantizer.qtables),
+        plan.subsampling, target, geometry.width, geometry.height,
+    )  # fmt: skip
+
+
+def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: float) -> float:
+    """The score, in double precision where rounding might turn a miss into a hit."""
+    score = reference.score(pixels)
+    if abs(score - target) < CLOSE:
+        score = reference.score(pixels, exact=True)
+    return score
+
+
+def script(geometry: Geometry) -> tuple[Scan, ...]:
+    """The scans that the trellis reckons with: all DC, then all AC of each component."""
+    every = range(len(geometry.planes))
+    dc = [Scan(chosen, 0, 0, 0, 0) for chosen in interleaved(every, geometry.sampling)]
+    return (*dc, *(Scan((i,), 1, 63, 0, 0) for i in every))
 
 
 class Search:
@@ -298,9 +414,15 @@ class Search:
     """
 
     def __init__(
-        self, plan: Candidate, reference: Reference, target: float, encodes: int = 0
+        self,
+        plan: Candidate,
+        reference: Reference,
+        target: float,
+        encodes: int = 0,
+        progressive: bool = False,
     ) -> None:
         self.plan = plan
+        self.progressive = progressive
         self.reference = reference
         self.target = target
         self.encodes = encodes
@@ -358,11 +480,11 @@ class Search:
         key = (rounding, *(table.tobytes() for table in qtables))
         if key not in self._results:
             quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
-            data = assemble(geometry, quantized, qtables)
+            data = assemble(
+                geometry, quantized, qtables, progressive=self.progressive and script(geometry)
+            )
             pixels = decode(data, max_pixels=geometry.width * geometry.height)
-            score = self.reference.score(pixels)
-            if abs(score - self.target) < CLOSE:  # rounding must not turn a miss into a hit
-                score = self.reference.score(pixels, exact=True)
+            score = careful_score(self.reference, pixels, self.target)
             self.encodes += 1
             self._results[key] = Result(
                 data, score, score >= self.target, self.encodes, tuple(qtables), plan.subsampling,

@@ -40,6 +40,8 @@ from .scan import END_OF_BLOCK, ZERO_RUN, category
 DC_CHOICES = 3
 #: Blocks that are remembered as possible starts of a run of empty blocks.
 STARTS = 32
+#: Categories of runs of ends of blocks (T.81 Table G.1).
+RUN_SIZES = 15
 
 
 @inlined
@@ -153,6 +155,39 @@ def choose_ac(
 
 
 @kernel
+def drop_blocks(costs, ends, price, zigzag, first, last, levels):
+    """Empty the blocks that are not worth their symbols, where each end of block costs the same.
+
+    Parameters
+    ----------
+    costs, ends : (down, across) float32, uint8
+        From :func:`choose_ac`.
+    price : float32
+        Of an end of block, which an empty block has too.
+    zigzag, first, last
+        The band.
+    levels : (rows, stride, 64) int16
+        Changed.
+    """
+    for row in range(costs.shape[0]):
+        for column in range(costs.shape[1]):
+            if costs[row, column] + np.float32(ends[row, column]) * price >= price:
+                for k in range(first, last + 1):
+                    levels[row, column, zigzag[k]] = 0
+
+
+@inlined
+def _price_ends(start, block, ends, run_prices):
+    """Price of the ends of blocks from a block that is not empty (-1: none) to the next one."""
+    length = block - start - 1
+    if start >= 0:
+        length += np.int64(ends[start // ends.shape[1], start % ends.shape[1]])
+    if length <= 0:
+        return np.float32(0.0)
+    return run_prices[min(category(length) - 1, RUN_SIZES - 1)]
+
+
+@kernel
 def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_costs, path, levels):
     """Empty the blocks that are not worth breaking a run of ends of blocks (T.81 G.1.2.2).
 
@@ -162,68 +197,60 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
 
     Parameters
     ----------
-    costs, ends : (n,) float32, uint8
-        Of the blocks in the order of the scan, from :func:`choose_ac`.
-    run_prices : (17,) float32
-        Of a run of 2**k to 2**(k + 1) - 1 ends, raw bits included; runs end at 2**15 - 1, and
-        longer ones are paid as if they were that long.
+    costs, ends : (down, across) float32, uint8
+        From :func:`choose_ac`.
+    run_prices : (RUN_SIZES + 1,) float32
+        Of a run of 2**k to 2**(k + 1) - 1 ends, raw bits included; then the highest of them. Runs
+        end at 2**15 - 1, and longer ones are paid as if they were that long.
     zigzag, first, last
         The band.
     starts : (STARTS,) int64
     start_costs : (STARTS,) float32
-    path : (n,) int64
+    path : (down, across) int64
         Scratch.
-    levels : (n, 64) int16
+    levels : (rows, stride, 64) int16
         Changed.
+
+    Notes
+    -----
+    A start is forgotten when a later one is cheaper by the price of any run, for it can never be
+    better again, and when there are STARTS later ones.
     """
+    down, across = costs.shape
     count = 1
     starts[0], start_costs[0] = -1, np.float32(0.0)
-    for b in range(costs.size):
-        path[b] = -2
-        if costs[b] >= 0:
-            continue
-        found, found_start = np.float32(np.inf), 0
-        for i in range(count - 1, -1, -1):
-            start = starts[i]
-            length = b - start - 1
-            if start >= 0:
-                length += ends[start]
-            cost = start_costs[i]
-            if length > 0:
-                cost += run_prices[min(category(length) - 1, 14)]
-            if cost < found:
-                found, found_start = cost, start
-        found += costs[b]
-        path[b] = found_start
-        # starts that can never be better than this one are forgotten
-        kept = 0
-        for i in range(count):
-            if start_costs[i] < found + run_prices[15]:
-                starts[kept], start_costs[kept] = starts[i], start_costs[i]
-                kept += 1
-        if kept == STARTS:
-            for i in range(1, STARTS):
-                starts[i - 1], start_costs[i - 1] = starts[i], start_costs[i]
-            kept -= 1
-        starts[kept], start_costs[kept] = b, found
-        count = kept + 1
-    found, block = np.float32(np.inf), -1
+    for row in range(down):
+        for column in range(across):
+            path[row, column] = -2
+            if costs[row, column] >= 0:
+                continue
+            block = row * across + column
+            found, found_start = np.float32(np.inf), -1
+            for i in range(count - 1, -1, -1):
+                cost = start_costs[i] + _price_ends(starts[i], block, ends, run_prices)
+                if cost < found:
+                    found, found_start = cost, starts[i]
+            found += costs[row, column]
+            path[row, column] = found_start
+            kept = 0
+            for i in range(count):
+                if start_costs[i] < found + run_prices[RUN_SIZES] and i > count - STARTS:
+                    starts[kept], start_costs[kept] = starts[i], start_costs[i]
+                    kept += 1
+            starts[kept], start_costs[kept] = block, found
+            count = kept + 1
+    found, kept_block = np.float32(np.inf), -1
     for i in range(count):
-        start = starts[i]
-        length = costs.size - start - 1
-        if start >= 0:
-            length += ends[start]
-        cost = start_costs[i]
-        if length > 0:
-            cost += run_prices[min(category(length) - 1, 14)]
+        cost = start_costs[i] + _price_ends(starts[i], down * across, ends, run_prices)
         if cost < found:
-            found, block = cost, start
-    for b in range(costs.size - 1, -1, -1):
-        if b == block:
-            block = path[b]
+            found, kept_block = cost, starts[i]
+    for block in range(down * across - 1, -1, -1):
+        row, column = block // across, block % across
+        if block == kept_block:
+            kept_block = path[row, column]
         else:
             for k in range(first, last + 1):
-                levels[b, zigzag[k]] = 0
+                levels[row, column, zigzag[k]] = 0
 
 
 @kernel
