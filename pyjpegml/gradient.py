@@ -339,14 +339,14 @@ def _to_samples(
     plane = geometry.planes[component]
     out = np.zeros((8 * plane.down, 8 * plane.across), np.float32)
     if geometry.h_max > plane.h:
-        gradient = _fold_columns(gradient, plane.width)
+        gradient = fold_columns(gradient, plane.width)
     if geometry.v_max > plane.v:
-        gradient = _fold_columns(gradient.T, plane.height).T
+        gradient = fold_columns(gradient.T, plane.height).T
     out[: gradient.shape[0], : gradient.shape[1]] = gradient
     return out
 
 
-def _fold_columns(wide: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+def fold_columns(wide: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
     """Transpose of the triangle filter along the second axis: ``3/4, 1/4`` with the edge repeated
     (components of at most two columns are doubled, see :mod:`pyjpegml.sampling`).
     """

@@ -132,10 +132,13 @@ class Quantizer:
         self.geometry = geometry
         self.qtables = list(qtables)
         self.progressive = progressive
+        self.pixels_of_picture = geometry.width * geometry.height
         self._original = weights
         self._weights = [v.astype(np.float32) for v in weights]
         self._energies = [energy.astype(np.float32) for energy in energies]
         self._damping = np.float32(1.0)
+        self._descent: Descent | None = None
+        self._descent_of: npt.NDArray[np.int16] | None = None
         self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
         self._targets = coefficients.astype(np.float32)
         self._targets *= np.float32(0.125)
@@ -218,7 +221,10 @@ class Quantizer:
     def aim(self, damping: float) -> float:
         """Move the targets against the gradient at the present levels; returns their loss."""
         geometry = self.geometry
-        descent = Descent(self.reference, self.pixels(self.levels), geometry, self._original)
+        descent = self._descent
+        if descent is None or self._descent_of is not self.levels:
+            descent = Descent(self.reference, self.pixels(self.levels), geometry, self._original)
+            self._descent, self._descent_of = descent, self.levels
         self._weights, self._damping = descent.weights, np.float32(damping)
         scratch = np.empty((2, 8, 8), np.float32)
         for i, plane in enumerate(geometry.planes):

@@ -32,6 +32,7 @@ from .closed_loop import (
     FINER,
     FIRST_LOSS,
     LOSS_PER_BIT,
+    LOSS_PER_FULL_BIT,
     PRICE,
     SCALE_POWER,
     ClosedLoop,
@@ -65,11 +66,13 @@ RESOLUTION = 1e-3
 #: Rounds of the closed loop, by effort.
 EFFORTS: dict[str, Schedule | None] = {
     "fast": None,
-    "normal": Schedule((1.2, 1.5, 2.0), 4, TOLERANCE),
+    "normal": Schedule((1.2, 1.5, 2.0), 4, 0.003),
     "best": Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001),
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
-MOST_BITS, SAME_SCALE = 2.5, 0.04
+MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: Tables are finer by this factor when the loop has not reached the target.
+SECOND_ATTEMPT = 0.85
 #: Range of scales: all steps 1, and all steps 255, for any picture.
 FINEST, COARSEST = 1e-6, 1e6
 
@@ -343,28 +346,35 @@ def refine(
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
     pixels = geometry.width * geometry.height
+    subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
+    per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
     scale = plan.scale_for(budget) * FINER
     encodes = 0
-    for _ in range(2):
+    trial = None
+    for attempt in range(3):
         quantizer = Quantizer(
             reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
             estimator.qtables(scale), progressive,
         )  # fmt: skip
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if encodes == 0:
-            encodes = 1
+        if attempt == 0:
+            encodes += 1
             loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
             bits = 8 * quantizer.statistics.size / pixels
-            wanted = budget * (FIRST_LOSS + LOSS_PER_BIT * min(bits, MOST_BITS))
-            change = (wanted / loss) ** (1 / SCALE_POWER)
-            if abs(math.log(change)) < SAME_SCALE:
-                break
-            scale *= min(max(change, 0.5), 2.0)
-    loop = ClosedLoop(
-        quantizer, price, target, lambda pixels: careful_score(reference, pixels, target)
-    )
-    trial = loop.run(schedule)
+            wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
+            change = (wanted / max(loss, 1e-9)) ** (1 / SCALE_POWER)
+            if abs(math.log(change)) > SAME_SCALE:
+                scale *= min(max(change, 0.5), 2.0)
+                continue
+        loop = ClosedLoop(
+            quantizer, price, target, lambda pixels: careful_score(reference, pixels, target)
+        )
+        trial = loop.run(schedule)
+        encodes += len(loop.history)
+        if trial is not None:
+            break
+        scale *= SECOND_ATTEMPT
     if trial is None:
         return None
     data = assemble(
@@ -375,7 +385,7 @@ def refine(
     if not np.array_equal(decoded, trial.pixels):
         score = careful_score(reference, decoded, target)
     return Result(
-        data, score, score >= target, encodes + len(loop.history), tuple(quantizer.qtables),
+        data, score, score >= target, encodes, tuple(quantizer.qtables),
         plan.subsampling, target, geometry.width, geometry.height,
     )  # fmt: skip
 
