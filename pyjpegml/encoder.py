@@ -44,6 +44,7 @@ from .huffman import (
 from .progressive_encoder import encode_scans
 from .quantize import quantize, reciprocals, standard_qtables
 from .sampling import downsample
+from .scan_search import best_script
 from .scripts import Scan, check_script, usual_script
 from .threads import Crew, check_threads, useful_threads
 
@@ -579,8 +580,12 @@ def _script(
     """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
     if progressive is True:
         return usual_script(geometry.sampling)
+    if progressive == "search":
+        return best_script(geometry, quantized)
     if not isinstance(progressive, (list, tuple)):
-        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+        raise ValueError(
+            f"progressive is False, True, 'search' or a list or tuple of Scan, not {progressive!r}"
+        )
     return check_script(progressive, geometry.sampling)
 
 

@@ -66,7 +66,8 @@ def _encode_standard() -> None:
 def _encode_progressive() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
-            encode(image, subsampling=subsampling, progressive=True)
+            for progressive in (True, "search"):
+                encode(image, subsampling=subsampling, progressive=progressive)
 
 
 def _decode() -> None:
