@@ -18,7 +18,9 @@ chosen once and for all, because changing one costs more bits than it brings; so
 first (d = 1.2) and careful at the end (d = 2).
 
 *Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
-scan and, for each component, one of AC with tables of its own.
+scan and, for each component, first one of AC with a table of its own, and then those bands that a
+search found best (:meth:`Quantizer.follow`), each with its table. That low bits may be sent in
+refinements is left to the writer.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from .gradient import Descent, aim
 from .huffman import optimal_table
 from .metrics import Reference
 from .scan import END_OF_BLOCK
+from .scripts import Scan
 from .strips import GREY, YCBCR, picture
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
@@ -74,13 +77,15 @@ class Statistics(NamedTuple):
     ----------
     size : float
         Bytes of the scans, Huffman tables included.
-    dc, ac : list of Code
+    dc : list of Code
         Of each component.
+    ac : list of list of Code
+        Of each component and band.
     """
 
     size: float
     dc: list[Code]
-    ac: list[Code]
+    ac: list[list[Code]]
 
 
 def _code(counts: npt.NDArray[np.int64]) -> tuple[Code, float]:
@@ -133,6 +138,7 @@ class Quantizer:
         self.qtables = list(qtables)
         self.progressive = progressive
         self.pixels_of_picture = geometry.width * geometry.height
+        self._bands = [[(1, 63)] for _ in geometry.planes]
         self._original = weights
         self._weights = [v.astype(np.float32) for v in weights]
         self._energies = [energy.astype(np.float32) for energy in energies]
@@ -145,68 +151,92 @@ class Quantizer:
         self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING)
         self.statistics = self.count(self.levels)
 
+    def follow(self, script: Sequence[Scan]) -> None:
+        """Reckon with the bands of a script's first scans from now on."""
+        for scan in script:
+            if scan.Ss == 1:
+                self._bands[scan.components[0]] = []
+        for scan in script:
+            if scan.Ss > 0 and scan.Ah == 0:
+                self._bands[scan.components[0]].append((scan.Ss, scan.Se))
+        self.statistics = self.count(self.levels)
+
     def count(self, levels: npt.NDArray[np.int16]) -> Statistics:
         """Bytes of levels, and the codes that are best for them."""
         geometry = self.geometry
-        dc, ac = np.zeros((2, len(geometry.planes), 256), np.int64)
+        dc = np.zeros((len(geometry.planes), 256), np.int64)
+        ac = []
         bits = 0.0
         for i, plane in enumerate(geometry.planes):
             view = geometry.view(levels, i)
             size = plane.down, plane.across
             bits += trellis.count_dc(view, plane.h, plane.v, *size, dc[i])
-            bits += trellis.count_ac(view, ZIGZAG, 1, 63, *size, self.progressive, ac[i])
-        codes: list[list[Code]] = []
-        for counts, shared in ((dc, True), (ac, not self.progressive)):
-            groups = [counts[:1].sum(0), counts[1:].sum(0)] if shared else list(counts)
-            found = []
-            for group in groups[: len(counts)]:
-                code, cost = _code(group)
-                bits += cost
-                found.append(code)
-            codes.append([found[min(i, len(found) - 1)] for i in range(len(counts))])
-        return Statistics(bits / 8, *codes)
+            ac.append(np.zeros((len(self._bands[i]), 256), np.int64))
+            for band, counts in zip(self._bands[i], ac[i], strict=True):
+                bits += trellis.count_ac(view, ZIGZAG, *band, *size, self.progressive, counts)
+
+        def code(counts: npt.NDArray[np.int64]) -> Code:
+            nonlocal bits
+            found, cost = _code(counts)
+            bits += cost
+            return found
+
+        dc_codes = [code(dc[0])]
+        if len(dc) > 1:
+            dc_codes += [code(dc[1:].sum(0))] * (len(dc) - 1)
+        if self.progressive:
+            ac_codes = [[code(counts) for counts in bands] for bands in ac]
+        else:
+            ac_codes = [[code(ac[0][0])]]
+            if len(ac) > 1:
+                ac_codes += [[code(sum(bands[0] for bands in ac[1:]))]] * (len(ac) - 1)
+        return Statistics(bits / 8, dc_codes, ac_codes)
 
     def trellis(self, price: float) -> npt.NDArray[np.int16]:
         """The best levels for the targets at a price of a bit, in units of loss; not kept yet."""
         geometry, planes = self.geometry, self.geometry.planes
         levels = np.zeros(geometry.size, np.int16)
         scratch, nodes = np.empty((4, 64), np.float32), np.empty((3, 64), np.int64)
-        sizes = np.arange(256) & 15
         for i, plane in enumerate(planes):
             view, targets = geometry.view(levels, i), geometry.view(self._targets, i)
             size = plane.down, plane.across
             energy = self._energies[i] * self._damping
-            dc, ac = self.statistics.dc[i], self.statistics.ac[i]
+            dc = self.statistics.dc[i]
             dc_prices = ((dc.lengths[:16] + np.arange(16)) * price).astype(np.float32)
             trellis.choose_dc(
                 targets, self._weights[i], energy[:, 0].copy(), self._steps[i][0], dc_prices,
                 plane.h, plane.v, *size, np.empty((2, trellis.DC_CHOICES), np.float32),
                 np.empty((plane.rows * plane.stride, trellis.DC_CHOICES), np.int8), view,
             )  # fmt: skip
-            bits = ac.lengths + sizes
-            runs = np.zeros(RUN_SIZES + 1)
-            runs[:RUN_SIZES] = ac.lengths[: RUN_SIZES << 4 : 16] + np.arange(RUN_SIZES)
-            runs[RUN_SIZES] = runs.max()
-            if self.progressive:
-                used = ac.counts[: RUN_SIZES << 4 : 16]
-                bits[END_OF_BLOCK] = (used @ runs[:RUN_SIZES]) / max(int(used.sum()), 1)
-            prices = (bits * price).astype(np.float32)
-            least = np.array([np.inf, *(prices[s::16].min() for s in range(1, 16))], np.float32)
-            costs = np.empty(size, np.float32)
-            ends = np.empty(size, np.uint8)
-            trellis.choose_ac(
-                targets, self._weights[i], energy[:, _NATURAL], self._steps[i][_NATURAL], ZIGZAG,
-                1, 63, prices, least, *size, scratch, nodes, costs, ends, view,
-            )  # fmt: skip
-            if self.progressive:
-                trellis.choose_blocks(
-                    costs, ends, (runs * price).astype(np.float32), ZIGZAG, 1, 63,
-                    np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
-                    np.empty(size, np.int64), view,
+            costs, ends = np.empty(size, np.float32), np.empty(size, np.uint8)
+            for band, ac in zip(self._bands[i], self.statistics.ac[i], strict=True):
+                prices, least, runs = self._prices(ac, price)
+                trellis.choose_ac(
+                    targets, self._weights[i], energy[:, _NATURAL], self._steps[i][_NATURAL],
+                    ZIGZAG, *band, prices, least, *size, scratch, nodes, costs, ends, view,
                 )  # fmt: skip
-            else:
-                trellis.drop_blocks(costs, ends, prices[END_OF_BLOCK], ZIGZAG, 1, 63, view)
+                if self.progressive:
+                    trellis.choose_blocks(
+                        costs, ends, runs, ZIGZAG, *band,
+                        np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
+                        np.empty(size, np.int64), view,
+                    )  # fmt: skip
+                else:
+                    trellis.drop_blocks(costs, ends, prices[END_OF_BLOCK], ZIGZAG, *band, view)
         return levels
+
+    def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
+        """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
+        bits = code.lengths + (np.arange(256) & 15)
+        runs = np.zeros(RUN_SIZES + 1)
+        runs[:RUN_SIZES] = code.lengths[: RUN_SIZES << 4 : 16] + np.arange(RUN_SIZES)
+        runs[RUN_SIZES] = runs.max()
+        if self.progressive:
+            used = code.counts[: RUN_SIZES << 4 : 16]
+            bits[END_OF_BLOCK] = (used @ runs[:RUN_SIZES]) / max(int(used.sum()), 1)
+        prices = (bits * price).astype(np.float32)
+        least = np.array([np.inf, *(prices[s::16].min() for s in range(1, 16))], np.float32)
+        return prices, least, (runs * price).astype(np.float32)
 
     def keep(self, levels: npt.NDArray[np.int16]) -> None:
         """Take levels as the present ones; prices follow from them."""

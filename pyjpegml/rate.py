@@ -45,7 +45,6 @@ from .header import SUBSAMPLINGS
 from .metrics import TAPS, Reference
 from .quantize import standard_qtables
 from .quantizer import Quantizer
-from .scripts import Scan, interleaved
 from .sensitivity import block_maps
 from .strips import YCBCR, picture
 from .tables import ROUNDING, Estimator
@@ -378,7 +377,7 @@ def refine(
     if trial is None:
         return None
     data = assemble(
-        geometry, trial.levels, quantizer.qtables, progressive=progressive and script(geometry)
+        geometry, trial.levels, quantizer.qtables, progressive=progressive and "search"
     )
     decoded = decode(data, max_pixels=pixels)
     score = trial.score
@@ -396,13 +395,6 @@ def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: f
     if abs(score - target) < CLOSE:
         score = reference.score(pixels, exact=True)
     return score
-
-
-def script(geometry: Geometry) -> tuple[Scan, ...]:
-    """The scans that the trellis reckons with: all DC, then all AC of each component."""
-    every = range(len(geometry.planes))
-    dc = [Scan(chosen, 0, 0, 0, 0) for chosen in interleaved(every, geometry.sampling)]
-    return (*dc, *(Scan((i,), 1, 63, 0, 0) for i in every))
 
 
 class Search:
@@ -491,7 +483,7 @@ class Search:
         if key not in self._results:
             quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
             data = assemble(
-                geometry, quantized, qtables, progressive=self.progressive and script(geometry)
+                geometry, quantized, qtables, progressive=self.progressive and "search"
             )
             pixels = decode(data, max_pixels=geometry.width * geometry.height)
             score = careful_score(self.reference, pixels, self.target)

@@ -14,7 +14,7 @@ from pyjpegml.encoder import analyse, assemble, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
-from pyjpegml.rate import script
+from pyjpegml.scripts import Scan, interleaved
 from pyjpegml.tables import Estimator
 
 
@@ -170,6 +170,13 @@ def test_no_other_path_of_dc_is_cheaper(seed, h, v):
     assert total(chosen) == pytest.approx(best, rel=1e-5)
 
 
+def script(geometry, bands) -> tuple[Scan, ...]:
+    """All DC, then some bands of AC of each component."""
+    every = range(len(geometry.planes))
+    dc = [Scan(chosen, 0, 0, 0, 0) for chosen in interleaved(every, geometry.sampling)]
+    return (*dc, *(Scan((i,), *band, 0, 0) for i in every for band in bands))
+
+
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "grey"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_counted_bytes_are_those_of_the_file(subsampling, progressive):
@@ -186,11 +193,12 @@ def test_counted_bytes_are_those_of_the_file(subsampling, progressive):
     )  # fmt: skip
     price = 0.1 * 0.25 / (geometry.width * geometry.height)
     rounded = quantizer.statistics.size
-    for _ in range(2):
+    for bands in [((1, 63),), ((1, 2), (3, 63))][: 1 + progressive]:
+        scans = progressive and script(geometry, bands)
+        if scans:
+            quantizer.follow(scans)
         quantizer.keep(quantizer.trellis(price))
-        data = assemble(
-            geometry, quantizer.levels, qtables, progressive=progressive and script(geometry)
-        )
+        data = assemble(geometry, quantizer.levels, qtables, progressive=scans)
         head = data.index(b"\xff\xc4")  # before the first Huffman table
         assert quantizer.statistics.size == pytest.approx(len(data) - head, rel=0.02)
     assert quantizer.statistics.size < rounded
