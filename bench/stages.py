@@ -21,11 +21,11 @@ from timing import best, once
 
 import pyjpegml
 from pyjpegml import bitio, fused, scan, symbols
+from pyjpegml.assembly import HUFFMAN_SLOTS
 from pyjpegml.coefficients import Geometry
 from pyjpegml.color import rgb_to_ycbcr
 from pyjpegml.dct import forward_dct
 from pyjpegml.decoder import MAX_PIXELS, _prepare
-from pyjpegml.encoder import HUFFMAN_SLOTS
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
@@ -200,8 +200,9 @@ class Decoding:
         coefficients = np.zeros(64 * layout.blocks, np.int16)
         extents = np.zeros(layout.blocks, np.uint8)
         samples = np.empty(layout.samples, np.uint8)
-        out = empty_picture(geometry, YCBCR)
-        self.pixels = shaped(out, geometry)
+        height, width = geometry.height, geometry.width
+        out = empty_picture(height, width, 3, YCBCR)
+        self.pixels = shaped(out, height, width)
         offsets_of_dc = np.zeros(scan.READER_FIELDS, np.int64)
 
         def destuff() -> None:
@@ -230,7 +231,7 @@ class Decoding:
                 repeat_borders(samples, part, 0, plane.height)
 
         def paint() -> None:
-            paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, YCBCR, out, 0)
+            paint_rows(samples, layout.fields, 0, height, 0, width, YCBCR, out, 0)
 
         destuff()
         read()

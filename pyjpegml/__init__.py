@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from .decoder import Coefficients, Report, decode, decode_coefficients, decode_partial
     from .encoder import encode
     from .header import Header, read_header
+    from .metadata import Metadata
     from .metrics import ms_ssim
     from .rate import Result, compress
+    from .rewriting import encode_coefficients, recode
+    from .transforms import transform
 
 __version__ = "0.1.0"
 
@@ -27,6 +30,7 @@ __all__ = [
     "JpegFormatError",
     "JpegLimitError",
     "JpegUnsupportedError",
+    "Metadata",
     "Report",
     "Result",
     "compress",
@@ -34,13 +38,17 @@ __all__ = [
     "decode_coefficients",
     "decode_partial",
     "encode",
+    "encode_coefficients",
     "ms_ssim",
     "read_header",
+    "recode",
+    "transform",
 ]
 
 _HOME = {
     "Coefficients": "decoder",
     "Header": "header",
+    "Metadata": "metadata",
     "Report": "decoder",
     "Result": "rate",
     "compress": "rate",
@@ -48,8 +56,11 @@ _HOME = {
     "decode_coefficients": "decoder",
     "decode_partial": "decoder",
     "encode": "encoder",
+    "encode_coefficients": "rewriting",
     "ms_ssim": "metrics",
     "read_header": "header",
+    "recode": "rewriting",
+    "transform": "transforms",
 }
 
 

@@ -166,6 +166,23 @@ class LlvmPointer:
         where = self._at(offset, vector.lanes * vector.bits // 8, vector.value.type)
         self.builder.store(vector.value, where, align=1)
 
+    def load_acquire(self, offset: Any) -> LlvmVector:
+        """See :meth:`NumpyPointer.load_acquire`."""
+        where = self._at(offset, 8, _type(64, 1))
+        return LlvmVector(self.builder, self.builder.load_atomic(where, "acquire", 8))
+
+    def swap(self, value: LlvmVector, offset: Any) -> LlvmVector:
+        """See :meth:`NumpyPointer.swap`."""
+        where = self._at(offset, 8, _type(64, 1))
+        return LlvmVector(
+            self.builder, self.builder.atomic_rmw("xchg", where, value.value, "acq_rel")
+        )
+
+    def store_release(self, value: LlvmVector, offset: Any) -> None:
+        """See :meth:`NumpyPointer.store_release`."""
+        where = self._at(offset, 8, _type(64, 1))
+        self.builder.store_atomic(value.value, where, "release", 8)
+
     def prefetch(self, offset: Any) -> None:
         """See :meth:`NumpyPointer.prefetch`."""
         start = self.builder.gep(self.array.data, [offset.value])

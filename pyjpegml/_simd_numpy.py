@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,6 +83,9 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+_swapping = threading.Lock()
+
+
 class NumpyPointer:
     """An array argument on NumPy; offsets are checked."""
 
@@ -106,6 +110,21 @@ class NumpyPointer:
         """Write all lanes from element `offset` on."""
         values = vector.values.view(np.uint8)
         self._part(offset, values.size)[:] = values
+
+    def load_acquire(self, offset: Any) -> NumpyVector:
+        """Element `offset` of an int64 array, seen with all that was written before its store."""
+        return self.load(1, offset)
+
+    def swap(self, value: NumpyVector, offset: Any) -> NumpyVector:
+        """Write element `offset` of an int64 array, and say what it was; nobody comes between."""
+        with _swapping:
+            before = self.load(1, offset)
+            self.store(value, offset)
+        return before
+
+    def store_release(self, value: NumpyVector, offset: Any) -> None:
+        """Write element `offset`, for :meth:`load_acquire` in another thread."""
+        self.store(value, offset)
 
     def prefetch(self, offset: Any) -> None:
         """Ask for the 64 bytes around element `offset`, which may lie outside of the array."""

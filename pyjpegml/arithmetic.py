@@ -31,12 +31,17 @@ value (G.1.3): :func:`decode_refinement`.
 bits of the data still to come below, so that one comparison, one count of leading zeros and two
 shifts make up most of a decision, and bytes are fetched about once in six bytes.
 
-*The end of the data.* An encoder leaves out zero bytes at the end of an interval, however many
-(D.1.8): a decoder reads zeros there, without end. So it cannot see that an interval was cut. The
-fraction that a cut leaves has nothing but zeros behind it, and is just what an encoder would write
-for whatever is decoded from it. As for libjpeg-turbo, only the end of the *file* is an early end:
-what would not be the same with any bytes behind it is then not taken for sound. That may be so with
-the last MCUs of a file that lacks nothing but its EOI marker.
+*The end of the data.* An encoder takes the roundest fraction of the last interval, and leaves out
+the zero bytes at its end, however many (D.1.8): a decoder reads zeros there, without end. So it
+cannot see for sure that an interval was cut: whatever bytes are left, with zeros behind them, are
+just what an encoder would write for some picture. But that picture is an unlikely one. A decision
+for the lower part leaves the fraction as round as it was, which may go on for ever, as at the end
+of a flat picture. One for the upper part with n bits made up, though, finds a fraction so round in
+an interval so small by a chance of 2**-n only. So data are taken to be missing, be it at a marker
+or at the end of the file, where such a decision was made with more than :data:`SPARE` bits made up;
+and all that would not be the same with any bytes in place of the zeros (:func:`_certain`) does not
+count as sound then. Data that lack their last four bytes or less may pass, and by bad luck those
+whose rest decodes to lower parts alone.
 """
 
 from __future__ import annotations
@@ -62,6 +67,7 @@ from .scan import (
     READ_PREDICTIONS,
     UNREAD,
     block_start,
+    wrapped,
 )
 from .simd import vector_function
 
@@ -132,10 +138,13 @@ def _estimation() -> npt.NDArray[np.uint64]:
 
 ESTIMATION = _estimation()
 
-#: Bins are in one array, 256 for each table slot, of which DC uses 49 and AC 245; behind them is
-#: the one that stays EVEN.
-BINS = TABLE_SLOTS << 8
-EVEN_BIN = BINS
+#: Bits that may be made up behind the end of an interval before data are taken to be missing.
+SPARE = 32
+
+#: Bins are in one array, 256 for each table slot, of which DC uses 49 and AC 245. Behind them are
+#: the one that stays EVEN, and a note: whether a decision says that data are missing.
+EVEN_BIN, MISSING = TABLE_SLOTS << 8, (TABLE_SLOTS << 8) + 1
+BINS = MISSING + 1
 
 # bins of a slot (T.81 Tables F.4, F.5): of magnitude categories above the first, and how far behind
 # each the bin for its bits is
@@ -195,6 +204,7 @@ def _decide(coder, source, i):
         else:
             bins[i] = entry >> np.uint64(8) & np.uint64(0xFF)
         if not lower:
+            bins[MISSING] |= np.uint8(8 * (position - end) - n > SPARE)
             c -= a
             a = qe
         shift = _leading_zeros(a) - 1
@@ -239,6 +249,14 @@ def _certain(coder, end):
         return True
     there = n - 8 * (position - end)
     return there > 0 and c + (np.uint64(1) << np.uint64(64 - there)) <= a
+
+
+@inlined
+def _judge(coder, end, bins, status):
+    """The status of a block whose decisions have, or may have, reached the end."""
+    if status != OK:
+        return status if _certain(coder, end) else ENDED_EARLY
+    return ENDED_EARLY if bins[MISSING] != 0 else OK
 
 
 @inlined
@@ -335,7 +353,7 @@ def _band(coder, source, area, low, first_k, last_k, shift, zigzag, coefficients
         if magnitude == 0:
             return coder, BAD_CODE
         value = -magnitude if negative != 0 else magnitude
-        coefficients[start + np.uint64(zigzag[np.uint64(k)])] = value << shift
+        coefficients[start + np.uint64(zigzag[np.uint64(k)])] = wrapped(value << shift)
         k += 1
     return coder, OK
 
@@ -370,7 +388,7 @@ def _refine_band(coder, source, area, first_k, last_k, shift, zigzag, coefficien
             if known >> np.uint64(k) & np.uint64(1) != 0:
                 coder, bit = _decide(coder, source, i + np.uint64(2))
                 value = np.int64(coefficients[place])
-                coefficients[place] = value + (((value >> 63 | 1) << shift) & -bit)
+                coefficients[place] = wrapped(value + (((value >> 63 | 1) << shift) & -bit))
                 break
             coder, nonzero = _decide(coder, source, i + np.uint64(1))
             if nonzero != 0:
@@ -390,14 +408,14 @@ def _refine_band(coder, source, area, first_k, last_k, shift, zigzag, coefficien
 
 @kernel
 def decode_first(
-    data, ends, cut, restart_interval, mcus, last, plan, mcus_across, first_k, last_k, shift,
+    data, ends, restart_interval, mcus, last, plan, mcus_across, first_k, last_k, shift,
     conditioning, estimation, zigzag, bins, contexts, reader, coefficients,
 ):  # fmt: skip
     """A sequential scan, or a first one of DC or of a band of AC (T.81 F.2.4, G.2).
 
     Parameters
     ----------
-    data, ends, cut, restart_interval, mcus, last, plan, mcus_across, reader, coefficients
+    data, ends, restart_interval, mcus, last, plan, mcus_across, reader, coefficients
         As for :func:`decode_scan`.
     first_k, last_k : int
         Which coefficients: from 0 to 63, 0 to 0, or a band from 1 to 63 at most.
@@ -408,7 +426,7 @@ def decode_first(
     estimation : (EVEN + 1,) uint64
         The array ESTIMATION.
     zigzag : (64,) uint8
-    bins : (BINS + 1,) uint8
+    bins : (BINS,) uint8
         Scratch: statistics.
     contexts : (4,) int64
         Scratch: of each component's last DC difference.
@@ -425,6 +443,7 @@ def decode_first(
         source = data, end, estimation, bins
         count = min(last - reader[MCU], reader[LEFT])
         row, column = reader[MCU] // mcus_across, reader[MCU] % mcus_across
+        sound = 0
         for done in range(count):
             for b in range(plan.shape[0]):
                 block = plan[b]
@@ -438,18 +457,20 @@ def decode_first(
                     if status == OK:
                         prediction = READ_PREDICTIONS + component
                         reader[prediction] += difference
-                        coefficients[start] = reader[prediction] << shift
+                        coefficients[start] = wrapped(reader[prediction] << shift)
                 if last_k > 0 and status == OK:
                     slot = block[scan.AC_SLOT]
                     coder, status = _band(
                         coder, source, np.uint64(slot << 8), conditioning[slot],
                         max(first_k, 1), last_k, shift, zigzag, coefficients, np.uint64(start),
                     )  # fmt: skip
-                if cut and end == ends[-1] and not _certain(coder, end):
-                    status = ENDED_EARLY
-                if status != OK:
-                    _close(coder, end, done, reader)
-                    return status
+                if coder[3] > end or status != OK:
+                    status = _judge(coder, end, bins, status)
+                    if status != OK:
+                        _close(coder, end, sound, reader)
+                        return status
+            if coder[3] <= end or _certain(coder, end):
+                sound = done + 1
             column += 1
             if column == mcus_across:
                 column = 0
@@ -460,14 +481,14 @@ def decode_first(
 
 @kernel
 def decode_refinement(
-    data, ends, cut, restart_interval, mcus, last, plan, mcus_across, first_k, last_k, shift,
+    data, ends, restart_interval, mcus, last, plan, mcus_across, first_k, last_k, shift,
     conditioning, estimation, zigzag, bins, contexts, reader, coefficients,
 ):  # fmt: skip
     """A refinement of DC (T.81 G.1.3.1) or of a band of AC (G.1.3.3).
 
     Parameters
     ----------
-    data, ends, cut, restart_interval, mcus, last, plan, mcus_across, reader, coefficients
+    data, ends, restart_interval, mcus, last, plan, mcus_across, reader, coefficients
         As for :func:`decode_scan`.
     first_k, last_k : int
         0 and 0, or a band from 1 to 63 at most.
@@ -485,6 +506,7 @@ def decode_refinement(
         source = data, end, estimation, bins
         count = min(last - reader[MCU], reader[LEFT])
         row, column = reader[MCU] // mcus_across, reader[MCU] % mcus_across
+        sound = 0
         for done in range(count):
             for b in range(plan.shape[0]):
                 block = plan[b]
@@ -498,11 +520,13 @@ def decode_refinement(
                         coder, source, np.uint64(block[scan.AC_SLOT] << 8),
                         first_k, last_k, shift, zigzag, coefficients, np.uint64(start),
                     )  # fmt: skip
-                if cut and end == ends[-1] and not _certain(coder, end):
-                    status = ENDED_EARLY
-                if status != OK:
-                    _close(coder, end, done, reader)
-                    return status
+                if coder[3] > end or status != OK:
+                    status = _judge(coder, end, bins, status)
+                    if status != OK:
+                        _close(coder, end, sound, reader)
+                        return status
+            if coder[3] <= end or _certain(coder, end):
+                sound = done + 1
             column += 1
             if column == mcus_across:
                 column = 0
@@ -523,7 +547,6 @@ def decode_scan(
     reader: npt.NDArray[np.int64],
     coefficients: npt.NDArray[np.int16],
     last: int | None = None,
-    cut: bool = False,
 ) -> int:
     """Decode an arithmetic-coded scan, or some of its restart intervals.
 
@@ -553,14 +576,12 @@ def decode_scan(
         Zeros before the first scan of all.
     last : int, optional
         Stop before that MCU, which is the first of an interval, or `mcus`; all if not given.
-    cut : bool
-        Whether the file ends where the data of the last interval do, without a marker.
 
     Returns
     -------
     int
-        OK; BAD_CODE: more coefficients than the band has, or a value of more than 15 bits; or, if
-        the file is `cut`, ENDED_EARLY. The reader says where; the MCUs before are sound.
+        OK; BAD_CODE: more coefficients than the band has, or a value of more than 15 bits; or
+        ENDED_EARLY. The reader says where; the MCUs before are sound.
     """
     start, end, high, low = band or (0, 63, 0, 0)
     by_slot = np.array([DEFAULT_DC] * AC + [DEFAULT_AC] * AC, np.int64)
@@ -569,8 +590,8 @@ def decode_scan(
     decode = decode_refinement if high else decode_first
     return int(
         decode(
-            data, ends, cut, restart_interval, mcus, mcus if last is None else last, plan,
+            data, ends, restart_interval, mcus, mcus if last is None else last, plan,
             mcus_across, start, end, low, by_slot, ESTIMATION, ZIGZAG,
-            np.empty(BINS + 1, np.uint8), np.empty(4, np.int64), reader, coefficients,
+            np.empty(BINS, np.uint8), np.empty(4, np.int64), reader, coefficients,
         )
     )  # fmt: skip

@@ -20,9 +20,9 @@ import numpy as np
 from ._jit import inlined, kernel
 from .simd import vector_function
 
-#: Zero bytes behind destuffed data: a decoder that has run past its end within one block (64 codes
-#: of at most 16 + 16 bits) still reads inside the array.
-PADDING = 512
+#: Zero bytes behind destuffed data: a decoder that has run past its end within one MCU (ten blocks
+#: of 64 codes of at most 16 + 16 bits) still reads inside the array, 8 bytes ahead of 8 at a time.
+PADDING = 10 * 64 * 4 + 16
 
 
 @vector_function
@@ -144,8 +144,7 @@ def destuff(data, start, out, ends, markers, offsets):
         markers[found] = -1
         offsets[found] = i
         found += 1
-    for k in range(position, position + PADDING):
-        out[k] = 0
+    out[position : position + PADDING] = 0
     return found, i
 
 

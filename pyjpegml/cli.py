@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
 
 
 #: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
+
+
+#: As :data:`pyjpegml.transforms.TURNS`, and what makes a picture upright.
+TURNS = (
+    "rotate90", "rotate180", "rotate270", "flip-horizontal", "flip-vertical", "transpose",
+    "transverse", "orient", "none",
+)  # fmt: skip
+
+#: What the arguments of ``--scans`` mean to the library.
+SCANS: dict[str, bool | str] = {"progressive": True, "sequential": False, "search": "search"}
 
 
 class ExitCode(IntEnum):
@@ -279,6 +290,72 @@ def build_parser() -> argparse.ArgumentParser:
     add_json(command)
     add_orientation(command)
 
+    def add_rewriting(command: _Parser) -> None:
+        command.add_argument("input", metavar="IN", help="JPEG to read")
+        command.add_argument("output", metavar="OUT", help="JPEG to write")
+        command.add_argument(
+            "--restart-interval",
+            type=_whole_number("a restart interval", 0, 65535),
+            default=0,
+            metavar="N",
+            help="MCUs between restart markers (default: 0, none)",
+        )
+        command.add_argument(
+            "--metadata",
+            choices=("keep", "strip"),
+            default="keep",
+            help="all of them and what follows the image, or only what decides how the picture "
+            "looks: density, profile, orientation (default: %(default)s)",
+        )
+        add_json(command)
+
+    command = add(
+        _recode,
+        "a JPEG made smaller, without any loss",
+        "Write a JPEG with the same coefficients in fewer bytes, or as it is if that fails.",
+    )
+    add_rewriting(command)
+    command.add_argument(
+        "--scans",
+        choices=("progressive", "sequential", "search"),
+        default="progressive",
+        help="in which order the coefficients are sent; search tries many orders, and takes longer "
+        "(default: %(default)s)",
+    )
+
+    command = add(
+        _transform,
+        "a JPEG turned, cropped or made grey, without any loss",
+        "Turn, mirror or crop a JPEG, or take its luma, without decoding it.",
+    )
+    command.add_argument(
+        "op",
+        metavar="OP",
+        choices=TURNS,
+        help="turn of the stored picture, angles clockwise: %(choices)s; orient makes it upright "
+        "as its Exif data say, and none leaves it as it is",
+    )
+    add_rewriting(command)
+    command.add_argument(
+        "--edges",
+        choices=("refuse", "trim", "leave"),
+        default="refuse",
+        help="what is done about the rest of an incomplete block at an edge that is mirrored: an "
+        "error, cut off, or left at its edge (default: %(default)s)",
+    )
+    command.add_argument(
+        "--region",
+        type=_region,
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="part of the turned picture to keep, in pixels; X and Y at the corner of a block",
+    )
+    command.add_argument("--grey", action="store_true", help="keep the luma only")
+    command.add_argument(
+        "--scans",
+        choices=("progressive", "sequential", "search"),
+        help="in which order the coefficients are sent (default: progressive if IN is)",
+    )
+
     command = add(
         _decode,
         "a JPEG's pixels, in another format",
@@ -294,7 +371,8 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(
         _inspect,
         "what a JPEG says about itself",
-        "Show the header, the tables and the markers of a JPEG of any kind.",
+        "Show the header, the tables and the markers of a JPEG of any kind, and whether its\n"
+        "data are sound: what is wrong with them, at which byte, and how many MCUs are sound.",
     )
     command.add_argument("input", metavar="FILE", help="JPEG to read")
     add_json(command)
@@ -320,6 +398,16 @@ def build_parser() -> argparse.ArgumentParser:
     choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
     choice.add_argument("--clean", action="store_true", help="remove what is kept")
     return parser
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    """A part of a picture, as an argument."""
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5}){3}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"a region is X,Y,WIDTH,HEIGHT in whole pixels, not {text!r}"
+        )
+    x, y, width, height = (int(number) for number in text.split(","))
+    return x, y, width, height
 
 
 def _processes(text: str) -> int:
@@ -455,7 +543,7 @@ def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
 
     import numpy as np
 
-    from .encoder import check_qtables
+    from .arguments import check_qtables
 
     data = files.read_bytes(name)
     try:
@@ -463,7 +551,7 @@ def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
             tables = np.load(BytesIO(data), allow_pickle=False)
         else:
             tables = np.array(json.loads(data))
-        return np.stack(check_qtables(tables, components))
+        return np.stack(check_qtables(tables, "grey" if components == 1 else "YCbCr"))
     except (ValueError, TypeError) as error:
         message = f"{files.shown_input(name)}: these are no quantization tables: {error}"
         raise CommandError(ExitCode.USAGE, message) from error
@@ -487,6 +575,46 @@ def _decode(arguments: argparse.Namespace) -> ExitCode:
         picture = files.read_jpeg(data)
     pixels = _pixels_to_keep(arguments, picture)
     files.write_bytes(arguments.output, files.picture_bytes(name, pixels, suffix))
+    return ExitCode.DONE
+
+
+# --- recode, transform ----------------------------------------------------------------------------
+
+
+def _recode(arguments: argparse.Namespace) -> ExitCode:
+    from .rewriting import recode
+
+    return _rewrite(arguments, recode, progressive=SCANS[arguments.scans])
+
+
+def _transform(arguments: argparse.Namespace) -> ExitCode:
+    from .transforms import transform
+
+    return _rewrite(
+        arguments, transform, op=arguments.op, edges=arguments.edges, region=arguments.region,
+        grey=arguments.grey, progressive=SCANS.get(arguments.scans),
+    )  # fmt: skip
+
+
+def _rewrite(
+    arguments: argparse.Namespace, function: Callable[..., bytes], **options: Any
+) -> ExitCode:
+    """Write what a function makes of a JPEG, and say what became of its size."""
+    _check_output(arguments.output, [arguments.input])
+    data = files.read_bytes(arguments.input)
+    name = files.shown_input(arguments.input)
+    try:
+        with _jpeg_errors_of(arguments.input):
+            made = function(
+                data, restart_interval=arguments.restart_interval, metadata=arguments.metadata,
+                **options,
+            )  # fmt: skip
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, f"{name}: {error}") from error
+    files.write_bytes(arguments.output, made)
+    percent = 100 * (len(made) / len(data) - 1)
+    facts = {"bytes_before": len(data), "bytes": len(made)}
+    _report(arguments, facts, f"{len(data)} bytes became {len(made)}, {percent:+.1f} %")
     return ExitCode.DONE
 
 

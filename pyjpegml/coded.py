@@ -6,6 +6,8 @@ are there, and where in the file a bit of them stands.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,8 +49,6 @@ class Coded:
         Offset of that marker.
     found : int
         How many intervals there are, at most ``intervals + 1``.
-    end : int
-        Offset of the marker that ends the scan.
     """
 
     def __init__(self, view: memoryview, start: int, intervals: int) -> None:
@@ -58,10 +58,15 @@ class Coded:
         # no more intervals than asked for, and no more than the data can hold
         ends, numbers, offsets = np.empty((3, min(intervals, data.size - start) + 1), np.int64)
         found, end = bitio.destuff(data, start, self.plain, ends, numbers, offsets)
-        self.found, self.end = int(found), int(end)
-        if found > intervals:
-            self.end = markers.end_of_scan(view, self.end)
+        self.found, self._read = int(found), int(end)
         self.ends, self.numbers, self.offsets = (a[:found] for a in (ends, numbers, offsets))
+
+    @cached_property
+    def end(self) -> int:
+        """Offset of the marker that ends the scan, which may go on behind what was read."""
+        if self.found <= self.intervals:
+            return self._read
+        return markers.end_of_scan(self.view, self._read)
 
     def misnumbered(self) -> JpegFormatError | None:
         """An error if a restart marker is not the one that should stand there (T.81 E.2.4)."""

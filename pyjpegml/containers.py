@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from . import xmp
+from .errors import JpegUnsupportedError
 from .exif import first_directory
 
 MPF = b"MPF\0"
@@ -197,3 +198,53 @@ def unlisted_bytes(images: Iterable[OtherImage], end: int, size: int) -> int:
         position = max(position, min(stop, size))
     left += max(0, size - position)
     return max(0, left - sum(image.size for image in images if image.offset is None))
+
+
+def moved_index(index: memoryview, base: tuple[int, int], end: tuple[int, int]) -> bytes:
+    """An MPF index for a first image of another length, behind which all others have moved.
+
+    Parameters
+    ----------
+    index : memoryview
+        What stands behind ``MPF 00``.
+    base : (int, int)
+        Its byte offset in the file, before and after.
+    end : (int, int)
+        Offset of the first byte behind the first image, before and after.
+
+    Returns
+    -------
+    bytes
+        The index, with other offsets, and another size of the first image.
+
+    Raises
+    ------
+    JpegUnsupportedError
+        If an image lies within the first one, or would lie where 32 bits cannot say.
+    """
+    directory, _ = first_directory(index)
+    moved = bytearray(index)
+    if _ENTRIES not in directory.entries:
+        return bytes(moved)
+    order = directory.order
+    _, length, at = directory.entries[_ENTRIES]
+    (start,) = struct.unpack_from(order + "I", index, at)
+    fitting = min(length, max(0, len(index) - start)) // _ENTRY_SIZE
+    for i, place in enumerate(range(start, start + _ENTRY_SIZE * fitting, _ENTRY_SIZE)):
+        attribute, size, offset, others = struct.unpack_from(order + "IIII", index, place)
+        if i == 0 and offset == 0:
+            if size >= end[0]:  # up to its end, or up to the next image
+                size += end[1] - end[0]
+        elif offset:
+            if base[0] + offset < end[0]:
+                raise JpegUnsupportedError(
+                    f"image {i + 1} of the MPF index begins at byte {base[0] + offset}, within the "
+                    f"first image, which ends at byte {end[0]}: the index cannot be kept right"
+                )
+            offset += end[1] - end[0] - (base[1] - base[0])
+        if max(size, offset) > 0xFFFFFFFF or offset < 0:
+            raise JpegUnsupportedError(
+                f"image {i + 1} of the MPF index would lie where 32 bits cannot say"
+            )
+        struct.pack_into(order + "IIII", moved, place, attribute, size, offset, others)
+    return bytes(moved)

@@ -26,7 +26,7 @@ from . import markers, scan
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .header import Data, Header, Stream, header_of, open_stream, view_of
+from .header import MAX_METADATA, Data, Header, Stream, header_of, open_stream, view_of
 from .huffman import DecodingTables, decoding_tables
 from .markers import Frame, ScanHeader, Segment
 from .painting import (
@@ -40,18 +40,16 @@ from .painting import (
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .stretches import Rounds
-from .strips import Layout, decode_strips, empty_picture, shaped
+from .strips import CALL_PIXELS, Layout, decode_strips, empty_picture, shaped
+from .threaded import Threaded
 from .threads import Crew, check_threads, useful_threads
+from .windows import Window, decode_part, window_of
 
 #: Largest picture that is decoded unless the caller allows more: Pillow's limit.
 MAX_PIXELS = 178_956_970
 
 #: Bits a sample of each process that can be decoded, by number of its SOF marker.
 PRECISIONS = {0: (8,), 1: (8, 12), 2: (8, 12), 3: tuple(range(2, 17)), 9: (8, 12), 10: (8, 12)}
-
-#: Pixels that are decoded in one go: in between, a call can be interrupted.
-CALL_PIXELS = 1 << 22
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 19
@@ -72,6 +70,7 @@ def decode(
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> Picture:
     """Decode a JPEG to pixels.
 
@@ -95,8 +94,10 @@ def decode(
         2, 4 or 8 for a picture of a half, a quarter or an eighth of the size, by smaller inverse
         transforms; files of 8 bits only.
     region : (x, y, width, height), optional
-        The part of the picture that is wanted, in pixels of the stored picture; the rest is not
-        reconstructed. Not together with `scale`.
+        The part of the picture that is wanted, in pixels of the stored picture at its `scale`; the
+        rest is not reconstructed. What is not needed for it is not looked at: of a file with one
+        sequential scan of 8 bits, nothing behind the part's last row, and no restart interval
+        before it. Damage there goes unnoticed.
     apply_orientation : bool
         Turn the picture upright, if its Exif data say how. By default it is left as it is stored.
     out : array, optional
@@ -107,7 +108,11 @@ def decode(
     max_pixels : int
         Pictures with more are refused before any memory is allocated.
     max_scans : int
-        Files with more scans are refused when that is noticed.
+        Files with more scans are refused when that is noticed; and those whose scans go over the
+        picture so often that they could be meant to keep a decoder busy.
+    max_metadata : int
+        Files with more bytes of APPn and COM segments are refused when that is noticed; none of
+        them has been copied then.
 
     Returns
     -------
@@ -122,7 +127,8 @@ def decode(
     JpegUnsupportedError
         If they use a feature that this version cannot decode.
     JpegLimitError
-        If the picture is larger than `max_pixels`, or has more scans than `max_scans`.
+        If the picture is larger than `max_pixels`, or has more scans than `max_scans` or more
+        metadata than `max_metadata`.
     TypeError, ValueError
         If an argument is not as described.
 
@@ -140,26 +146,25 @@ def decode(
     size = markers.head_size(view)
     job = None
     if 0 < size <= LARGEST_HEAD and other is None:
-        job = _remembered(bytes(view[:size]), max_pixels)
+        job = _remembered(bytes(view[:size]), max_pixels, max_metadata)
     if job is None:
-        job = _prepare(view, other, max_pixels)
+        job = _prepare(view, other, max_pixels, max_metadata)
     pixels = job.frame.width * job.frame.height
-    if region is not None:
-        _check_region(region, job.frame, scale)
-    with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        if job.single is not None and scale == 1 and region is None:
-            kind = job.painting(color)
-            picture, position = _decode_single(view, job, job.single, kind, crew)
-            _to_end(Stream(view, position, job.frame))
-        else:
-            stream = open_stream(view, other)
-            rows = None if region is None else (region[1], region[1] + region[3])
-            picture, _ = _stored(
-                stream, stream.to_scan(), job, color, scale, max_scans, None, crew, rows
-            )
-    if region is not None:
-        x, y, width, height = region
-        picture = np.ascontiguousarray(picture[y : y + height, x : x + width])
+    window = window_of(job.geometry, region, scale)
+    if job.single is not None and not (window.whole and scale == 1):
+        picture, coded = decode_part(view, job.geometry, job.single, window, job.painting(color))
+        if window.whole:
+            _to_end(Stream(view, coded.end, job.frame, max_metadata=max_metadata))
+    else:
+        with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
+            if job.single is not None:
+                kind = job.painting(color)
+                picture, position = _decode_single(view, job, job.single, kind, crew)
+                _to_end(Stream(view, position, job.frame, max_metadata=max_metadata))
+            else:
+                stream = open_stream(view, other, max_metadata)
+                sos = stream.to_scan()
+                picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew)
     picture = converted(picture, job.model, color)
     if apply_orientation:
         picture = oriented(picture, job.orientation)
@@ -171,19 +176,6 @@ def decode(
         )
     out[...] = picture
     return out
-
-
-def _check_region(region: tuple[int, int, int, int], frame: Frame, scale: int) -> None:
-    """Refuse what is no part of the picture."""
-    x, y, width, height = region
-    inside = x >= 0 and y >= 0 and x + width <= frame.width and y + height <= frame.height
-    if width < 1 or height < 1 or not inside:
-        raise ValueError(
-            f"region is (x, y, width, height) within {frame.width}x{frame.height} pixels; "
-            f"this one is {region}"
-        )
-    if scale != 1:
-        raise ValueError("a region is decoded at its full size: scale is to be 1")
 
 
 @dataclass(frozen=True)
@@ -221,6 +213,7 @@ def decode_partial(
     threads: int | None = 1,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> tuple[Picture, Report]:
     """Decode what can be had of a damaged JPEG.
 
@@ -229,7 +222,7 @@ def decode_partial(
 
     Parameters
     ----------
-    data, color, tables, threads, max_pixels, max_scans
+    data, color, tables, threads, max_pixels, max_scans, max_metadata
         As for :func:`decode`.
 
     Returns
@@ -256,12 +249,14 @@ def decode_partial(
     check_color(color)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
-    job = _prepare(view, other, max_pixels)
-    stream = open_stream(view, other)
+    job = _prepare(view, other, max_pixels, max_metadata)
+    stream = open_stream(view, other, max_metadata)
     problems: list[JpegFormatError] = []
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        picture, tally = _stored(stream, stream.to_scan(), job, color, 1, max_scans, problems, crew)
+        window = window_of(job.geometry, None, 1)
+        sos = stream.to_scan()
+        picture, tally = _stored(stream, sos, job, color, window, max_scans, problems, crew)
     return converted(picture, job.model, color), Report(
         tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
     )
@@ -291,12 +286,13 @@ def decode_coefficients(
     tables: Data | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
+    max_metadata: int = MAX_METADATA,
 ) -> Coefficients:
     """Decode a JPEG to its quantized DCT coefficients.
 
     Parameters
     ----------
-    data, tables, max_pixels, max_scans
+    data, tables, max_pixels, max_scans, max_metadata
         As for :func:`decode`.
 
     Returns
@@ -318,8 +314,8 @@ def decode_coefficients(
     """
     view = view_of(data)
     other = None if tables is None else view_of(tables)
-    job = _prepare(view, other, max_pixels)
-    stream = open_stream(view, other)
+    job = _prepare(view, other, max_pixels, max_metadata)
+    stream = open_stream(view, other, max_metadata)
     sos = stream.to_scan()
     if job.frame.sof == 3:
         raise JpegUnsupportedError("a lossless picture has samples, and no coefficients")
@@ -389,25 +385,30 @@ class Job:
 
 
 @lru_cache(maxsize=16)
-def _remembered(head: bytes, max_pixels: int) -> Job | None:
+def _remembered(head: bytes, max_pixels: int, max_metadata: int) -> Job | None:
     """What :func:`_prepare` makes of a head, remembered; None if the height is not there.
 
     Many pictures of one kind have the same head; to read it and to build its tables would take
     longer than to decode them.
     """
-    stream = open_stream(memoryview(head))
+    stream = open_stream(memoryview(head), None, max_metadata)
     stream.to_scan()
     if stream.frame is not None and stream.frame.height == 0:
         return None
-    return _prepare(memoryview(head), None, max_pixels)
+    return _prepare(memoryview(head), None, max_pixels, max_metadata)
 
 
-def _prepare(data: memoryview, tables: memoryview | None, max_pixels: int) -> Job:
+def _prepare(
+    data: memoryview,
+    tables: memoryview | None,
+    max_pixels: int = MAX_PIXELS,
+    max_metadata: int = MAX_METADATA,
+) -> Job:
     """Read everything up to the first scan, and see that this version can decode it.
 
     No memory for the picture is allocated yet.
     """
-    stream = open_stream(data, tables)
+    stream = open_stream(data, tables, max_metadata)
     sos = stream.to_scan()
     frame, segment = stream.frame, stream.frame_segment
     assert frame is not None and segment is not None
@@ -474,26 +475,27 @@ def _decode_single(
     coded = Coded(view, single.start, intervals)
     if error := coded.misnumbered():
         raise error
-    out = empty_picture(geometry, kind)
+    height, width = geometry.height, geometry.width
+    out = empty_picture(height, width, len(geometry.planes), kind)
     if len(crew) > 1 and coded.found == intervals:
-        rounds = Rounds(
+        threaded = Threaded(
             coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
             kind, out, crew,
         )  # fmt: skip
-        if rounds.run():
-            return shaped(out, geometry), coded.end
+        if threaded.run():
+            return shaped(out, height, width), coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)
     there = min(mcus, coded.found * restart) if restart else mcus
     coefficients = np.zeros(64 * layout.blocks, np.int16)
     extents, samples = np.zeros(layout.blocks, np.uint8), np.empty(layout.samples, np.uint8)
-    rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * geometry.width)), scan.OK
+    rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * width)), scan.OK
     for first in range(0, geometry.mcus_down, rows):
         status = decode_strips(
             first, min(first + rows, geometry.mcus_down), coded.plain, coded.ends, restart, there,
             single.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES, *single.tables,
             reader, coefficients, extents, single.qtables, layout.fields, samples,
-            geometry.height, geometry.width, kind, out,
+            height, width, kind, out,
         )  # fmt: skip
         if status != scan.OK:
             break
@@ -501,7 +503,7 @@ def _decode_single(
         raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
     if error := coded.miscounted():
         raise error
-    return shaped(out, geometry), coded.end
+    return shaped(out, height, width), coded.end
 
 
 def _stored(
@@ -509,23 +511,22 @@ def _stored(
     sos: Segment,
     job: Job,
     color: str | None,
-    scale: int,
+    window: Window,
     max_scans: int,
     problems: list[JpegFormatError] | None,
     crew: Crew,
-    rows: tuple[int, int] | None = None,
 ) -> tuple[Picture, Tally]:
     """Pixels by way of all coefficients, or all samples, of the picture."""
     kind = job.painting(color)
     if job.frame.sof == 3:
-        if scale != 1:
+        if window.denominator != 1:
             raise JpegUnsupportedError("lossless pictures are not decoded at a scale")
         samples = LosslessScans(stream, sos, max_scans, problems, crew)
-        return paint_lossless(samples, kind), samples.tally
+        return paint_lossless(samples, kind, window), samples.tally
     scans = Scans(stream, sos, max_scans, problems, crew)
-    if scale != 1:
-        return paint_scaled(scans, scale, kind), scans.tally
-    return paint(scans, kind, crew, rows), scans.tally
+    if window.denominator != 1:
+        return paint_scaled(scans, kind, window), scans.tally
+    return paint(scans, kind, crew, window), scans.tally
 
 
 def _to_end(stream: Stream) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import markers
-from .errors import JpegFormatError, JpegUnsupportedError
+from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
 from .huffman import HuffmanTable
 from .markers import Frame, ScanHeader, Segment
 from .metadata import ColorModel, Metadata, color_model
@@ -29,11 +29,17 @@ from .quantize import estimated_quality
 #: What functions take as the data of a file: anything that holds bytes, or can be read.
 Data = bytes | bytearray | memoryview | mmap | BinaryIO
 
+#: Most bytes of APPn and COM segments unless the caller allows more, and what each counts at least:
+#: so much memory it takes, however short it is.
+MAX_METADATA, LEAST_SEGMENT = 1 << 26, 1 << 9
+
 SUBSAMPLINGS = {
     "4:4:4": ((1, 1), (1, 1), (1, 1)),
     "4:2:2": ((2, 1), (1, 1), (1, 1)),
     "4:2:0": ((2, 2), (1, 1), (1, 1)),
     "4:4:0": ((1, 2), (1, 1), (1, 1)),
+    "4:1:1": ((4, 1), (1, 1), (1, 1)),
+    "4:1:0": ((4, 2), (1, 1), (1, 1)),
 }
 """Sampling factors (H, V) of Y, Cb, Cr by the usual name."""
 
@@ -139,6 +145,8 @@ class Stream:
     restart_interval: int = 0
     segments: list[Segment] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    max_metadata: int = MAX_METADATA
+    metadata_size: int = 0
 
     def next(self) -> Segment:
         """The next segment, its tables taken over (T.81 Figure E.6, E.7)."""
@@ -159,7 +167,7 @@ class Stream:
             self.frame = markers.parse_frame(segment)
             self.frame_segment = segment
         elif code == markers.COM or 0xE0 <= code <= 0xEF:
-            self.segments.append(segment)
+            self._keep(segment)
         elif code in (markers.DHP, markers.EXP):
             raise JpegUnsupportedError(
                 "hierarchical coding is not supported", offset=segment.offset, marker=segment.name
@@ -169,6 +177,18 @@ class Stream:
         elif 0xD0 <= code <= 0xD7:
             self.warnings.append(f"{segment.name} outside of a scan, at byte {segment.offset}")
         return segment
+
+    def _keep(self, segment: Segment) -> None:
+        """Remember a segment of metadata, if there are not too many bytes of them."""
+        self.metadata_size += max(LEAST_SEGMENT, segment.end - segment.offset)
+        if self.metadata_size > self.max_metadata:
+            raise JpegLimitError(
+                f"up to here there are {self.metadata_size} bytes of metadata (each segment counts "
+                f"{LEAST_SEGMENT} at least); max_metadata allows {self.max_metadata}",
+                offset=segment.offset,
+                marker=segment.name,
+            )
+        self.segments.append(segment)
 
     def metadata(self) -> Metadata:
         """What APPn and COM segments have said so far; they are read when asked."""
@@ -221,7 +241,9 @@ def view_of(data: Data) -> memoryview:
         ) from None
 
 
-def open_stream(view: memoryview, tables: memoryview | None = None) -> Stream:
+def open_stream(
+    view: memoryview, tables: memoryview | None = None, max_metadata: int = MAX_METADATA
+) -> Stream:
     """A stream behind its SOI marker.
 
     Parameters
@@ -229,15 +251,17 @@ def open_stream(view: memoryview, tables: memoryview | None = None) -> Stream:
     view : memoryview
     tables : memoryview, optional
         Another stream, whose tables are valid at the beginning of this one (T.81 B.5).
+    max_metadata : int
+        Bytes of APPn and COM segments that either may have.
     """
     if bytes(view[:2]) != b"\xff\xd8":
         found = bytes(view[:4]).hex(" ") or "nothing"
         raise JpegFormatError(
             f"not a JPEG: it should start with ff d8, and starts with {found}", offset=0
         )
-    stream = Stream(view, position=2)
+    stream = Stream(view, position=2, max_metadata=max_metadata)
     if tables is not None:
-        before = open_stream(tables)
+        before = open_stream(tables, None, max_metadata)
         while before.next().code not in (markers.EOI, markers.SOS):
             pass
         stream.qtables = before.qtables
@@ -262,6 +286,7 @@ def subsampling_name(frame: Frame) -> str:
                 (2, 2): "4:2:0",
                 (1, 2): "4:4:0",
                 (4, 1): "4:1:1",
+                (4, 2): "4:1:0",
             }
             if ratios[1] in names:
                 return names[ratios[1]]
@@ -294,13 +319,16 @@ def header_of(stream: Stream) -> Header:
     )
 
 
-def read_header(data: Data) -> Header:
+def read_header(data: Data, *, max_metadata: int = MAX_METADATA) -> Header:
     """Read what a JPEG says about its picture, without decoding it.
 
     Parameters
     ----------
     data : bytes, buffer or binary file
         A whole JPEG, or its beginning up to the first scan.
+    max_metadata : int
+        Files with more bytes of APPn and COM segments are refused when that is noticed; none of
+        them has been copied then.
 
     Returns
     -------
@@ -311,6 +339,8 @@ def read_header(data: Data) -> Header:
     ------
     JpegFormatError
         If the data are no JPEG, or break off before the first scan.
+    JpegLimitError
+        If there are more metadata than `max_metadata`.
 
     Examples
     --------
@@ -319,6 +349,6 @@ def read_header(data: Data) -> Header:
     >>> header.width, header.height, header.process, header.subsampling, header.quality
     (60, 40, 'baseline', '4:2:0', 90)
     """
-    stream = open_stream(view_of(data))
+    stream = open_stream(view_of(data), None, max_metadata)
     stream.to_scan()
     return header_of(stream)

@@ -1,7 +1,8 @@
 """What a JPEG file is made of, as facts for programs and as text for people.
 
 :func:`facts` gathers what the header, the metadata and the list of segments say, in types that JSON
-knows, as far as the file can be read; :func:`text` prints them. The command line's ``inspect``.
+knows, as far as the file can be read; :func:`text` prints them. The file is decoded as well, to
+tell whether its data are sound. The command line's ``inspect``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import files, markers
-from .errors import JpegError
+from .errors import JpegError, JpegFormatError
 from .header import Header, read_header
 from .huffman import AC
 from .markers import Segment
@@ -37,7 +38,37 @@ def facts(data: bytes) -> dict[str, Any]:
         segments, problem = _segment_facts(data)
         found |= segments
         found["error"] = found["error"] or problem
+    if found["error"] is None:
+        found["decoding"], found["error"] = _decoding_facts(data, found["warnings"])
     return found
+
+
+def _decoding_facts(data: bytes, known: Sequence[str]) -> tuple[dict[str, Any], str | None]:
+    """What :func:`pyjpegml.decode_partial` reports but for the warnings that are known, and the
+    first thing that is wrong.
+
+    What cannot be decoded by this version, or is too large, need not be wrong: then ``"refused"``
+    says why, and nothing is known of the data.
+    """
+    from .decoder import decode_partial
+
+    try:
+        _, report = decode_partial(data, threads=None)
+    except JpegError as error:
+        wrong = str(error) if isinstance(error, JpegFormatError) else None
+        return {"refused": str(error)}, wrong
+    problems = [
+        {"reason": problem.reason, "marker": problem.marker, "offset": problem.offset}
+        for problem in report.problems
+    ]
+    facts = {
+        "refused": None,
+        "mcus": report.mcus,
+        "sound_mcus": report.sound_mcus,
+        "problems": problems,
+        "warnings": [warning for warning in report.warnings if warning not in known],
+    }
+    return facts, None if report.complete else str(report.problems[0])
 
 
 def _header_facts(header: Header, data: bytes) -> dict[str, Any]:
@@ -137,6 +168,7 @@ def text(facts: dict[str, Any]) -> str:
         rows.append(("end", "there is no EOI marker"))
     elif facts["bytes_behind_eoi"]:
         rows.append(("end", f"{facts['bytes_behind_eoi']} bytes behind the EOI marker"))
+    rows += _decoding_rows(facts.get("decoding"))
     blocks = [columns(rows)]
     for slot, table in facts.get("qtables", {}).items():
         lines = [" ".join(f"{step:5}" for step in row) for row in table]
@@ -178,6 +210,20 @@ def _header_rows(facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("ICC profile", "yes" if facts["icc_profile"] else "no"),
     ]
     rows += [("comment", " ".join(comment.split())) for comment in facts["comments"]]
+    rows += [("warning", warning) for warning in facts["warnings"]]
+    return rows
+
+
+def _decoding_rows(facts: dict[str, Any] | None) -> list[tuple[str, object]]:
+    if facts is None:
+        return []
+    if facts["refused"]:
+        return [("not decoded", facts["refused"])]
+    rows: list[tuple[str, object]] = [
+        ("sound MCUs", f"{facts['sound_mcus']} of {facts['mcus']}, of all scans")
+    ]
+    for problem in facts["problems"]:
+        rows.append(("problem", f"at byte {problem['offset']}: {problem['reason']}"))
     rows += [("warning", warning) for warning in facts["warnings"]]
     return rows
 

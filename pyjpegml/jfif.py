@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .markers import APP0, APP14
 from .segments import Problems, last_counts
 
 JFIF = b"JFIF\0"
@@ -147,3 +148,32 @@ def parse_adobe(segments: Sequence[memoryview]) -> tuple[Adobe | None, Problems]
     if not whole:
         return None, problems
     return Adobe(*struct.unpack_from(">HHHB", whole[-1])), problems + last_counts(segments)
+
+
+def jfif_segment(jfif: Jfif) -> tuple[int, bytes]:
+    """Code and payload of JFIF's marker, without a thumbnail (ITU-T T.871 10.1).
+
+    Raises
+    ------
+    ValueError
+        If a density is not 1 to 65535, or its unit not 0 to 2.
+    """
+    if jfif.unit not in (0, 1, 2) or not all(1 <= pixels <= 65535 for pixels in jfif.density):
+        raise ValueError(
+            "a density is 1 to 65535 and its unit 0, 1 or 2; these are "
+            f"{jfif.density[0]}x{jfif.density[1]} and {jfif.unit}"
+        )
+    return APP0, JFIF + struct.pack(">BBBHHBB", *jfif.version, jfif.unit, *jfif.density, 0, 0)
+
+
+def sound(jfif: Jfif) -> Jfif:
+    """The same, with square pixels of no stated size in place of a density that makes no sense."""
+    if jfif.unit > 2 or 0 in jfif.density:
+        return replace(jfif, unit=0, density=(1, 1))
+    return jfif
+
+
+def adobe_segment(adobe: Adobe) -> tuple[int, bytes]:
+    """Code and payload of Adobe's marker (Adobe Technical Note 5116, section 18)."""
+    fields = adobe.version, adobe.flags0, adobe.flags1, adobe.transform
+    return APP14, ADOBE + struct.pack(">HHHB", *fields)

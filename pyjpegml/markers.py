@@ -422,6 +422,11 @@ def jfif_bytes() -> bytes:
     return segment_bytes(APP0, b"JFIF\0" + struct.pack(">BBBHHBB", 1, 1, 0, 1, 1, 0, 0))
 
 
+def adobe_bytes(transform: int) -> bytes:
+    """APP14 of Adobe: 0 for RGB or CMYK, 1 for YCbCr, 2 for YCCK (Adobe Technical Note 5116)."""
+    return segment_bytes(APP14, b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform))
+
+
 def qtable_bytes(slot: int, table: npt.NDArray[np.uint16]) -> bytes:
     """DQT of one table (T.81 B.2.4.1), in 8 bits if its steps allow."""
     steps = table.reshape(64)[ZIGZAG]
@@ -448,10 +453,21 @@ def restart_interval_bytes(interval: int) -> bytes:
     return segment_bytes(DRI, struct.pack(">H", interval))
 
 
-def scan_bytes(components: Sequence[tuple[int, int, int]]) -> bytes:
-    """SOS of a sequential scan (T.81 B.2.3): (identifier, DC table, AC table) of each component."""
+def scan_bytes(
+    components: Sequence[tuple[int, int, int]], start: int = 0, end: int = 63, low: int = 0
+) -> bytes:
+    """SOS of a sequential or lossless scan (T.81 B.2.3).
+
+    Parameters
+    ----------
+    components : sequence of (identifier, DC table, AC table)
+    start, end : int
+        Spectral selection; in a lossless scan predictor and 0.
+    low : int
+        Point transform of a lossless scan.
+    """
     body = b"".join(bytes([identifier, dc << 4 | ac]) for identifier, dc, ac in components)
-    return segment_bytes(SOS, bytes([len(components)]) + body + bytes([0, 63, 0]))
+    return segment_bytes(SOS, bytes([len(components)]) + body + bytes([start, end, low]))
 
 
 def unsupported_frame(frame: Frame, segment: Segment) -> JpegUnsupportedError:

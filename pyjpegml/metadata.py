@@ -14,32 +14,37 @@ The formats stand in files of their own: :mod:`~pyjpegml.exif`, :mod:`~pyjpegml.
 :mod:`~pyjpegml.xmp`, :mod:`~pyjpegml.jfif` (with Adobe's marker) and :mod:`~pyjpegml.containers`
 (MPF and gain maps), with the functions that make segments. What the components of a frame mean is
 decided from JFIF's and Adobe's markers by :func:`color_model`.
+
+*Writing.* What was read is written back byte for byte (:func:`metadata_segments`). Other metadata
+are made of parts (:meth:`Metadata.made_of`), or of those of a file by leaving some kinds out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from . import containers, jfif, xmp
+from . import containers
 from . import exif as exif_data
 from . import icc as icc_profile
+from . import jfif as jfif_data
+from . import xmp as xmp_data
 from .containers import OtherImage
 from .jfif import Adobe, Jfif, Thumbnail
-from .markers import APP0, APP14, COM, Frame, Segment, marker_name
-from .segments import APP1, APP2, Payload, Problems, first_counts
+from .markers import APP0, APP14, COM, Frame, Segment, marker_name, segment_bytes
+from .segments import APP1, APP2, Payload, Problems, comment_segment, first_counts
 
 KINDS: dict[str, tuple[int, bytes]] = {
-    "JFIF": (APP0, jfif.JFIF),
-    "JFXX": (APP0, jfif.JFXX),
+    "JFIF": (APP0, jfif_data.JFIF),
+    "JFXX": (APP0, jfif_data.JFXX),
     "Exif": (APP1, exif_data.SIGNATURE),
-    "XMP": (APP1, xmp.SIGNATURE),
-    "extended XMP": (APP1, xmp.EXTENSION),
+    "XMP": (APP1, xmp_data.SIGNATURE),
+    "extended XMP": (APP1, xmp_data.EXTENSION),
     "ICC profile": (APP2, icc_profile.SIGNATURE),
     "MPF": (APP2, containers.MPF),
     "ISO gain map": (APP2, containers.ISO_GAIN_MAP),
-    "Adobe": (APP14, jfif.ADOBE),
+    "Adobe": (APP14, jfif_data.ADOBE),
     "comment": (COM, b""),
 }
 """Marker and signature of each kind of segment that is read."""
@@ -87,6 +92,82 @@ class Metadata:
         """The metadata among the segments of a file, as :func:`markers.next_segment` gives them."""
         kept = [s for s in segments if s.code == COM or 0xE0 <= s.code <= 0xEF]
         return cls(tuple((s.code, s.payload) for s in kept), tuple(s.offset for s in kept))
+
+    @classmethod
+    def made_of(
+        cls,
+        *,
+        jfif: Jfif | None = None,
+        exif: bytes | None = None,
+        xmp: bytes | None = None,
+        extended_xmp: bytes = b"",
+        icc: bytes | None = None,
+        adobe: Adobe | None = None,
+        comments: Iterable[bytes] = (),
+    ) -> Metadata:
+        """Metadata made of parts, in the order in which programs expect them.
+
+        Parameters
+        ----------
+        jfif : Jfif, optional
+            Version and density.
+        exif : bytes, optional
+            A TIFF file, as :attr:`exif` gives it.
+        xmp, extended_xmp : bytes, optional
+            A packet that does not fit into a segment is written as extended XMP.
+        icc : bytes, optional
+            A profile, which is split into chunks.
+        adobe : Adobe, optional
+            Transform of the colours.
+        comments : iterable of bytes
+
+        Raises
+        ------
+        ValueError
+            If a part is larger than its format can hold; the message says both sizes.
+
+        Examples
+        --------
+        >>> from pyjpegml.jfif import Jfif
+        >>> Metadata.made_of(jfif=Jfif((1, 1), 1, (300, 300)), comments=[b"hello"])
+        <Metadata of 19 bytes: JFIF, comment>
+        """
+        segments: list[tuple[int, Payload]] = []
+        if jfif is not None:
+            segments.append(jfif_data.jfif_segment(jfif))
+        if exif is not None:
+            segments.append(exif_data.exif_segment(exif))
+        if xmp is not None:
+            segments += xmp_data.xmp_segments(xmp, extended_xmp)
+        if icc is not None:
+            segments += icc_profile.icc_segments(icc)
+        if adobe is not None:
+            segments.append(jfif_data.adobe_segment(adobe))
+        segments += [comment_segment(comment) for comment in comments]
+        return cls(tuple(segments))
+
+    def without(self, *kinds: str | None) -> Metadata:
+        """The same without the segments of some :data:`KINDS`; None for those that are of none."""
+        self._check_kinds(kinds)
+        left_out = {i for name in kinds for i in self._numbers.get(name, [])}
+        return Metadata(tuple(s for i, s in enumerate(self.segments) if i not in left_out))
+
+    def only(self, *kinds: str | None) -> Metadata:
+        """The segments of some :data:`KINDS` and no others."""
+        self._check_kinds(kinds)
+        return self.without(*({*KINDS, None} - set(kinds)))
+
+    def replaced(self, name: str, payloads: Sequence[bytes]) -> Metadata:
+        """The same with other payloads in place of those of a kind, one for each segment."""
+        segments = list(self.segments)
+        for i, payload in zip(self._numbers.get(name, []), payloads, strict=True):
+            segments[i] = segments[i][0], payload
+        return Metadata(tuple(segments), self.offsets)
+
+    def _check_kinds(self, kinds: Iterable[str | None]) -> None:
+        for name in kinds:
+            if name is not None and name not in KINDS:
+                raise ValueError(f"kinds of metadata are {', '.join(KINDS)}; not {name!r}")
 
     def detached(self) -> Metadata:
         """The same with copies of all payloads, so that the input can be freed or changed."""
@@ -170,8 +251,8 @@ class Metadata:
 
     @cached_property
     def _extended_xmp(self) -> tuple[list[memoryview] | None, Problems]:
-        guid = None if self.xmp is None else xmp.extension_guid(self.xmp)
-        return xmp.extension_pieces(guid, self.contents("extended XMP"))
+        guid = None if self.xmp is None else xmp_data.extension_guid(self.xmp)
+        return xmp_data.extension_pieces(guid, self.contents("extended XMP"))
 
     @property
     def jfif(self) -> Jfif | None:
@@ -185,11 +266,11 @@ class Metadata:
 
     @cached_property
     def _jfif(self) -> tuple[Jfif | None, list[Thumbnail], Problems]:
-        return jfif.parse_jfif(self.contents("JFIF"))
+        return jfif_data.parse_jfif(self.contents("JFIF"))
 
     @cached_property
     def _jfxx(self) -> tuple[list[Thumbnail], Problems]:
-        return jfif.parse_jfxx(self.contents("JFXX"))
+        return jfif_data.parse_jfxx(self.contents("JFXX"))
 
     @property
     def adobe(self) -> Adobe | None:
@@ -198,7 +279,7 @@ class Metadata:
 
     @cached_property
     def _adobe(self) -> tuple[Adobe | None, Problems]:
-        return jfif.parse_adobe(self.contents("Adobe"))
+        return jfif_data.parse_adobe(self.contents("Adobe"))
 
     @property
     def comments(self) -> tuple[bytes, ...]:
@@ -354,3 +435,58 @@ def _transform_warning(adobe: Adobe, expected: int) -> str | None:
     if adobe.transform == expected:
         return None
     return f"the Adobe transform is {adobe.transform}; it is taken as {expected}"
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def metadata_segments(metadata: Metadata) -> bytes:
+    """The segments as they stand in a file, in their order.
+
+    An index of other images (MPF) is left out: it says where in its own file they lie.
+
+    Raises
+    ------
+    ValueError
+        If a payload is longer than the 65533 bytes that a segment holds.
+    """
+    kept = metadata.without("MPF").segments
+    return b"".join(segment_bytes(code, bytes(payload)) for code, payload in kept)
+
+
+def appearance(metadata: Metadata) -> Metadata:
+    """Of the metadata of a file, what decides how its picture looks, and nothing else.
+
+    That is: how far the pixels are apart and what the components mean (JFIF, Adobe), the ICC
+    profile, and the orientation if it is not upright.
+    """
+    turned = metadata.orientation
+    return Metadata.made_of(
+        jfif=metadata.jfif and jfif_data.sound(metadata.jfif),
+        exif=None if turned == 1 else exif_data.orientation_exif(turned),
+        icc=metadata.icc,
+        adobe=metadata.adobe,
+    )
+
+
+def with_color_model(metadata: Metadata, frame: Frame, model: ColorModel) -> Metadata:
+    """The metadata with the markers by which decoders take the components for what they are.
+
+    They stay as they are if they say so already; else JFIF's and Adobe's markers are exchanged.
+
+    Parameters
+    ----------
+    metadata : Metadata
+    frame : Frame
+        That they will stand in.
+    model : ColorModel
+        What its components mean.
+    """
+    found = color_model(metadata, frame)
+    if (found.name, found.inverted) == (model.name, model.inverted):
+        return metadata
+    transform = {"RGB": 0, "CMYK": 0, "YCbCr": 1, "YCCK": 2}[model.name]
+    rest = metadata.without("JFIF", "JFXX", "Adobe")
+    if model.name == "CMYK" and not model.inverted:
+        return rest
+    return Metadata((jfif_data.adobe_segment(Adobe(100, 0, 0, transform)), *rest.segments))

@@ -21,6 +21,7 @@ from .errors import JpegUnsupportedError
 from .scans import LosslessScans, Scans
 from .strips import SLACK, Layout, empty_picture, finish_strips, shaped
 from .threads import Crew
+from .windows import Window
 
 #: uint8, or uint16 if there are more than 8 bits.
 Picture = npt.NDArray[Any]
@@ -58,7 +59,7 @@ def painting(count: int, model: str, inverted: bool, color: str | None) -> int:
     return paintings.get(model, strips.OTHER)
 
 
-def paint(scans: Scans, color: int, crew: Crew, region: tuple[int, int] | None = None) -> Picture:
+def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
     """Pixels of stored coefficients.
 
     Parameters
@@ -68,54 +69,61 @@ def paint(scans: Scans, color: int, crew: Crew, region: tuple[int, int] | None =
         As for :func:`pyjpegml.strips.paint_rows`.
     crew : Crew
         Each of its threads makes some rows of MCUs.
-    region : (first, last), optional
-        Rows of pixels that are wanted; the others are left as they are. Not all ways to paint make
-        use of it.
+    window : Window
+        What is wanted.
     """
     if scans.frame.precision != 8:
-        return _paint_deep(scans, color)
-    geometry = scans.geometry
-    coefficients = _smoothed(scans)
-    if not geometry.whole_ratios:
-        return _paint_nearest(scans, coefficients, color)
-    out = empty_picture(geometry, color)
-    line = (out.size - SLACK) // geometry.height
+        return _cropped(_paint_deep(scans, color, window), window)
+    if not scans.geometry.whole_ratios:
+        return _cropped(_paint_nearest(scans, color, window), window)
+    geometry, coefficients = window.geometry, _smoothed(scans)
+    height, width = window.height, window.width
+    out = empty_picture(height, width, len(geometry.planes), color)
+    line = (out.size - SLACK) // height
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
-    for fields, plane in zip(stored, geometry.planes, strict=True):
-        fields[strips.BLOCKS], fields[strips.CHUNK_STRIDE] = plane.offset // 64, plane.stride
+    for fields, plane in zip(stored, scans.geometry.planes, strict=True):
+        first = window.row * plane.v * plane.stride + window.column * plane.h
+        fields[strips.BLOCKS] = plane.offset // 64 + first
+        fields[strips.CHUNK_STRIDE] = plane.stride
     qtables = _flat(scans)
     layout = Layout(geometry)
     rows, strip = geometry.mcus_down, 8 * geometry.v_max
-    begin, end = (0, rows) if region is None else (region[0] // strip, -(-region[1] // strip))
 
     def share(k: int) -> None:
-        first, last = (begin + (end - begin) * i // len(crew) for i in (k, k + 1))
-        top, bottom = strip * first, min(strip * last, geometry.height)
+        first, last = (rows * i // len(crew) for i in (k, k + 1))
+        top, bottom = (min(max(strip * i, window.top), window.top + height) for i in (first, last))
         # what is written beyond the last of these rows is another thread's
-        middle = max(top, bottom - 1 - 63 // geometry.width)
+        middle = max(top, bottom - 1 - 63 // width)
         tail = np.empty((bottom - middle) * line + SLACK, np.uint8)
-        extents = np.empty(geometry.size // 64, np.uint8)
+        extents = np.empty(scans.geometry.size // 64, np.uint8)
         finish_strips(
-            coefficients, extents, qtables, stored, layout.fields,
-            max(first - 1, 0), min(last + 1, rows), rows, np.empty(layout.samples, np.uint8),
-            top, middle, bottom, geometry.height, geometry.width, color, out, tail,
+            coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),
+            min(last + 1, rows), geometry.mcus_across, rows, np.empty(layout.samples, np.uint8),
+            top, middle, bottom, geometry.height, window.left, width, color, out, window.top, tail,
         )  # fmt: skip
-        out[middle * line : bottom * line] = tail[: (bottom - middle) * line]
+        begin, end = middle - window.top, bottom - window.top
+        out[begin * line : end * line] = tail[: (end - begin) * line]
 
     crew.all(share)
-    return shaped(out, geometry)
+    return shaped(out, height, width)
 
 
-def paint_scaled(scans: Scans, denominator: int, color: int) -> Picture:
+def _cropped(picture: Picture, window: Window) -> Picture:
+    """The wanted part of the pixels of a window's MCUs."""
+    return np.ascontiguousarray(picture[window.slices])
+
+
+def paint_scaled(scans: Scans, color: int, window: Window) -> Picture:
     """Pixels of stored coefficients at 1/2, 1/4 or 1/8 of the size (:mod:`pyjpegml.reduced`)."""
     if scans.frame.precision != 8:
         raise JpegUnsupportedError(
             f"pictures of {scans.frame.precision} bits are not decoded at a scale"
         )
-    scale = reduced.plan_scale(scans.geometry, denominator)
-    return reduced.picture(
-        scans.geometry, scale, _smoothed(scans), scans.component_qtables(), color
+    coefficients = window.cut(scans.geometry, _smoothed(scans))
+    picture = reduced.picture(
+        window.geometry, window.scale, coefficients, scans.component_qtables(), color
     )
+    return _cropped(picture, window)
 
 
 def _flat(scans: Scans) -> npt.NDArray[np.int32]:
@@ -124,27 +132,34 @@ def _flat(scans: Scans) -> npt.NDArray[np.int32]:
 
 
 def _smoothed(scans: Scans) -> npt.NDArray[np.int16]:
-    """The coefficients, with estimates of those that a progressive file has not sent yet."""
+    """The coefficients, with estimates of those that a progressive file has not sent yet.
+
+    Below the rows of MCUs that the data of the last scan reach, it counts what was known before it.
+    """
     progression = scans.progression
     if progression is None or not smoothing.applies(progression.coef_bits):
         return scans.coefficients
     geometry, qtables = scans.geometry, _flat(scans)
     out = scans.coefficients.copy()
     for i, plane in enumerate(geometry.planes):
-        smoothing.smooth_rows(
-            geometry.view(scans.coefficients, i), plane.across, plane.down,
-            scans.frame.components[i].v, 0, plane.down, qtables[i], progression.known(i, True),
-            ZIGZAG, smoothing.scratch(plane.across), geometry.view(out, i),
-        )  # fmt: skip
+        view, v = geometry.view(scans.coefficients, i), scans.frame.components[i].v
+        target = geometry.view(out, i)
+        middle = min((scans.last_row + 1) * v, plane.down)
+        for sound, first, last in ((True, 0, middle), (False, middle, plane.down)):
+            smoothing.smooth_rows(
+                view, plane.across, plane.down, v, first, last, qtables[i],
+                progression.known(i, sound), ZIGZAG, smoothing.scratch(plane.across),
+                target[first:last],
+            )  # fmt: skip
     return out
 
 
-def _paint_nearest(scans: Scans, coefficients: npt.NDArray[np.int16], color: int) -> Picture:
+def _paint_nearest(scans: Scans, color: int, window: Window) -> Picture:
     """Pixels of components whose sizes are no whole parts of the picture's, such as 2 : 3 columns.
 
     No rule says how to make them; each pixel takes the sample that covers it.
     """
-    geometry = scans.geometry
+    geometry, coefficients = window.geometry, window.cut(scans.geometry, _smoothed(scans))
     full = Geometry(geometry.width, geometry.height, [(1, 1)] * len(geometry.planes))
     planes = geometry.reconstruct(coefficients, scans.component_qtables())
     y, x = np.arange(geometry.height), np.arange(geometry.width)
@@ -155,10 +170,10 @@ def _paint_nearest(scans: Scans, coefficients: npt.NDArray[np.int16], color: int
     return strips.picture(full, whole, color)
 
 
-def _paint_deep(scans: Scans, color: int) -> npt.NDArray[np.uint16]:
+def _paint_deep(scans: Scans, color: int, window: Window) -> npt.NDArray[np.uint16]:
     """Pixels of 12 bits."""
-    geometry, qtables = scans.geometry, _flat(scans)
-    coefficients = _smoothed(scans)
+    geometry, qtables = window.geometry, _flat(scans)
+    coefficients = window.cut(scans.geometry, _smoothed(scans))
     planes = []
     for i, plane in enumerate(geometry.planes):
         samples = np.empty((8 * plane.down, 8 * plane.across), np.uint16)
@@ -184,23 +199,26 @@ def _full_size(
     return out
 
 
-def paint_lossless(scans: LosslessScans, color: int) -> Picture:
+def paint_lossless(scans: LosslessScans, color: int, window: Window) -> Picture:
     """Pixels of a lossless picture: uint8 up to 8 bits, else uint16."""
     geometry, precision = scans.geometry, scans.frame.precision
     planes = []
-    y, x = np.arange(geometry.height), np.arange(geometry.width)
+    y, x = (
+        np.arange(first, first + count)
+        for first, count in ((window.y, window.height), (window.x, window.width))
+    )
     for i, part in enumerate(geometry.planes):
         samples = geometry.view(scans.samples, i)
         # each pixel takes the sample that covers it
-        if geometry.h_max % part.h or geometry.v_max % part.v:
+        if not window.whole or geometry.h_max % part.h or geometry.v_max % part.v:
             samples = samples[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
             across = down = 1
         else:
             across, down = geometry.h_max // part.h, geometry.v_max // part.v
-        plane = np.empty((geometry.height, geometry.width), np.uint16)
+        plane = np.empty((window.height, window.width), np.uint16)
         deep.place(samples, across, down, scans.shifts[i], plane, 0, 1)
         planes.append(plane)
-    picture = _place(planes, geometry.height, geometry.width, precision, color)
+    picture = _place(planes, window.height, window.width, precision, color)
     return picture if precision > 8 else picture.astype(np.uint8)
 
 

@@ -79,6 +79,7 @@ from .scan import (
     RUN_TOO_LONG,
     UNREAD,
     block_start,
+    wrapped,
 )
 from .simd import vector_function
 
@@ -154,12 +155,6 @@ def _stop(status, n, position, end, done, reader):
     """Note where reading stopped for an error, which at the end of the data is that they end."""
     _close(n, position, end, done, reader)
     return ENDED_EARLY if _is_past(n, position, end) else status
-
-
-@inlined
-def wrapped(value):
-    """The lowest 16 bits with their sign: a store does so by itself, but not in plain Python."""
-    return ((value + 0x8000) & 0xFFFF) - 0x8000
 
 
 # --- the four kinds of scans ----------------------------------------------------------------------
@@ -507,8 +502,8 @@ def decode_ac_refinement(
                         accumulator, n, position, queue = _collect(
                             accumulator, n, position, data, rest, queue
                         )
-                if status == OK:
-                    _correct(queue, history, shift, zigzag, coefficients, start)
+                        rest = nothing
+                _correct(queue, history & ~rest, shift, zigzag, coefficients, start)
                 if status != OK or _is_past(n, position, end):
                     return _stop(status, n, position, end, done, reader)
                 done += 1

@@ -63,9 +63,18 @@ def scaled_qtable(
     return np.clip(scaled, 1, 255 if baseline else 32767).astype(np.uint16)
 
 
-def standard_qtables(quality: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
-    """Annex K's tables for luminance and chrominance at an IJG quality (Tables K.1, K.2)."""
-    return scaled_qtable(LUMINANCE_QTABLE, quality), scaled_qtable(CHROMINANCE_QTABLE, quality)
+def standard_qtables(
+    quality: int, *, baseline: bool = True
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]:
+    """Annex K's tables for luminance and chrominance at an IJG quality (Tables K.1, K.2).
+
+    Steps are limited as :func:`scaled_qtable` says.
+    """
+    luma, chroma = (
+        scaled_qtable(table, quality, baseline=baseline)
+        for table in (LUMINANCE_QTABLE, CHROMINANCE_QTABLE)
+    )
+    return luma, chroma
 
 
 def estimated_quality(qtable: npt.ArrayLike) -> tuple[int, bool]:

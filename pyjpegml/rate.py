@@ -28,6 +28,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_image
+from .assembly import assemble
 from .closed_loop import (
     FINER,
     FIRST_LOSS,
@@ -40,9 +42,10 @@ from .closed_loop import (
 )
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, assemble, check_image, component_planes, encode, quantize_all
+from .encoder import analyse, encode, quantize_all
 from .header import SUBSAMPLINGS
 from .metrics import TAPS, Reference
+from .planes import component_planes
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .sensitivity import block_maps

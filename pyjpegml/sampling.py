@@ -4,8 +4,8 @@ A component with half the sampling factor of the largest one (T.81 A.1.1) has on
 columns, two rows, or both. The standard says neither how to make it nor how to undo it; everybody
 does what libjpeg does:
 
-*Down*: the mean of the samples that are merged (a box). Halves are rounded down and up in turn
-along a row, so that no brightness is gained on average.
+*Down*: the mean of the samples that are merged (a box). With two columns, halves are rounded down
+and up in turn along a row, so that no brightness is gained on average; with other numbers up.
 
 *Up*: a triangle filter. The centre of a chroma sample lies between two pixels, a quarter of its
 width from either; linear interpolation there gives weights 3/4 and 1/4::
@@ -67,7 +67,7 @@ def downsample(plane, across, down, out):
     Parameters
     ----------
     plane : (>= down * h, >= across * w) uint8
-    across, down : int, 1 or 2
+    across, down : int, 1 to 4
     out : (h, w) uint8
 
     Notes
@@ -76,6 +76,9 @@ def downsample(plane, across, down, out):
     ``across`` times as many that make them.
     """
     height, width = out.shape
+    if across > 2 or down > 2:
+        box_means(plane, across, down, out)
+        return
     for row in range(height):
         upper = row * down * plane.shape[1]
         lower = upper + (down - 1) * plane.shape[1]
@@ -99,6 +102,28 @@ def downsample(plane, across, down, out):
                 target[i] = (np.int32(above[i]) + np.int32(below[i]) + 1) >> 1
             else:
                 target[i] = above[i]
+
+
+@kernel
+def box_means(plane, across, down, out):
+    """:func:`downsample` for any ratio: means of `across` columns and `down` rows, halves upwards.
+
+    Parameters
+    ----------
+    plane : (>= down * h, >= across * w) uint8 or uint16
+    across, down : int, 1 to 4
+    out : (h, w) uint8 or uint16
+    """
+    half = np.int32(across * down // 2)
+    for row in range(out.shape[0]):
+        target = out[row]
+        for i in range(target.size):
+            total = half
+            for y in range(down):
+                line = plane[row * down + y]
+                for x in range(across):
+                    total += np.int32(line[across * i + x])
+            target[i] = total // np.int32(across * down)
 
 
 def _store_pairs(left, right, samples, out):

@@ -89,6 +89,12 @@ def category(value):
 
 
 @inlined
+def wrapped(value):
+    """The lowest 16 bits with their sign: a store does so by itself, but not in plain Python."""
+    return ((value + 0x8000) & 0xFFFF) - 0x8000
+
+
+@inlined
 def block_start(block, mcu_row, mcu_column):
     """Index of a block's first coefficient, and whether it is real (else a dummy)."""
     row = mcu_row * block[V] + block[ROW]
@@ -229,13 +235,15 @@ def decode_mcus(
     Returns
     -------
     int
-        OK, ENDED_EARLY, BAD_CODE, RUN_TOO_LONG or BAD_CATEGORY.
+        OK, ENDED_EARLY, BAD_CODE, RUN_TOO_LONG or BAD_CATEGORY. The MCU in which the data end early
+        is decoded to its end; zeros behind them stand for the bits that are missing, as for
+        libjpeg.
 
     Notes
     -----
-    Bounds: before each block the reader has consumed at most `end` bytes, or ENDED_EARLY would have
-    been returned, so its position is at most ``end + 8``; a block consumes at most 64 * 31 bits =
-    248 bytes, and refilling looks 8 bytes ahead: all within PADDING. An AC symbol is met at
+    Bounds: before each MCU the reader has consumed at most `end` bytes, so its position is at most
+    ``end + 8``; an MCU has ten blocks at most, of 64 * 31 bits = 248 bytes at most, and refilling
+    looks 8 bytes ahead: all within PADDING. An AC symbol is met at
     k <= 62 and steps 16, or END_STEP: within `places`, whose values are below 64.
     """
     column = first
@@ -254,6 +262,7 @@ def decode_mcus(
         n -= reader[BIT] & 7
         run = min(last - column, reader[LEFT])
         for _ in range(run):
+            status = OK
             for b in range(plan.shape[0]):
                 block = plan[b]
                 start, _ = block_start(block, mcu_row, column)
@@ -262,15 +271,16 @@ def decode_mcus(
                     block[DC_SLOT], block[AC_SLOT],
                     look_up, tail, tail_start, places, coefficients, np.uint64(start),
                 )  # fmt: skip
-                if 8 * np.int64(position) - (n & 63) > end:
-                    status = ENDED_EARLY
                 if status != OK:
-                    reader[BIT] = 8 * np.int64(position) - (n & 63)
-                    return status
+                    break
                 prediction = READ_PREDICTIONS + block[COMPONENT]
                 reader[prediction] += difference
-                coefficients[start] = reader[prediction]
+                coefficients[start] = wrapped(reader[prediction])
                 extents[start >> 6] = k & (END_STEP - 1)
+            past = 8 * np.int64(position) - (n & 63) > end
+            if past or status != OK:
+                reader[BIT] = 8 * np.int64(position) - (n & 63)
+                return ENDED_EARLY if past else status
             column += 1
             reader[MCU] += 1
         reader[BIT] = 8 * np.int64(position) - (n & 63)

@@ -21,10 +21,10 @@ a long number say that block b has none; ANDing it with itself, shifted by one, 
 where there are two, four, eight such blocks in a row, and so how many runs there are of 2**n blocks
 or more, which is all that EOBn asks for (:func:`_count_runs`).
 
-*Tables.* The bits of an optimal code are the sum of the inner nodes of Huffman's tree, for which no
-code need be made (:func:`_huffman_bits`). That codes have at most 16 bits is left out. Scans share
-tables (:mod:`pyjpegml.shared_tables`), but which ones is known only when they have been chosen: so
-they are chosen with a part only of what tables cost (:data:`TABLE_PARTS`), and by what it comes to.
+*Tables.* What symbols cost in their optimal code is known without making it
+(:func:`pyjpegml.shared_tables.coded_bits`). Scans share tables, but which ones is known only when
+they have been chosen: so they are chosen several times, with a part only of what tables cost
+(:data:`TABLE_PARTS`), and the choice that comes to the least is taken.
 
 Costs are in bits. Of the bytes, one in 256 is taken to be stuffed.
 """
@@ -125,13 +125,15 @@ def count_bands(
             size = size_of(abs(value) >> shift)
             if segment >= 0:
                 run = ones_of(zeros & below & ~behind)
-                inside[segment, own, ZERO_RUN] += run >> 4
+                if run > 15:
+                    inside[segment, own, ZERO_RUN] += run >> 4
                 inside[segment, own, (run & 15) << 4 | size] += 1
             if own > segment:
                 for start in range(segment + 1, own + 1):
                     skipped = (one << np.uint64(edges[start])) - one
                     run = ones_of(zeros & below & ~skipped)
-                    leading[start, own, ZERO_RUN] += run >> 4
+                    if run > 15:
+                        leading[start, own, ZERO_RUN] += run >> 4
                     leading[start, own, (run & 15) << 4 | size] += 1
                 filled[own, word] |= bit
             if k + 1 == edges[own + 1]:

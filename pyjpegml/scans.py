@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arithmetic, lossless, markers, progressive, scan
+from .bitio import PADDING
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegError, JpegFormatError, JpegLimitError
@@ -46,7 +47,8 @@ Decoder = Callable[
 #: Most scans that a picture may have unless the caller allows more; and blocks that all of them
 #: together may go over: so many, and so many times those of the picture.
 MAX_SCANS, LEAST_WORK, PASSES = 500, 1 << 27, 64
-ARITHMETIC_COST = 32
+#: Where decisions need no bits a block may cost that much more; a byte of data pays for so much.
+ARITHMETIC_COST, BYTE_WORTH = 32, 64
 
 
 @dataclass
@@ -74,6 +76,9 @@ class ScanReader(ABC):
     ----------
     frame : Frame
     tally : Tally
+    reached : list of (int, int)
+        The first MCU and the last one that the data reach, of each restart interval of the scan
+        before, if there is a list of problems.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class ScanReader(ABC):
         self.stream, self.frame, self.problems = stream, stream.frame, problems
         self.max_scans, self.crew = max_scans, crew
         self.tally = Tally()
+        self.reached: list[tuple[int, int]] = []
         self.complete = [False] * len(stream.frame.components)
         self._waiting: list[tuple[list[int], Callable[[], None]]] = []
 
@@ -104,9 +110,12 @@ class ScanReader(ABC):
             try:
                 self.stream.position = self._read(sos, markers.parse_scan(sos))
                 following = self._next_scan()
-            except JpegError:
+            except JpegError as error:
                 self._decode_waiting()  # what is wrong in one of them stands before this
-                raise
+                if self.problems is None or count == 1 or not isinstance(error, JpegFormatError):
+                    raise
+                self.problems.append(error)
+                break
             if following is None:
                 break
             sos = following
@@ -226,6 +235,7 @@ class ScanReader(ABC):
     def _salvage(self, decode: Decoder, coded: Coded, restart: int, mcus: int) -> None:
         """Decode each interval by itself, and put down what is wrong with any."""
         assert self.problems is not None
+        self.reached = []
         ends, found = coded.placed()
         if len(found) < coded.intervals:
             lost = coded.intervals - len(found)
@@ -236,13 +246,21 @@ class ScanReader(ABC):
                     marker="SOS",
                 )
             )
+        elif error := coded.miscounted():
+            self.problems.append(error)
         for interval, i in found.items():
             reader = np.zeros(READER_FIELDS, np.int64)
             first = interval * restart
             last = min(first + restart, mcus) if restart else mcus
             reader[scan.MCU] = first
+            # zeros stand for what is missing, and not the next interval
+            behind = coded.plain[coded.ends[i] : coded.ends[i] + PADDING]
+            following = behind.copy()
+            behind[:] = 0
             status = decode(ends, restart, mcus, reader, last)
+            behind[:] = following
             self.tally.sound += int(reader[scan.MCU]) - first
+            self.reached.append((first, min(int(reader[scan.MCU]), last - 1)))
             if status != scan.OK:
                 self.problems.append(coded.broken(status, reader, mcus, i))
             else:
@@ -276,6 +294,8 @@ class Scans(ScanReader):
         Of each component that has had a scan.
     progression : Progression or None
         How much a progressive picture's scans have sent.
+    last_row : int
+        Last row of MCUs of the picture that the data of the last scan reach.
     """
 
     def __init__(
@@ -296,6 +316,7 @@ class Scans(ScanReader):
         self.work = max(LEAST_WORK, PASSES * blocks) * max(1, max_scans // MAX_SCANS)
         progressive = frame.sof in (2, 10)
         self.progression = Progression(len(frame.components)) if progressive else None
+        self.last_row = self.geometry.mcus_down - 1
         self.masks = np.zeros(blocks if frame.sof == 2 else 0, np.uint64)
         self._read_all(first)
 
@@ -312,9 +333,13 @@ class Scans(ScanReader):
         plan = self.geometry.scan_plan(slots, chosen)
         mcus_across, mcus_down = self.geometry.scan_size(chosen)
         mcus = mcus_across * mcus_down
-        # a block may cost that much more where decisions need no bits
-        cost = ARITHMETIC_COST if self.frame.sof in (9, 10) else 1
-        self.work -= cost * mcus * len(plan)
+        restart = self.stream.restart_interval
+        intervals = -(-mcus // restart) if restart else 1
+        coded = Coded(self.stream.data, sos.end, intervals)
+        work = blocks = mcus * len(plan)
+        if self.frame.sof in (9, 10):
+            work = max(blocks, ARITHMETIC_COST * blocks - BYTE_WORTH * (coded.end - sos.end))
+        self.work -= work
         if self.work < 0:
             raise JpegLimitError(
                 f"the scans go over the {self.geometry.size // 64} blocks of this picture too many "
@@ -322,11 +347,11 @@ class Scans(ScanReader):
                 offset=sos.offset,
                 marker=sos.name,
             )
-        restart = self.stream.restart_interval
-        intervals = -(-mcus // restart) if restart else 1
-        coded = Coded(self.stream.data, sos.end, intervals)
         decode = self._decoder(sos, header, chosen, plan, mcus_across, coded)
         self._decode(chosen, decode, coded, restart, mcus)
+        if self.problems is not None:
+            row, v = self.reached[-1][1] // mcus_across, self.frame.components[chosen[0]].v
+            self.last_row = row // v if len(chosen) == 1 else row
         return coded.end
 
     def _has_all(self) -> bool:
@@ -413,11 +438,7 @@ class Scans(ScanReader):
         mcus_across: int,
         coded: Coded,
     ) -> Decoder:
-        """As :meth:`_decoder`, for an arithmetic-coded scan (T.81 Annex D).
-
-        An encoder leaves out zeros at the end, and a decoder supplies them: nobody can tell data
-        that were cut off from those that end, and so the lack of EOI is a warning here too.
-        """
+        """As :meth:`_decoder`, for an arithmetic-coded scan (T.81 Annex D)."""
         band = None
         if self.progression is None:
             self._begin_sequential(sos, header, chosen)
@@ -523,12 +544,11 @@ class LosslessScans(ScanReader):
         restart, mcus = self.stream.restart_interval, mcus_across * mcus_down
         coded = Coded(self.stream.data, sos.end, -(-mcus // restart) if restart else 1)
         cursors = np.zeros((len(plan), lossless.CURSOR_FIELDS), np.int64)
-        lines = [
-            lossless.restart_lines(
-                restart, mcus_across, self.geometry.planes[i].v if len(chosen) > 1 else 1
-            )
-            for i in chosen
-        ]
+        rows = [self.geometry.planes[i].v if len(chosen) > 1 else 1 for i in chosen]
+        try:
+            lines = [lossless.restart_lines(restart, mcus_across, v) for v in rows]
+        except JpegFormatError as error:
+            raise sos.error(error.reason) from None
 
         def decode(
             ends: npt.NDArray[np.int64],
@@ -544,12 +564,15 @@ class LosslessScans(ScanReader):
             return status
 
         def finish() -> None:
-            for i, interval in zip(chosen, lines, strict=True):
-                plane = self.geometry.planes[i]
-                lossless.undifference(
-                    self.geometry.view(self.samples, i), plane.width, plane.height, predictor,
-                    interval, 1 << (frame.precision - shift - 1),
-                )  # fmt: skip
+            for i, v, interval in zip(chosen, rows, lines, strict=True):
+                plane, view = self.geometry.planes[i], self.geometry.view(self.samples, i)
+                grey = 1 << (frame.precision - shift - 1)
+                lossless.undifference(view, plane.width, plane.height, predictor, interval, grey)
+                if self.problems is not None:
+                    missing = np.ones(len(view), np.bool_)
+                    for first, last in self.reached:
+                        missing[first // mcus_across * v : (last // mcus_across + 1) * v] = False
+                    view[missing] = grey
 
         self._decode(chosen, decode, coded, restart, mcus, finish)
         return coded.end

@@ -38,7 +38,7 @@ import numpy.typing as npt
 
 from ._jit import inlined, kernel
 from .constants import ZIGZAG
-from .progressive import wrapped
+from .scan import wrapped
 from .simd import vector_function
 
 #: How many coefficients of the zigzag path take part: DC and nine of AC.

@@ -18,7 +18,7 @@ it, and room for whole groups of four blocks; its own first and last samples are
 outside, as the triangle filter wants. A row of the picture is written in steps of 64 pixels; what
 goes beyond its end is written again with the next row, and behind the last row there is SLACK.
 
-*Threads* each do this for a part of the picture (:mod:`pyjpegml.stretches`).
+*Threads* each do this for a part of the picture (:mod:`pyjpegml.threaded`).
 
 The buffers are described by an int64 array with a row of fields for each component (below).
 """
@@ -34,6 +34,7 @@ from .coefficients import Geometry
 from .color import copy_row, interleave, interleave_four, ycbcr_to_rgb, ycck_to_cmyk
 from .dct import inverse_flat_four, inverse_four, inverse_low_four, inverse_one
 from .sampling import repeat_row, upsample_row
+from .scaling import Scale
 from .scan import decode_mcus
 from .simd import vector_function
 
@@ -47,12 +48,16 @@ WIDE = 7  # offset of its wide row
 BLOCKS = 8  # blocks before the component's in the buffer of coefficients
 CHUNK_STRIDE = 9  # blocks in a row there
 H, V = 10, 11  # blocks in an MCU
-LAYOUT_FIELDS = 12
+SIZE = 12  # of the samples of a block, across and down
+TRIANGLE = 13  # 1 if rows at full width are made by the triangle filter
+LAYOUT_FIELDS = 14
 
 #: Bytes before and behind a row of samples: one step of upsampling.
 MARGIN = 64
 #: Room behind the last byte of a picture: one step of 64 pixels begins before its end.
 SLACK = 256
+#: Pixels that are decoded in one go: in between, a call can be interrupted.
+CALL_PIXELS = 1 << 22
 #: MCUs that are transformed together: a multiple of 4, so that there are whole groups of blocks.
 CHUNK = 16
 
@@ -80,6 +85,8 @@ class Layout:
         MCUs, side by side, that there is room for, in coefficients.
     painters : int
         How many threads make rows at the same time, and need wide rows of their own.
+    scale : Scale, optional
+        At which the picture is decoded; without it, its full size.
 
     Attributes
     ----------
@@ -93,21 +100,33 @@ class Layout:
     """
 
     def __init__(
-        self, geometry: Geometry, strips: int = 2, chunk: int = CHUNK, painters: int = 1
+        self,
+        geometry: Geometry,
+        strips: int = 2,
+        chunk: int = CHUNK,
+        painters: int = 1,
+        scale: Scale | None = None,
     ) -> None:
+        sizes, scaled = [8] * len(geometry.planes), geometry
+        if scale is not None:
+            sizes, scaled = list(scale.sizes), scale.geometry
+        at_an_eighth = scale is not None and scale.denominator == 8
         self.fields = np.zeros((len(geometry.planes), LAYOUT_FIELDS), np.int64)
         self.samples = 0
         self.blocks = 0
         chunk = _up(chunk, 4)
-        for plane, part in zip(geometry.planes, self.fields, strict=True):
+        for i, (plane, part) in enumerate(zip(geometry.planes, self.fields, strict=True)):
             # whole groups of four blocks and whole steps; an odd number of 64 bytes, so that the
             # eight rows of a block do not all fall on the same lines of the cache
-            part[STRIDE] = MARGIN + _up(8 * plane.stride, 64) + MARGIN | 64
-            part[ROWS] = 8 * strips * plane.v
+            size, wanted = sizes[i], scaled.planes[i]
+            part[STRIDE] = MARGIN + _up(size * plane.stride, 64) + MARGIN | 64
+            part[ROWS] = size * strips * plane.v
             part[SAMPLES] = self.samples + MARGIN
-            part[WIDTH], part[HEIGHT] = plane.width, plane.height
-            part[ACROSS] = geometry.h_max // plane.h
-            part[DOWN] = geometry.v_max // plane.v
+            part[WIDTH], part[HEIGHT] = wanted.width, wanted.height
+            part[ACROSS] = across = scaled.h_max // wanted.h
+            part[DOWN] = down = scaled.v_max // wanted.v
+            part[SIZE] = size
+            part[TRIANGLE] = across * down > 1 and max(across, down) <= 2 and not at_an_eighth
             part[BLOCKS] = self.blocks
             part[CHUNK_STRIDE] = chunk * plane.h
             part[H], part[V] = plane.h, plane.v
@@ -115,7 +134,7 @@ class Layout:
             self.blocks += chunk * plane.h * plane.v
         for part in self.fields:
             part[WIDE] = self.samples
-            self.samples += _up(geometry.width + 3, 64)
+            self.samples += _up(scaled.width + 63, 64)
         wide = self.samples - int(self.fields[0, WIDE])
         self.samples += (painters - 1) * wide
         self.painters = [self.fields.copy() for _ in range(painters)]
@@ -131,16 +150,15 @@ class Layout:
         return changed
 
 
-def empty_picture(geometry: Geometry, color: int) -> npt.NDArray[np.uint8]:
+def empty_picture(height: int, width: int, components: int, color: int) -> npt.NDArray[np.uint8]:
     """Memory for a picture and its SLACK, flat."""
-    channels = 1 if color == GREY else len(geometry.planes)
-    return np.empty(geometry.height * geometry.width * channels + SLACK, np.uint8)
+    channels = 1 if color == GREY else components
+    return np.empty(height * width * channels + SLACK, np.uint8)
 
 
-def shaped(out: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
+def shaped(out: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
     """The picture in memory from :func:`empty_picture`: (h, w), or (h, w, components)."""
     size = out.size - SLACK
-    height, width = geometry.height, geometry.width
     channels = size // (height * width)
     return out[:size].reshape((height, width, channels)[: 2 if channels == 1 else 3])
 
@@ -169,9 +187,10 @@ def picture(
         rows = samples[first : first + part[ROWS] * part[STRIDE]].reshape(part[ROWS], part[STRIDE])
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
-    out = empty_picture(geometry, color)
-    paint_rows(samples, layout.fields, 0, geometry.height, geometry.width, color, out, 0)
-    return shaped(out, geometry)
+    height, width = geometry.height, geometry.width
+    out = empty_picture(height, width, len(planes), color)
+    paint_rows(samples, layout.fields, 0, height, 0, width, color, out, 0)
+    return shaped(out, height, width)
 
 
 @kernel
@@ -191,7 +210,7 @@ def repeat_borders(samples, part, first, last):
 def _full_row(samples, part, row):
     """Offset in `samples` of a row of the picture of one component, at full width."""
     across, down = part[ACROSS], part[DOWN]
-    if across > 2 or down > 2 or across * down == 1:
+    if part[TRIANGLE] == 0:
         source = part[SAMPLES] + row // down % part[ROWS] * part[STRIDE]
         if across == 1:
             return source
@@ -212,8 +231,8 @@ def _full_row(samples, part, row):
 
 
 @kernel
-def paint_rows(samples, layout, first, last, width, color, out, origin):
-    """Upsample, colour and write rows of the picture.
+def paint_rows(samples, layout, first, last, left, width, color, out, origin):
+    """Upsample, colour and write rows of the picture, or a part of each.
 
     Parameters
     ----------
@@ -221,8 +240,8 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
         Holds the rows that they need, borders repeated.
     layout : (n, LAYOUT_FIELDS) int64
     first, last : int
-    width : int
-        Of the picture.
+    left, width : int
+        Columns that are wanted: so many from there on.
     color : int
         GREY and so on.
     out : (rows * width * components + SLACK,) uint8
@@ -232,30 +251,31 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
     Notes
     -----
     Loads and stores. Samples: a row has room for a multiple of 64, and MARGIN before and behind,
-    where :func:`pyjpegml.sampling.upsample_row` reads one; a wide row holds `width` rounded up to a
-    multiple of 64, and 3 more for samples that cover 3 columns. Pixels: the last row ends less than
-    64 pixels behind its end, and those are at most SLACK bytes.
+    where :func:`pyjpegml.sampling.upsample_row` reads one; a wide row holds the picture's width and
+    63 more, rounded up to a multiple of 64: enough for samples that cover 3 columns, and for steps
+    of 64 from any column on. Pixels: the last row ends less than 64 pixels behind its end, and
+    those are at most SLACK bytes.
     """
     for row in range(first, last):
         position = (row - origin) * width * (1 if color == GREY else layout.shape[0])
-        a = _full_row(samples, layout[0], row)
+        a = left + _full_row(samples, layout[0], row)
         if color == GREY:
             copy_row(samples, a, width, out, position)
             continue
         if color == OTHER:
             for c in range(layout.shape[0]):
-                a = _full_row(samples, layout[c], row)
+                a = left + _full_row(samples, layout[c], row)
                 for x in range(width):
                     out[position + x * layout.shape[0] + c] = samples[a + x]
             continue
-        b = _full_row(samples, layout[1], row)
-        c = _full_row(samples, layout[2], row)
+        b = left + _full_row(samples, layout[1], row)
+        c = left + _full_row(samples, layout[2], row)
         if color == YCBCR:
             ycbcr_to_rgb(samples, a, b, c, width, out, position)
         elif color == RGB:
             interleave(samples, a, b, c, width, out, position)
         else:
-            d = _full_row(samples, layout[3], row)
+            d = left + _full_row(samples, layout[3], row)
             if color == YCCK:
                 ycck_to_cmyk(samples, a, b, c, d, width, out, position)
             else:
@@ -264,7 +284,7 @@ def paint_rows(samples, layout, first, last, width, color, out, origin):
 
 
 @vector_function
-def _clear_four(coefficients, position):
+def clear_four(coefficients, position):
     """Make the coefficients of four blocks zero."""
     zeros = coefficients.load(64, position) & 0
     for k in range(4):
@@ -307,10 +327,10 @@ def transform_chunk(coefficients, extents, qtable, part, above, blocks, row, col
             )
             if extent > LOW:
                 inverse_four(coefficients, position, qtable, samples, offset, part[STRIDE])
-                _clear_four(coefficients, position)
+                clear_four(coefficients, position)
             elif extent > 0:
                 inverse_low_four(coefficients, position, qtable, samples, offset, part[STRIDE])
-                _clear_four(coefficients, position)
+                clear_four(coefficients, position)
             else:
                 inverse_flat_four(coefficients, position, qtable, samples, offset, part[STRIDE])
                 for i in range(0, 256, 64):
@@ -360,45 +380,55 @@ def find_extents(coefficients, first, last, extents):
 
 
 @inlined
-def _ready_rows(samples, layout, row, mcus_down, height):
-    """Rows of pixels that have become ready with the strip of a row of MCUs, from and to."""
+def ready_rows(samples, layout, row, mcus_down, height):
+    """Rows of pixels that have become ready with the strip of a row of MCUs, from and to.
+
+    `mcus_down` and `height` are those of all rows that there will be.
+    """
     rows_down, lag = 0, 0  # rows of pixels in a strip; how many of them wait for the next one
     for part in layout:
-        rows_down = max(rows_down, 8 * part[V])
+        rows_down = max(rows_down, part[SIZE] * part[V])
         lag = max(lag, part[DOWN] - 1)
         if part[ACROSS] == 2:
-            repeat_borders(samples, part, 8 * row * part[V], 8 * (row + 1) * part[V])
+            rows = part[SIZE] * part[V]
+            repeat_borders(samples, part, rows * row, rows * (row + 1))
     ready = height if row == mcus_down - 1 else rows_down * (row + 1) - lag
     return max(0, rows_down * row - lag), ready
 
 
 @kernel
 def finish_strips(
-    coefficients, extents, qtables, stored, layout, first, last, mcus_down, samples,
-    top, middle, bottom, height, width, color, out, tail,
+    coefficients, extents, qtables, stored, layout, first, last, mcus_across, mcus_down, samples,
+    top, middle, bottom, height, left, width, color, out, origin, tail,
 ):  # fmt: skip
     """Pixels of stored coefficients, from the rows of MCUs `first` to `last`.
 
     Parameters
     ----------
     coefficients : (n,) int16
-        Of the whole picture (:class:`pyjpegml.coefficients.Geometry`).
+        Of the picture, which may be a part of the one that they are of.
     extents : (n / 64,) uint8
         Scratch.
     qtables : (n, 64) int32
     stored : (n, LAYOUT_FIELDS) int64
-        Of which BLOCKS and CHUNK_STRIDE say where a component lies in `coefficients`.
+        Of which BLOCKS and CHUNK_STRIDE say where a component begins in `coefficients`, and how
+        many blocks lie from row to row.
     layout : (n, LAYOUT_FIELDS) int64
         For two strips of samples.
-    first, last, mcus_down : int
+    first, last, mcus_across, mcus_down : int
     samples : (n,) uint8
     top, middle, bottom : int
         Rows of pixels that are wanted: those before `middle` go to `out`, which may be written up
         to SLACK bytes beyond them, the others to `tail`.
-    height, width, color
+    height : int
+        Of the picture.
+    left, width, color
         As for :func:`paint_rows`.
-    out, tail : (n,) uint8
-        They begin with row 0, and with row `middle`.
+    out : (n,) uint8
+    origin : int
+        The row that it begins with.
+    tail : (n,) uint8
+        Begins with row `middle`.
     """
     for row in range(first, last):
         for c in range(layout.shape[0]):
@@ -406,16 +436,17 @@ def finish_strips(
             stride = stored[c, CHUNK_STRIDE]
             for v in range(part[V]):
                 block = stored[c, BLOCKS] + (row * part[V] + v) * stride
-                find_extents(coefficients, block, block + stride, extents)
+                count = mcus_across * part[H]
+                find_extents(coefficients, block, block + count, extents)
                 transform_blocks(
-                    coefficients, extents, qtables[c], block, stride, samples,
+                    coefficients, extents, qtables[c], block, count, samples,
                     part[SAMPLES] + 8 * (row * part[V] + v) % part[ROWS] * part[STRIDE],
                     part[STRIDE],
                 )  # fmt: skip
-        begin, end = _ready_rows(samples, layout, row, mcus_down, height)
+        begin, end = ready_rows(samples, layout, row, mcus_down, height)
         begin, end = max(begin, top), min(end, bottom)
-        paint_rows(samples, layout, begin, min(end, middle), width, color, out, 0)
-        paint_rows(samples, layout, max(begin, middle), end, width, color, tail, middle)
+        paint_rows(samples, layout, begin, min(end, middle), left, width, color, out, origin)
+        paint_rows(samples, layout, max(begin, middle), end, left, width, color, tail, middle)
 
 
 @kernel
@@ -468,6 +499,6 @@ def decode_strips(
                     coefficients, extents, qtables[c], part, 0, count * part[H],
                     row * part[V], first * part[H], samples,
                 )  # fmt: skip
-        begin, end = _ready_rows(samples, layout, row, mcus_down, height)
-        paint_rows(samples, layout, begin, end, width, color, out, 0)
+        begin, end = ready_rows(samples, layout, row, mcus_down, height)
+        paint_rows(samples, layout, begin, end, 0, width, color, out, 0)
     return scan.OK

@@ -2,20 +2,23 @@
 
 Kernels release the interpreter's lock, so plain Python threads run them side by side. They live no
 longer than the call that uses them: nothing is left for a ``fork`` to break, and none is ever
-shared by two calls. Waiting is left to the operating system; a thread that spins on a busy core
-loses more than it gains.
+shared by two calls.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
+
+#: Seconds that a thread naps then.
+NAP = 5e-5
 
 
 def check_threads(threads: int | None) -> None:
@@ -71,7 +74,8 @@ class Crew:
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._error = self._error or error  # nobody is to wait for a thread that has left
         try:
             self._dismiss()
         except BaseException:  # interrupted
@@ -116,8 +120,17 @@ class Crew:
     def wait(self, done: threading.Event) -> None:
         """Wait, within a task, for what another one does; not if any has failed."""
         while not done.wait(0.1):
-            if self._error is not None:
-                raise RuntimeError("another thread of this call has failed")
+            self.check()
+
+    def nap(self) -> None:
+        """Let others run, within a task that waits for them; not if any has failed."""
+        self.check()
+        time.sleep(NAP)
+
+    def check(self) -> None:
+        """RuntimeError if a thread of this call has failed, on which others may wait in vain."""
+        if self._error is not None:
+            raise RuntimeError("another thread of this call has failed")
 
     def each(self, task: Callable[[int], T], count: int) -> deque[T]:
         """The results of ``task(0)`` to ``task(count - 1)``, which the threads take in turn.

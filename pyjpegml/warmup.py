@@ -30,6 +30,7 @@ from .huffman import STANDARD_TABLES, decoding_tables
 from .metrics import SMALL, ms_ssim
 from .rate import compress
 from .scan import READER_FIELDS
+from .transforms import transform
 
 
 def _pictures(height: int, width: int) -> Iterator[npt.NDArray[np.uint8]]:
@@ -66,8 +67,25 @@ def _encode_standard() -> None:
 def _encode_progressive() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
-            for progressive in (True, "search"):
-                encode(image, subsampling=subsampling, progressive=progressive)
+            for scans in (True, "search"):
+                encode(image, subsampling=subsampling, progressive=scans)
+
+
+def _encode_deep() -> None:
+    for image in _pictures(48, 80):
+        deep = image.astype(np.uint16)
+        for subsampling in ("4:2:0", "4:1:1"):
+            encode(deep, subsampling=subsampling)
+        encode(image, lossless=True, restart_rows=1)
+        encode(deep, lossless=True)
+
+
+def _rewrite() -> None:
+    for image in _pictures(48, 80):
+        data = encode(image, optimize=False)
+        for scans in (False, True):
+            transform(data, "rotate180", progressive=scans)
+            transform(data, "rotate90", progressive=scans, restart_interval=2)
 
 
 def _decode() -> None:
@@ -92,8 +110,7 @@ def _decode_stored() -> None:
         for subsampling in SUBSAMPLINGS:
             data = encode(image, subsampling=subsampling, optimize=False, restart_interval=2)
             decode_partial(data)
-            for scale in (2, 4, 8):
-                decode(data, scale=scale)
+            decode(data, scale=2, region=(20, 20, 8, 4))
     for color in ("grey", "YCbCr", "RGB", "stored"):
         decode(data, color=color)
     geometry = Geometry(8, 8, [(1, 1)] * 4)
@@ -153,6 +170,8 @@ TASKS: dict[str, Callable[[], None]] = {
     "encode with optimal tables": _encode_optimal,
     "encode with standard tables": _encode_standard,
     "encode progressive files": _encode_progressive,
+    "encode deep and lossless": _encode_deep,
+    "turn without loss": _rewrite,
     "score": _score,
     "decode": _decode,
     "decode by way of coefficients": _decode_stored,

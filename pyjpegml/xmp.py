@@ -25,6 +25,9 @@ EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 #: Namespace of ``HasExtendedXMP``.
 NOTE = b"http://ns.adobe.com/xmp/note/"
 
+#: Namespace of TIFF's properties.
+TIFF = b"http://ns.adobe.com/tiff/1.0/"
+
 _PIECE = struct.Struct(">32sII")
 
 
@@ -52,6 +55,17 @@ def simple_property(packet: bytes | memoryview, name: bytes) -> str | None:
     if not found:
         return None
     return next(group for group in found.groups() if group is not None).decode("utf-8", "replace")
+
+
+def with_upright_orientation(packet: bytes) -> bytes:
+    """The same packet with 1 for an orientation of 2 to 8, if it says one (XMP part 2, 8.3)."""
+    tiff = prefix(packet, TIFF)
+    if tiff is None:
+        return packet
+    name = re.escape(tiff) + rb":Orientation"
+    return re.sub(
+        rb"((?<![\w.:-])" + name + rb"""\s*+=\s*+["']|<""" + name + rb">)[2-8]", rb"\g<1>1", packet
+    )
 
 
 def extension_guid(packet: bytes | memoryview) -> bytes | None:

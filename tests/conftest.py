@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,23 @@ def conformance() -> Path:
     if not (CONFORMANCE / "MANIFEST.tsv").is_file():
         pytest.skip(f"{NO_CONFORMANCE}: {CONFORMANCE}")
     return CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def jpegtran() -> Callable[..., bytes | None]:
+    """libjpeg-turbo's transcoder: the program that PYJPEGML_JPEGTRAN names, or that of the PATH.
+
+    Called with a file and options, it gives a file, or None if it refuses.
+    """
+    program = os.environ.get("PYJPEGML_JPEGTRAN") or shutil.which("jpegtran")
+    if program is None:
+        pytest.skip(NO_JPEGTRAN)
+
+    def run(data: bytes, *options: str) -> bytes | None:
+        done = subprocess.run([program, *options], input=data, capture_output=True, timeout=300)
+        return done.stdout if done.returncode in (0, 2) and done.stdout else None  # 2: warnings
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

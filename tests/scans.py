@@ -10,7 +10,7 @@ import oracles
 from helpers import SUBSAMPLINGS
 from hypothesis import strategies as st
 
-from pyjpegml import bitio, encoder, scan, symbols
+from pyjpegml import assembly, bitio, scan, symbols
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
@@ -80,7 +80,7 @@ class Case:
         ]
 
     def encode(self, tables: dict[int, HuffmanTable]) -> bytes:
-        pieces = encoder.encode_scan(
+        pieces = assembly.encode_scan(
             self.geometry, self.coefficients, self.plan, tables, self.restart_interval
         )
         return b"".join(pieces)

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import pyjpegml
-from pyjpegml import _jit, cli, encoder, markers, rate
+from pyjpegml import _jit, cli, encoder, markers, rate, transforms
 from pyjpegml.cli import ExitCode, main
 from pyjpegml.warmup import TASKS
 
@@ -408,7 +408,7 @@ def test_inspect_as_text(run: Run, tmp_path: Path) -> None:
     assert steps == pyjpegml.read_header(data).qtables[0].tolist()
 
 
-def test_inspect_needs_no_decoder(run: Run, tmp_path: Path) -> None:
+def test_inspect_a_progressive_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "progressive.jpg"
     Image.fromarray(RGB).save(path, progressive=True)
     facts = json.loads(run("inspect", str(path), "--json")[1])
@@ -438,9 +438,65 @@ def test_inspect_notices_a_missing_end(run: Run, jpg: str, tmp_path: Path) -> No
     assert code == ExitCode.DONE
     facts = json.loads(printed)
     assert facts["ends_with_eoi"] is False
+    assert facts["decoding"]["sound_mcus"] == facts["decoding"]["mcus"]
     last = facts["segments"][-1]
     assert last["offset"] + 2 + last["length"] + last["coded_bytes"] == len(data) - 2
     assert "no EOI" in run("inspect", str(cut))[1]
+
+
+def test_inspect_says_that_data_are_sound(run: Run, jpg: str) -> None:
+    facts = json.loads(run("inspect", jpg, "--json")[1])
+    assert facts["decoding"] == {
+        "refused": None, "mcus": 30, "sound_mcus": 30, "problems": [], "warnings": [],
+    }  # fmt: skip
+    assert re.search("^sound MCUs +30 of 30, of all scans$", run("inspect", jpg)[1], re.MULTILINE)
+
+
+def test_inspect_says_what_is_wrong_with_data(run: Run, tmp_path: Path) -> None:
+    """The report of decode_partial: what, where, and how many MCUs are sound."""
+    data = pyjpegml.encode(RGB, quality=90, restart_interval=5)
+    start, gap = data.index(b"\xff\xd1"), data.index(b"\xff\xd3")
+    data = data[: start + 40] + data[gap:-2]
+    path = tmp_path / "damaged.jpg"
+    path.write_bytes(data)
+    _, report = pyjpegml.decode_partial(data)
+    assert len(report.problems) == 2
+
+    code, printed, complaint = run("inspect", str(path), "--json")
+    facts = json.loads(printed)
+    assert code == ExitCode.BAD_JPEG
+    assert complaint == f"pyjpegml: {path}: {facts['error']}\n"
+    assert facts["error"] == str(report.problems[0])
+    assert facts["decoding"] == {
+        "refused": None,
+        "mcus": report.mcus,
+        "sound_mcus": report.sound_mcus,
+        "problems": [
+            {"reason": problem.reason, "marker": "SOS", "offset": problem.offset}
+            for problem in report.problems
+        ],
+        "warnings": ["the data end without an EOI marker"],
+    }
+    code, printed, again = run("inspect", str(path))
+    assert (code, again) == (ExitCode.BAD_JPEG, complaint)
+    for name, value in [
+        ("sound MCUs", f"{report.sound_mcus} of 30, of all scans"),
+        *(("problem", f"at byte {p.offset}: {p.reason}") for p in report.problems),
+        ("warning", "the data end without an EOI marker"),
+    ]:
+        assert re.search(f"^{name} +{re.escape(value)}$", printed, re.MULTILINE), name
+
+
+def test_inspect_of_a_process_that_is_not_decoded(run: Run, jpg: str, tmp_path: Path) -> None:
+    """That is nothing wrong with the file."""
+    data = Path(jpg).read_bytes().replace(b"\xff\xc0", b"\xff\xc5")
+    path = tmp_path / "hierarchical.jpg"
+    path.write_bytes(data)
+    code, printed, complaint = run("inspect", str(path), "--json")
+    assert (code, complaint) == (ExitCode.DONE, "")
+    facts = json.loads(printed)
+    assert "not supported" in facts["decoding"]["refused"]
+    assert facts["decoding"]["refused"] in run("inspect", str(path))[1]
 
 
 @pytest.mark.hostile
@@ -845,3 +901,87 @@ def test_help_imports_neither_numpy_nor_numba() -> None:
         [sys.executable, "-c", code], capture_output=True, env=environment(), check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# --- recode, transform ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], {}),
+        (["--scans", "sequential"], {"progressive": False}),
+        (["--scans", "search"], {"progressive": "search"}),
+        (["--restart-interval", "4"], {"restart_interval": 4}),
+        (["--metadata", "strip"], {"metadata": "strip"}),
+    ],
+)
+def test_recode(
+    run: Run, jpg: str, out: str, options: list[str], expected: dict[str, object]
+) -> None:
+    data = Path(jpg).read_bytes()
+    code, said, complaints = run("recode", jpg, out, "--json", *options)
+    made = Path(out).read_bytes()
+    assert (code, complaints) == (ExitCode.DONE, "")
+    assert json.loads(said) == {"bytes_before": len(data), "bytes": len(made)}
+    assert made == pyjpegml.recode(data, **expected)
+    assert Path(jpg).read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["rotate90"], {"op": "rotate90"}),
+        (["orient", "--scans", "progressive"], {"op": "orient", "progressive": True}),
+        (["none", "--region", "16,32,40,40"], {"region": (16, 32, 40, 40)}),
+        (
+            ["flip-vertical", "--edges", "trim", "--grey"],
+            {"op": "flip-vertical", "edges": "trim", "grey": True},
+        ),
+    ],
+)
+def test_transform(
+    run: Run, jpg: str, out: str, arguments: list[str], expected: dict[str, object]
+) -> None:
+    op, *options = arguments
+    code, said, complaints = run("transform", op, jpg, out, *options)
+    assert (code, complaints) == (ExitCode.DONE, "")
+    assert re.fullmatch(r"\d+ bytes became \d+, [+-]\d+\.\d %\n", said)
+    assert Path(out).read_bytes() == pyjpegml.transform(Path(jpg).read_bytes(), **expected)
+
+
+def test_turns_are_the_librarys() -> None:
+    assert set(cli.TURNS) == {*transforms.TURNS, "orient"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["recode", "{jpg}", "{jpg}"], ExitCode.USAGE, "it is also read, and would be overwritten"),
+        (["recode", "{png}", "{out}"], ExitCode.BAD_JPEG, "in.png: not a JPEG"),
+        (["transform", "rotate90", "{jpg}", "{out}"], ExitCode.USAGE, "72 pixels is mirrored in"),
+        (["transform", "spin", "{jpg}", "{out}"], ExitCode.USAGE, "invalid choice: 'spin'"),
+        (
+            ["transform", "none", "{jpg}", "{out}", "--region", "1,2,3"],
+            ExitCode.USAGE,
+            "a region is X,Y,WIDTH,HEIGHT in whole pixels, not '1,2,3'",
+        ),
+        (
+            ["transform", "none", "{jpg}", "{out}", "--region", "1,2,3,4"],
+            ExitCode.USAGE,
+            "the smallest one around (1, 2, 3, 4) that does is (0, 0, 4, 6)",
+        ),
+    ],
+)
+def test_what_cannot_be_rewritten(
+    run: Run, jpg: str, png: str, out: str, arguments: list[str], code: int, message: str
+) -> None:
+    """One line that says why, and nothing written."""
+    given = [argument.format(jpg=jpg, png=png, out=out) for argument in arguments]
+    before = Path(jpg).read_bytes()
+    got, said, complaints = run(*given)
+    assert (got, said) == (code, "")
+    assert complaints.count("\n") == 1
+    assert message in complaints
+    assert not Path(out).exists()
+    assert Path(jpg).read_bytes() == before

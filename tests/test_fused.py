@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pyjpegml
-from pyjpegml import encoder, fused
+from pyjpegml import assembly, encoder, fused, pieces
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
+from pyjpegml.quantize import standard_qtables
 
 
 def by_stages(
@@ -18,10 +19,10 @@ def by_stages(
 ) -> bytes:
     """Colour, downsampling, DCT, quantization and coding, each over whole planes."""
     geometry, coefficients = encoder.analyse(image, FACTORS[subsampling])
-    luma, chroma = encoder.standard_qtables(quality)
+    luma, chroma = standard_qtables(quality)
     tables = [luma, chroma, chroma][: len(geometry.planes)]
     quantized = encoder.quantize_all(geometry, coefficients, tables)
-    return encoder.assemble(
+    return assembly.assemble(
         geometry, quantized, tables, optimize=optimize, restart_interval=interval
     )
 
@@ -66,8 +67,8 @@ def test_segments_are_joined(
         options["subsampling"] = name
     whole = pyjpegml.encode(image, **options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "PIECE_BLOCKS", blocks)
-        patch.setattr(encoder, "THREAD_PIXELS", 1)
+        patch.setattr(pieces, "PIECE_BLOCKS", blocks)
+        patch.setattr(pieces, "THREAD_PIXELS", 1)
         assert pyjpegml.encode(image, threads=threads, **options) == whole
 
 

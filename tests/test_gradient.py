@@ -9,7 +9,7 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.encoder import component_planes
+from pyjpegml.planes import component_planes
 from pyjpegml.gradient import Descent, aim, fold_columns
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference

@@ -28,7 +28,19 @@ from helpers import (
 from scans import HARDEST, ONES, Case, full_blocks, random_blocks
 
 import pyjpegml
-from pyjpegml import JpegError, bitio, color, dct, encoder, fused, sampling, scan, strips, symbols
+from pyjpegml import (
+    JpegError,
+    assembly,
+    bitio,
+    color,
+    dct,
+    encoder,
+    fused,
+    sampling,
+    scan,
+    strips,
+    symbols,
+)
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.huffman import STANDARD_TABLES, decoding_tables
@@ -545,11 +557,14 @@ def tour() -> None:
         image = made(name, (17, 37), "natural")
         data = pyjpegml.encode(image, optimize=optimize, quality=50, **options(name))
         pyjpegml.decode(data)
+        for scale in (1, 2, 4, 8):
+            pyjpegml.decode(data, scale=scale)
+            pyjpegml.decode(data, scale=scale, region=(3, 1, 1, 1))
         geometry, coefficients = encoder.analyse(image, FACTORS.get(name, ((1, 1),)))
         tables = list(standard_qtables(10))
         tables = [tables[0], tables[1], tables[1]][: len(geometry.planes)]
         levels = encoder.quantize_all(geometry, coefficients, tables)
-        encoder.assemble(geometry, levels, tables, optimize=optimize)
+        assembly.assemble(geometry, levels, tables, optimize=optimize)
         planes = geometry.reconstruct(levels, tables)
         strips.picture(geometry, planes, strips.GREY if name == "grey" else strips.YCBCR)
         pyjpegml.decode(pyjpegml.encode(made(name, (8, 33), "flat"), quality=1, **options(name)))

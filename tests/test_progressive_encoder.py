@@ -18,7 +18,7 @@ from progressive_scripts import sound_scripts
 from test_progressive import random_coefficients
 
 import pyjpegml
-from pyjpegml import decode, decode_coefficients, encode, encoder, read_header
+from pyjpegml import assembly, decode, decode_coefficients, encode, read_header
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.progressive_encoder import LARGEST_DC, encode_scans
@@ -54,7 +54,7 @@ def test_coefficients(data: st.DataObject) -> None:
     )
     script = data.draw(st.just(True) | sound_scripts(geometry.sampling))
     restart_interval = data.draw(st.sampled_from([0, 1, 3, 7, 65535]))
-    made = encoder.assemble(
+    made = assembly.assemble(
         geometry, quantized, [FLAT] * len(factors), progressive=script,
         restart_interval=restart_interval,
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_many_correction_bits() -> None:
     geometry = Geometry(8 * 400, 8 * 100, [(1, 1)])
     quantized = np.zeros(geometry.size, np.int16)
     quantized.reshape(-1, 64)[:, [8, 1, 9]] = [5, -6, 4]
-    data = encoder.assemble(geometry, quantized, [FLAT * 9], progressive=True)
+    data = assembly.assemble(geometry, quantized, [FLAT * 9], progressive=True)
     assert_same_picture(decode(data), pillow_decode(data))
     assert_holds(data, geometry, quantized)
 

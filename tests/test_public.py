@@ -68,7 +68,11 @@ def documented(docstring: str, section: str) -> list[str] | None:
 
 def parameters(node: ast.FunctionDef) -> list[str]:
     given = node.args
-    return [a.arg for a in [*given.posonlyargs, *given.args, *given.kwonlyargs] if a.arg != "self"]
+    return [
+        a.arg
+        for a in [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        if a.arg not in ("self", "cls")
+    ]
 
 
 @pytest.mark.parametrize(

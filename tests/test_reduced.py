@@ -17,11 +17,12 @@ from helpers import picture as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import bitio, encoder, huffman, markers, reduced, scan
+from pyjpegml import assembly, bitio, decode, encoder, huffman, markers, reduced, scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.dct import inverse_dct
 from pyjpegml.huffman import STANDARD_TABLES, decoding_tables
 from pyjpegml.quantize import standard_qtables
+from pyjpegml.scaling import DENOMINATORS, plan_scale
 
 SAMPLINGS = {
     "grey": ((1, 1),),
@@ -55,7 +56,7 @@ class Case:
     color: str
 
     def decode(self, denominator: int) -> Bytes:
-        scale = reduced.plan_scale(self.geometry, denominator)
+        scale = plan_scale(self.geometry, denominator)
         painting = PAINTINGS[self.color]
         return reduced.picture(self.geometry, scale, self.coefficients, self.qtables, painting)
 
@@ -100,7 +101,7 @@ class Case:
             markers.scan_bytes([(i + 1, *slot) for i, slot in enumerate(slots)]),
         ]
         plan = g.scan_plan(slots)
-        coded = encoder.encode_scan(g, self.coefficients, plan, STANDARD_TABLES, 0)
+        coded = assembly.encode_scan(g, self.coefficients, plan, STANDARD_TABLES, 0)
         return b"".join([*head, *coded, b"\xff\xd9"])
 
 
@@ -239,12 +240,12 @@ factors = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 @given(
     st.integers(1, 200), st.integers(1, 200), st.lists(factors, min_size=1, max_size=4),
-    st.sampled_from(reduced.DENOMINATORS),
+    st.sampled_from(DENOMINATORS),
 )  # fmt: skip
 def test_plans(width: int, height: int, sampling: list[tuple[int, int]], denominator: int) -> None:
     """All sampling factors there are: sizes as libjpeg chooses them, and samples for each pixel."""
     geometry = Geometry(width, height, sampling)
-    scale = reduced.plan_scale(geometry, denominator)
+    scale = plan_scale(geometry, denominator)
     scaled = scale.geometry
     assert list(scale.sizes) == slow.transform_sizes(geometry.sampling, denominator)
     assert (scaled.width, scaled.height) == (-(-width // denominator), -(-height // denominator))
@@ -262,7 +263,7 @@ def test_plans(width: int, height: int, sampling: list[tuple[int, int]], denomin
 @pytest.mark.parametrize("denominator", [0, -1, 3, 16])
 def test_other_scales_are_refused(denominator: int) -> None:
     with pytest.raises(ValueError, match=f"1/8, not 1/{denominator}$"):
-        reduced.plan_scale(Geometry(8, 8, [(1, 1)]), denominator)
+        plan_scale(Geometry(8, 8, [(1, 1)]), denominator)
 
 
 # --- pictures -------------------------------------------------------------------------------------
@@ -301,7 +302,7 @@ def test_ratios_that_are_not_whole() -> None:
     planes = [made("noise", (8, 8 * p.across), i) for i, p in enumerate(geometry.planes)]
     tables = [np.ones((8, 8), np.uint16)] * 3
     coefficients = encoder.quantize_all(geometry, geometry.transform(planes), tables)
-    scale = reduced.plan_scale(geometry, 2)
+    scale = plan_scale(geometry, 2)
     assert scale.sizes == (4, 4, 4)
     y, cb, cr = reduced.reconstruct(geometry, scale, coefficients, tables)
     columns = [2 * x // 3 for x in range(24)]
@@ -390,16 +391,17 @@ def test_djpeg_on_odd_sizes(djpeg: str, name: str) -> None:
         kind = KINDS[width % len(KINDS)]
         picture = case(name, (width, height), width, kind, (30, 75, 95)[width % 3])
         data = picture.file()
-        for denominator in reduced.DENOMINATORS:
+        for denominator in DENOMINATORS:
             expected = djpeg_decode(djpeg, data, denominator)
             assert_same_picture(picture.decode(denominator), expected)
+            assert_same_picture(decode(data, scale=denominator), expected)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLINGS))
 def test_djpeg_on_larger_pictures(djpeg: str, name: str) -> None:
     for quality in (10, 85):
         picture = case(name, (517, 301), quality, "natural", quality)
-        for denominator in reduced.DENOMINATORS:
+        for denominator in DENOMINATORS:
             expected = djpeg_decode(djpeg, picture.file(), denominator)
             assert_same_picture(picture.decode(denominator), expected)
 
@@ -412,7 +414,7 @@ def test_djpeg_on_files_of_pillow(djpeg: str, photo: Bytes, subsampling: str) ->
         data = pillow_encode(image, quality=quality, **options)
         picture = stored(data)
         assert picture is not None
-        for denominator in reduced.DENOMINATORS:
+        for denominator in DENOMINATORS:
             expected = djpeg_decode(djpeg, data, denominator)
             assert_same_picture(picture.decode(denominator), expected)
 
@@ -428,7 +430,8 @@ def test_djpeg_on_12_bits(djpeg: str, kind: str) -> None:
         coefficients = np.rint(levels / table.reshape(64)[np.arange(levels.size) % 64])
         coefficients = coefficients.astype(np.int16)
         plan = g.scan_plan([(0, 0)])
-        tables = encoder.optimal_tables(g, coefficients, plan)
+        counts = assembly.count_scan(g, coefficients, plan)
+        tables = {0: huffman.optimal_table(counts[0]), 4: huffman.optimal_table(counts[4])}
         frame = markers.Frame(1, 12, g.height, g.width, (markers.FrameComponent(1, 1, 1, 0),))
         data = b"".join(
             [
@@ -437,12 +440,12 @@ def test_djpeg_on_12_bits(djpeg: str, kind: str) -> None:
                 *(markers.huffman_table_bytes(*pair) for pair in tables.items()),
                 markers.frame_bytes(frame),
                 markers.scan_bytes([(1, 0, 0)]),
-                *encoder.encode_scan(g, coefficients, plan, tables, 0),
+                *assembly.encode_scan(g, coefficients, plan, tables, 0),
                 b"\xff\xd9",
             ]
         )
         for denominator in SCALED:
-            scale = reduced.plan_scale(g, denominator)
+            scale = plan_scale(g, denominator)
             (size,) = scale.sizes
             samples = np.empty((size * plane.down, size * plane.across), np.uint16)
             reduced.inverse_deep(
@@ -460,7 +463,7 @@ def test_djpeg_on_conformance_files(djpeg: str, conformance: Path) -> None:
         data = path.read_bytes()
         if not data.startswith(b"\xff\xd8") or (picture := stored(data)) is None:
             continue
-        for denominator in reduced.DENOMINATORS:
+        for denominator in DENOMINATORS:
             try:
                 expected = djpeg_decode(djpeg, data, denominator)
             except subprocess.CalledProcessError as error:

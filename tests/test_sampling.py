@@ -46,12 +46,13 @@ def up(
     part[strips.SAMPLES], part[strips.STRIDE], part[strips.ROWS] = MARGIN, padded.shape[1], rows
     part[strips.HEIGHT], part[strips.WIDTH] = size or plane.shape
     part[strips.ACROSS], part[strips.DOWN], part[strips.WIDE] = across, down, padded.size
+    part[strips.TRIANGLE] = across * down > 1
     wide = -(-int(across * part[strips.WIDTH]) // 64) * 64
     samples = np.append(padded, np.zeros(wide, np.uint8))
     strips.repeat_borders(samples, part, 0, rows)
     start, end = first * shape[1], (first + shape[0]) * shape[1]
     out = np.full(end + strips.SLACK, 99, np.uint8)
-    strips.paint_rows(samples, layout, first, first + shape[0], shape[1], strips.GREY, out, 0)
+    strips.paint_rows(samples, layout, first, first + shape[0], 0, shape[1], strips.GREY, out, 0)
     assert (out[:start] == 99).all()
     return out[start:end].reshape(shape)
 

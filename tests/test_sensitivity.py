@@ -83,7 +83,7 @@ def test_bands_sum_to_what_each_block_has_of_windows():
 @pytest.mark.parametrize("size", [(200, 232), (171, 205), (170, 207)])
 def test_predicts_the_loss_of_random_errors(subsampling, size):
     """Errors are put on planes in float, so that nothing is rounded but the final pixels."""
-    from pyjpegml.encoder import component_planes
+    from pyjpegml.planes import component_planes
     from pyjpegml.strips import YCBCR, picture
 
     image = natural(*size)

@@ -1,139 +1,73 @@
-"""Decoding by several threads, which must not be told from decoding by one."""
+"""Decoders that do not know where they are, and fall into step with one that does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
-import pytest
-from helpers import SUBSAMPLINGS, picture
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pyjpegml import JpegError, decode, decoder, encode, stretches
-from pyjpegml.huffman import STANDARD_TABLES
+from pyjpegml import encode, scan, stretches
+from pyjpegml.coded import Coded
+from pyjpegml.coefficients import Geometry
+from pyjpegml.huffman import STANDARD_TABLES, decoding_tables
+from pyjpegml.strips import BLOCKS, CHUNK_STRIDE, H, Layout, V
 
-KINDS = st.sampled_from(["flat", "gradient", "noise", "natural"])
-NAMES = st.sampled_from([*SUBSAMPLINGS, "grey"])
+MCUS, WINDOW = 300, 128
 
 
-@contextmanager
-def small(pixels: int = 1, window: int = 512) -> Iterator[list[bool]]:
-    """Stretches of few MCUs, for pictures of any size; yields how each picture's rounds ended."""
-    ended: list[bool] = []
-    run = stretches.Rounds.run
-
-    def watched(self: stretches.Rounds) -> bool:
-        ended.append(run(self))
-        return ended[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "THREAD_PIXELS", 1)
-        patch.setattr(stretches, "LEAST_PIXELS", 1)
-        patch.setattr(stretches, "MOST_PIXELS", pixels)
-        patch.setattr(stretches, "WINDOW", window)
-        patch.setattr(stretches.Rounds, "run", watched)
-        yield ended
-
-
-def made(kind: str, name: str, size: tuple[int, int], seed: int) -> np.ndarray:
-    image = picture(kind, (*size, 3), seed)
-    return image[..., 0].copy() if name == "grey" else image
-
-
-def outcome(coded: bytes, threads: int) -> tuple[object, ...]:
-    try:
-        pixels = decode(coded, threads=threads)
-    except JpegError as error:
-        return str(error), error.offset
-    return pixels.shape, pixels.tobytes()
-
-
-@given(
-    KINDS, NAMES, st.tuples(st.integers(1, 150), st.integers(1, 400)), st.integers(0, 2**32 - 1),
-    st.sampled_from([0, 0, 1, 2, 7, 60]), st.sampled_from([20, 75, 98]), st.booleans(),
-    st.integers(2, 4), st.sampled_from([1, 2000, 10**6]), st.sampled_from([1, 3, 512]),
-)  # fmt: skip
-def test_pixels_are_the_same(
-    kind: str, name: str, size: tuple[int, int], seed: int, interval: int, quality: int,
-    optimize: bool, threads: int, pixels: int, window: int,
-) -> None:  # fmt: skip
-    options = {} if name == "grey" else {"subsampling": name}
-    coded = encode(
-        made(kind, name, size, seed), quality=quality, optimize=optimize,
-        restart_interval=interval, **options,
+def test_guesses_fall_into_step(photo: np.ndarray) -> None:
+    """From any bit of a photograph's data on: MCUs are found where they are, and are the same."""
+    coded = encode(photo, quality=80, optimize=False)
+    start = coded.index(b"\xff\xda") + 14
+    found = Coded(memoryview(coded), start, 1)
+    geometry = Geometry(photo.shape[1], photo.shape[0], [(2, 2), (1, 1), (1, 1)])
+    layout = Layout(geometry, chunk=MCUS + WINDOW + stretches.STEP)
+    source = (
+        found.plain, found.ends, 0, geometry.mcus,
+        layout.chunk_plan(geometry.scan_plan([(0, 0), (1, 1), (1, 1)])), scan.PLACES,
+        *decoding_tables(STANDARD_TABLES),
     )  # fmt: skip
-    with small(pixels, window) as ended:
-        assert outcome(coded, threads) == outcome(coded, 1)
-    assert ended == [True] or size[0] * size[1] < 2, "no sound picture is left to one thread"
 
+    def decoded(
+        reader: np.ndarray, most: int, stop: int
+    ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+        blocks = np.zeros((layout.blocks, 64), np.int16)
+        starts = np.zeros((WINDOW + 1, scan.READER_FIELDS), np.int64)
+        extents = np.zeros(layout.blocks, np.uint8)
+        count, _, _ = stretches.decode_stretch(
+            *source, reader, blocks.reshape(-1), extents, most, stop, starts
+        )
+        return count, blocks, starts, extents
 
-@pytest.mark.hostile
-@given(
-    NAMES, st.tuples(st.integers(30, 90), st.integers(30, 200)), st.integers(0, 2**32 - 1),
-    st.sampled_from([0, 0, 2, 7]), st.integers(2, 4), st.data(),
-)  # fmt: skip
-def test_damage_is_told_in_the_same_words(
-    name: str, size: tuple[int, int], seed: int, interval: int, threads: int, data: st.DataObject
-) -> None:
-    """Cut off, or with some bytes changed: the same pixels, or the same error at the same byte."""
-    options = {} if name == "grey" else {"subsampling": name}
-    coded = bytearray(encode(made("noise", name, size, seed), restart_interval=interval, **options))
-    start = coded.index(b"\xff\xda")
-    for _ in range(data.draw(st.integers(0, 3))):
-        place = data.draw(st.integers(start + 14, len(coded) - 1))
-        coded[place] = data.draw(st.integers(0, 255))
-    end = data.draw(st.integers(start + 20, len(coded)))
-    with small():
-        for damaged in (bytes(coded), bytes(coded[:end])):
-            assert outcome(damaged, threads) == outcome(damaged, 1)
-
-
-def test_guesses_come_true(photo: np.ndarray) -> None:
-    """On a photograph nearly all that is decoded without knowing where is of use."""
-    coded = encode(photo, quality=80)
-    chains = []
-    chain = stretches.Rounds._chain
-
-    def counted(self: stretches.Rounds) -> list[stretches.Stretch]:
-        joined = chain(self)
-        chains.append((len(joined), sum(each.most > 0 for each in self.stretches)))
-        return joined
-
-    with small(20000) as ended, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stretches.Rounds, "_chain", counted)
-        pixels = decode(coded, threads=4)
-    assert ended == [True]
-    assert np.array_equal(pixels, decode(coded))
-    joined, begun = np.sum(chains, axis=0)
-    assert begun > 8
-    assert joined > 0.8 * begun
-
-
-def test_stretches_that_do_not_meet_are_thrown_away(photo: np.ndarray) -> None:
-    """With no place recorded nothing can be joined; the picture is decoded all the same."""
-    coded = encode(photo, quality=80)
-    with small(5000, window=0) as ended:
-        pixels = decode(coded, threads=3)
-    assert ended == [True]
-    assert np.array_equal(pixels, decode(coded))
-
-
-def test_buffers_do_not_grow_with_the_picture(photo: np.ndarray) -> None:
-    sizes = []
-    for height in (4000, 16000):
-        geometry = decoder.Geometry(2000, height, [(2, 2), (1, 1), (1, 1)])
-        rounds = stretches.Rounds(
-            np.zeros(600, np.uint8), np.array([88]), 0, geometry,
-            geometry.scan_plan([(0, 0), (1, 1), (1, 1)]), decoder.decoding_tables(STANDARD_TABLES),
-            np.ones((3, 64), np.int32), 1, np.zeros(height * 6000 + 192, np.uint8), FakeCrew(),
+    known = np.zeros(scan.READER_FIELDS, np.int64)
+    end = 8 * int(found.ends[-1])
+    met = 0
+    for stop in range(end // 20, end * 9 // 10, end // 20):
+        known[:] = 0
+        known[scan.LEFT] = geometry.mcus
+        count, blocks, _, extents = decoded(known, geometry.mcus, stop)
+        if count > MCUS:
+            break
+        guess = np.zeros(scan.READER_FIELDS, np.int64)
+        guess[scan.BIT], guess[scan.LEFT] = stop, stretches.ENDLESS
+        found_count, guessed, starts, _ = decoded(guess, WINDOW, stop + 8000)
+        _, which = stretches.meet(
+            *source[:2], *source[3:], known, blocks.reshape(-1), extents,
+            count, count + WINDOW, starts, min(found_count, WINDOW),
         )  # fmt: skip
-        sizes.append((rounds.samples.size, rounds.stretches[0].coefficients.nbytes))
-    assert sizes[0] == sizes[1]
-    assert sizes[0][0] + 2 * sizes[0][1] < 25e6
-
-
-class FakeCrew:
-    def __len__(self) -> int:
-        return 2
+        if which < 0:
+            continue
+        met += 1
+        assert starts[which, scan.BIT] == known[scan.BIT]
+        # what comes next is the same, but for DC, of which only the differences are
+        run = min(found_count - which, 4)
+        going_on = known.copy()
+        following, blocks, _, _ = decoded(going_on, run, stretches.ENDLESS)
+        assert following == run
+        for part in layout.fields:
+            first, h = part[BLOCKS], part[H]
+            for v in range(part[V]):
+                row = first + v * part[CHUNK_STRIDE]
+                ours = blocks[row : row + run * h]
+                theirs = guessed[row + which * h : row + (which + run) * h]
+                assert np.array_equal(ours[:, 1:], theirs[:, 1:])
+                assert np.ptp(ours[:, 0] - theirs[:, 0]) == 0
+    assert met > 3

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scans import HARDEST, ONES, Case, cases, full_blocks
 
-from pyjpegml import encoder, symbols
+from pyjpegml import assembly, symbols
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
@@ -153,7 +153,7 @@ def test_encoding_in_parts_changes_nothing(case: Case, step: int) -> None:
     """However few blocks are coded in one go."""
     whole = case.encode(STANDARD_TABLES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "PIECE_BLOCKS", step)
+        patch.setattr(assembly, "PIECE_BLOCKS", step)
         assert case.encode(STANDARD_TABLES) == whole
 
 
@@ -190,7 +190,7 @@ def test_longest_scan(tables: dict[int, HuffmanTable], interval: int) -> None:
     expected = oracles.encode_scan(case.mcus(), case.oracle_codes(tables), interval)
     assert case.encode(tables) == expected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "PIECE_BLOCKS", 40)
+        patch.setattr(assembly, "PIECE_BLOCKS", 40)
         assert case.encode(tables) == expected
     if tables is ONES:
         assert expected.count(b"\xff\0") > len(expected) // 3

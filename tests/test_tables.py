@@ -7,7 +7,8 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml import decode
-from pyjpegml.encoder import analyse, assemble, quantize_all
+from pyjpegml.assembly import assemble
+from pyjpegml.encoder import analyse, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.quantize import quantize

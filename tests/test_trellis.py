@@ -10,7 +10,8 @@ from helpers import picture as made
 
 from pyjpegml import trellis
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.encoder import analyse, assemble, quantize_all
+from pyjpegml.assembly import assemble
+from pyjpegml.encoder import analyse, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
