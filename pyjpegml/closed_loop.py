@@ -43,6 +43,8 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Rounds that may be added if the target is out of the reach of the price.
 EXTRA_ROUNDS = 2
+#: Damping of added rounds.
+BOLD = 1.2
 #: What the rounds to come still make of a loss, from the last one backwards.
 GAINS = (0.98, 0.96, 0.93, 0.93)
 #: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
@@ -111,6 +113,8 @@ class ClosedLoop:
         The smallest that passed.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
+    steps : list of (name, loss, size)
+        The same, with a name for what made them.
     """
 
     def __init__(
@@ -126,6 +130,7 @@ class ClosedLoop:
         self.budget = 1 - target
         self.best: Trial | None = None
         self.history: list[tuple[float, float, float]] = []
+        self.steps: list[tuple[str, float, float]] = []
         self._score = score
         self._care = 1.0
 
@@ -137,15 +142,13 @@ class ClosedLoop:
         for number, damping in enumerate(schedule.damping, 1):
             left = len(schedule.damping) - number
             if left == 0 and self.quantizer.progressive:
-                self.quantizer.follow(
-                    best_script(self.quantizer.geometry, self.quantizer.levels)
-                )
+                self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
             self._round(damping, wanted / GAINS[min(left, len(GAINS) - 1)])
         for _ in range(1 + EXTRA_ROUNDS):
             self._approach(wanted, schedule)
             if self.best is not None:
                 break
-            self._round(schedule.damping[0], wanted)
+            self._round(BOLD, wanted)
         return self.best
 
     def _round(self, damping: float, wanted: float) -> None:
@@ -159,6 +162,7 @@ class ClosedLoop:
                 self._care *= MORE_CAREFUL
                 quantizer.aim(damping * self._care)
         self.history.append((self.price, loss, size))
+        self.steps.append(("after a round" if self.steps else "trellis", loss, size))
         self._correct(wanted / loss, SLOPE)
         quantizer.keep(quantizer.trellis(self.price))
 
@@ -224,6 +228,7 @@ class ClosedLoop:
         score = self._score(pixels)
         size = self.quantizer.count(levels).size
         self.history.append((self.price, 1 - score, size))
+        self.steps.append(("another price or mixture", 1 - score, size))
         if score >= self.target and (self.best is None or size < self.best.size):
             self.best = Trial(levels, pixels, score, size)
         return 1 - score

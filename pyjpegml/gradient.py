@@ -19,9 +19,9 @@ derivative of the sum over all windows by the pixels of y is ::
     P = l M,   Q = l v_e M^2,   R = P F e - Q m_y - cs (F e L - (F e)^2 L^2 m_y)
 
 *Over scales*: MS-SSIM is a product of powers of the means, so the derivative of a scale is weighed
-by ``score * w_s / (mean of l cs)``; the transpose of halving spreads a quarter of it to each of four
-pixels; and the three channels are averaged. T(P), averaged over blocks, is what sensitivities are
-made of, now with the reconstruction's own variance.
+by ``score * w_s / (mean of l cs)``; the transpose of halving spreads a quarter of it to each of
+four pixels; and the three channels are averaged. T(P), averaged over blocks, is what sensitivities
+are made of, now with the reconstruction's own variance.
 
 *To coefficients*: the transposes of the colour transform, of the decoder's triangle filter for
 components at half size, and of the inverse DCT (which is the forward one). So chroma is corrected

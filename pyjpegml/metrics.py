@@ -558,6 +558,7 @@ def _loss(precision: type[np.floating], *given: Any) -> tuple[float, float]:
 
 
 def halved(plane: AnyPlane) -> npt.NDArray[np.float32]:
+    """The next scale of a plane."""
     height, width = plane.shape
     out = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
     halve(plane, out)

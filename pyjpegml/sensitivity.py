@@ -344,9 +344,7 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
     return mix_weights(block_maps(reference), geometry)
 
 
-def mix_weights(
-    maps: npt.NDArray[np.float64], geometry: Geometry
-) -> list[npt.NDArray[np.float64]]:
+def mix_weights(maps: npt.NDArray[np.float64], geometry: Geometry) -> list[npt.NDArray[np.float64]]:
     """V of R, G and B to V of the components.
 
     Parameters

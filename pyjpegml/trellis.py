@@ -280,7 +280,7 @@ def choose_dc(
         DC is written.
     """
     rows, stride = targets.shape[0], targets.shape[1]
-    middle, done, last_row, last_column = 0, 0, 0, 0
+    middle, done = 0, 0
     old, new = costs[0], costs[1]
     for mcu_row in range(rows // v):
         for mcu_column in range(stride // h):

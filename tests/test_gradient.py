@@ -9,10 +9,10 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.planes import component_planes
 from pyjpegml.gradient import Descent, aim, fold_columns
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
+from pyjpegml.planes import component_planes
 from pyjpegml.quantizer import BASIS
 from pyjpegml.sensitivity import basis_energy, block_weights, halving_offset
 from pyjpegml.strips import YCBCR, picture
@@ -126,7 +126,7 @@ def test_targets_move_to_the_minimum_of_each_parabola():
         np.empty((2, 8, 8), np.float32), targets,
     )  # fmt: skip
     assert not targets[:, across].any()
-    assert BASIS @ BASIS.T == pytest.approx(np.eye(8), abs=1e-6)
+    np.testing.assert_allclose(BASIS @ BASIS.T, np.eye(8), atol=1e-6)
     assert BASIS[0, 0] == pytest.approx(math.sqrt(1 / 8))
     for row in range(down):
         for column in range(across):

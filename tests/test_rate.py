@@ -14,7 +14,8 @@ from PIL import Image
 import pyjpegml
 from pyjpegml import compress, decode, ms_ssim
 from pyjpegml.metrics import Reference
-from pyjpegml.rate import COARSEST, FINEST, MAX_ENCODES, annex_k_baseline, solve_scale
+from pyjpegml.rate import annex_k_baseline
+from pyjpegml.scale_search import COARSEST, FINEST, MAX_ENCODES, solve_scale
 
 
 def pillow(data: bytes) -> np.ndarray:

@@ -9,8 +9,8 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml import trellis
-from pyjpegml.constants import ZIGZAG
 from pyjpegml.assembly import assemble
+from pyjpegml.constants import ZIGZAG
 from pyjpegml.encoder import analyse, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
@@ -85,9 +85,7 @@ def test_no_other_block_is_cheaper(seed, first, last):
             levels[first : last + 1] = combination
             change = sum(loss(k, levels[k]) - loss(k, 0) for k in range(first, last + 1))
             best = min(best, change + price_of_block(levels, prices, first, last))
-    cost, end, levels = run_choose_ac(
-        target, weights, energy, steps, first, last, prices, least
-    )
+    cost, end, levels = run_choose_ac(target, weights, energy, steps, first, last, prices, least)
     if best == np.inf:
         assert cost == 0
         assert not levels.any()
@@ -128,7 +126,9 @@ def test_no_other_choice_of_empty_blocks_is_cheaper(seed):
     assert levels[:, :, 0].all()
     best = min(
         total(np.array(choice))
-        for choice in itertools.product(*([False, True] if c < 0 else [False] for c in costs.ravel()))
+        for choice in itertools.product(
+            *([False, True] if c < 0 else [False] for c in costs.ravel())
+        )
     )
     assert total(kept) == pytest.approx(best, abs=1e-5)
 
@@ -165,9 +165,9 @@ def test_no_other_path_of_dc_is_cheaper(seed, h, v):
             before = level
         return value
 
-    nearest = [int(np.floor(targets[p + (0,)] / step + 0.5)) for p in order]
+    nearest = [int(np.floor(targets[(*p, 0)] / step + 0.5)) for p in order]
     best = min(total(path) for path in itertools.product(*([n - 1, n, n + 1] for n in nearest)))
-    chosen = tuple(int(levels[p + (0,)]) for p in order)
+    chosen = tuple(int(levels[(*p, 0)]) for p in order)
     assert total(chosen) == pytest.approx(best, rel=1e-5)
 
 
