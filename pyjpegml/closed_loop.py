@@ -43,6 +43,8 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Rounds that may be added if the target is out of the reach of the price.
 EXTRA_ROUNDS = 2
+#: Losses below are taken for this one: single precision knows no smaller ones.
+LEAST_LOSS = 1e-7
 #: Damping of added rounds.
 BOLD = 1.2
 #: What the rounds to come still make of a loss, from the last one backwards.
@@ -155,7 +157,7 @@ class ClosedLoop:
         """Aim at the present levels, correct the price, and choose levels again."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
-        loss = quantizer.aim(damping * self._care)
+        loss = max(quantizer.aim(damping * self._care), LEAST_LOSS)
         if self.history:
             price, loss_before, size_before = self.history[-1]
             if loss + 8 * price * size > loss_before + 8 * price * size_before:
@@ -168,18 +170,18 @@ class ClosedLoop:
 
     def _correct(self, ratio: float, slope: float) -> None:
         """Change the price so that the loss changes by a ratio."""
-        step = math.log(max(ratio, 1e-3)) / slope
+        step = math.log(min(max(ratio, 1e-3), 1e3)) / slope
         limit = math.log(LARGEST_STEP)
         self.price *= math.exp(min(max(step, -limit), limit))
 
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
-        levels, begin = quantizer.levels, self.price
+        levels = quantizer.levels
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
         for tries in range(schedule.tries):
-            loss = self._measure(levels)
+            loss = max(self._measure(levels), LEAST_LOSS)
             if loss <= self.budget:
                 passed = levels, loss
             else:
@@ -188,10 +190,10 @@ class ClosedLoop:
                 return
             if passed is not None and failed is not None:
                 break
+            if passed is None and tries > 0:  # another round does that better
+                break
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, LAST_SLOPES[min(tries, 1)])
-            if self.price < begin / LARGEST_STEP**3:  # another round does that better
-                break
             levels = quantizer.trellis(self.price)
         if passed is None or failed is None:
             quantizer.keep(levels)

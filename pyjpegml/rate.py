@@ -30,6 +30,7 @@ from .arguments import check_image
 from .closed_loop import (
     FINER,
     FIRST_LOSS,
+    LEAST_LOSS,
     LOSS_PER_BIT,
     LOSS_PER_FULL_BIT,
     PRICE,
@@ -60,6 +61,8 @@ SCHEDULES = {
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: Where luma has such steps the loop's tables have lost their shape; rounding may do better.
+COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
 SECOND_ATTEMPT = 0.85
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
@@ -226,7 +229,7 @@ class Task:
             if self.effort != "best" and best.met:
                 break
         for plan in plans:
-            if best is not None and best.met:
+            if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
                 break
             search = Search(plan, self.reference, target, encodes, self.writing)
             found = search.run()
@@ -291,6 +294,8 @@ def refine(
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
+    if budget < LEAST_LOSS:
+        return None
     pixels = geometry.width * geometry.height
     subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
@@ -309,7 +314,7 @@ def refine(
             loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
             bits = 8 * quantizer.statistics.size / pixels
             wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
-            change = (wanted / max(loss, 1e-9)) ** (1 / SCALE_POWER)
+            change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
