@@ -19,7 +19,7 @@ from machine import machine_line
 from pyjpegml import compress, rate
 from pyjpegml.closed_loop import Schedule
 
-rate.SCHEDULES["trellis"] = Schedule((), 6, 0.003)
+rate.SCHEDULES["trellis"] = (Schedule((), 6, 0.003),)
 STEPS = (
     ("rounded, sequential", "fast", False),
     ("rounded, best scans", "fast", True),

@@ -53,11 +53,13 @@ from .scale_search import TOLERANCE, Candidate, Search, Writing, candidate, care
 from .sensitivity import block_maps
 from .threads import check_threads
 
-#: Rounds of the closed loop, by effort; none: coefficients are rounded.
-SCHEDULES = {
-    "fast": None,
-    "normal": Schedule((1.2, 1.5, 2.0), 4, 0.003),
-    "best": Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001),
+NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
+THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001)
+#: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
+SCHEDULES: dict[str, tuple[Schedule, ...]] = {
+    "fast": (),
+    "normal": (NORMAL,),
+    "best": (NORMAL, THOROUGH),
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
@@ -108,7 +110,7 @@ def compress(
         returned, with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
-        trellis and three rounds of gradient. ``"best"``: six rounds, and each subsampling tried.
+        trellis and three rounds of gradient. ``"best"``: six rounds too, each subsampling tried.
     progressive : bool
         Progressive files are smaller by some percent; some old or simple decoders want sequential
         ones.
@@ -214,19 +216,18 @@ class Task:
     def compress(self, target: float) -> Result:
         """The smallest file that meets a target, or the best one."""
         plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
-        schedule = SCHEDULES[self.effort]
+        schedules = SCHEDULES[self.effort] if self.loops else ()
         encodes = 0
         best: Result | None = None
         for plan in plans:
-            if schedule is None or not self.loops:
-                break
-            refined = refine(plan, self.reference, target, schedule, self.writing)
-            if refined is None:
-                continue
-            encodes += refined.encodes
-            if best is None or better(refined, best):
-                best = refined
-            if self.effort != "best" and best.met:
+            for schedule in schedules:
+                refined = refine(plan, self.reference, target, schedule, self.writing)
+                if refined is None:
+                    continue
+                encodes += refined.encodes
+                if best is None or better(refined, best):
+                    best = refined
+            if self.effort != "best" and best is not None and best.met:
                 break
         for plan in plans:
             if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
