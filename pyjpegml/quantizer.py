@@ -50,7 +50,6 @@ UNSEEN = 18
 #: Bits of a DHT segment besides its symbols.
 TABLE_BITS = 8 * 21
 
-_NATURAL = ZIGZAG.astype(np.int64)
 _U = np.arange(8)
 _BASIS = np.cos((2 * _U + 1) * _U[:, None] * math.pi / 16) / 2
 _BASIS[0] /= math.sqrt(2)
@@ -196,7 +195,8 @@ class Quantizer:
         """The best levels for the targets at a price of a bit, in units of loss; not kept yet."""
         geometry, planes = self.geometry, self.geometry.planes
         levels = np.zeros(geometry.size, np.int16)
-        scratch, nodes = np.empty((4, 64), np.float32), np.empty((3, 64), np.int64)
+        nearest, scratch = np.empty(64, np.int32), np.empty((5, 64), np.float32)
+        nodes = np.empty((3, 64), np.int64)
         for i, plane in enumerate(planes):
             view, targets = geometry.view(levels, i), geometry.view(self._targets, i)
             size = plane.down, plane.across
@@ -212,8 +212,8 @@ class Quantizer:
             for band, ac in zip(self._bands[i], self.statistics.ac[i], strict=True):
                 prices, least, runs = self._prices(ac, price)
                 trellis.choose_ac(
-                    targets, self._weights[i], energy[:, _NATURAL], self._steps[i][_NATURAL],
-                    ZIGZAG, *band, prices, least, *size, scratch, nodes, costs, ends, view,
+                    targets, self._weights[i], energy, self._steps[i], ZIGZAG, *band, prices, least,
+                    *size, nearest, scratch, nodes, costs, ends, view,
                 )  # fmt: skip
                 if self.progressive:
                     trellis.choose_blocks(

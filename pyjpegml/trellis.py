@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import inlined, kernel
+from ._jit import inlined, kernel, summing
 from .scan import END_OF_BLOCK, ZERO_RUN, category
 
 #: Levels of DC that are tried: the nearest and its two neighbours.
@@ -50,24 +50,36 @@ def _price_run(run, size, prices):
     return np.float32(run >> 4) * prices[ZERO_RUN] + prices[((run & 15) << 4) + size]
 
 
-@kernel
-def _weigh(target, weights, energy, zigzag, sizes, sensitivity, zero):
-    """Magnitudes, sensitivities and the loss of zeros, in zigzag order."""
-    a, b, c, d, e, f = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+@summing
+def _round(target, steps, sizes, nearest):
+    """Magnitudes of a block, and the levels nearest to them; returns the sum of those of AC."""
+    total = np.int32(0)
     for k in range(64):
-        sizes[k] = abs(target[zigzag[k]])
+        sizes[k] = abs(target[k])
+    for k in range(64):
+        level = np.int32(min(sizes[k] / steps[k] + np.float32(0.5), np.float32(1023.0)))
+        nearest[k] = level
+        total += level
+    return total - nearest[0]
+
+
+@summing
+def _weigh(weights, energy, sizes, sensitivity, zero):
+    """Sensitivities, and the loss of zeros."""
+    a, b, c, d, e, f = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
     for k in range(64):
         sensitivity[k] = (
             a * energy[0, k] + b * energy[1, k] + c * energy[2, k]
             + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
         )  # fmt: skip
+    for k in range(64):
         zero[k] = sensitivity[k] * sizes[k] * sizes[k]
 
 
 @kernel
 def choose_ac(
     targets, weights, energy, steps, zigzag, first, last, prices, least, down, across,
-    scratch, nodes, costs, ends, levels,
+    nearest, scratch, nodes, costs, ends, levels,
 ):  # fmt: skip
     """The best levels of a band of AC coefficients, of every block, given that it is not empty.
 
@@ -78,9 +90,9 @@ def choose_ac(
     weights : (down, across, 6) float32
         The picture's part of the sensitivities (:func:`pyjpegml.sensitivity.block_weights`).
     energy : (6, 64) float32
-        The patterns' part, in zigzag order.
+        The patterns' part.
     steps : (64,) float32
-        Quantization table, in zigzag order.
+        Quantization table.
     zigzag : (64,) uint8
     first, last : int
         The band, 1 to 63.
@@ -90,7 +102,8 @@ def choose_ac(
         The lowest price of each size, over all runs; of size 0, infinite.
     down, across : int
         Real blocks.
-    scratch : (4, 64) float32
+    nearest : (64,) int32
+    scratch : (5, 64) float32
     nodes : (3, 64) int64
     costs : (down, across) float32
         Result: what the best block that is not empty costs relative to the empty one, but for its
@@ -104,32 +117,44 @@ def choose_ac(
     -----
     Bounds: sizes are limited to 10 bits, so symbols are below 256. A block has at most 63 nodes
     besides the first one, which stands for its start.
+
+    A path is looked for backwards from the last node, and given up where no earlier node can be
+    better: `least_gain` is the smallest of a node and all before it.
     """
     sizes, sensitivity, zero, gain = scratch[0], scratch[1], scratch[2], scratch[3]
+    least_gain = scratch[4]
     place, level_of, before = nodes[0], nodes[1], nodes[2]
     for row in range(down):
         for column in range(across):
             target, out = targets[row, column], levels[row, column]
-            _weigh(target, weights[row, column], energy, zigzag, sizes, sensitivity, zero)
+            for k in range(first, last + 1):
+                out[zigzag[k]] = 0
+            costs[row, column], ends[row, column] = np.float32(0.0), 1
+            if _round(target, steps, sizes, nearest) == 0:
+                continue
+            _weigh(weights[row, column], energy, sizes, sensitivity, zero)
             count = 1
-            place[0], gain[0] = first - 1, np.float32(0.0)
+            place[0], gain[0], least_gain[0] = first - 1, np.float32(0.0), np.float32(0.0)
             best, best_node = np.float32(0.0), 0
             for k in range(first, last + 1):
-                step = steps[k]
-                level = min(np.int64(sizes[k] / step + np.float32(0.5)), 1023)
-                out[zigzag[k]] = 0
+                at = zigzag[k]
+                level = np.int64(nearest[at])
                 if level == 0:
                     continue
+                step = steps[at]
                 size = category(level)
-                error = sizes[k] - np.float32(level) * step
-                change = sensitivity[k] * error * error - zero[k]
+                error = sizes[at] - np.float32(level) * step
+                change = sensitivity[at] * error * error - zero[at]
                 lower = (1 << (size - 1)) - 1
-                error = sizes[k] - np.float32(lower) * step
-                lower_change = sensitivity[k] * error * error - zero[k]
-                if change + least[size] >= 0 and lower_change + least[size - 1] >= 0:
+                error = sizes[at] - np.float32(lower) * step
+                lower_change = sensitivity[at] * error * error - zero[at]
+                bound = min(change + least[size], lower_change + least[size - 1])
+                if bound >= 0:
                     continue
                 found, found_node, found_level = np.float32(np.inf), 0, 0
                 for node in range(count - 1, -1, -1):
+                    if least_gain[node] + bound >= found:
+                        break
                     run = k - place[node] - 1
                     cost = gain[node] + change + _price_run(run, size, prices)
                     if cost < found:
@@ -139,6 +164,7 @@ def choose_ac(
                         if cost < found:
                             found, found_node, found_level = cost, node, lower
                 place[count], gain[count], level_of[count] = k, found, found_level
+                least_gain[count] = min(least_gain[count - 1], found)
                 before[count] = found_node
                 if k < last:
                     found += prices[END_OF_BLOCK]

@@ -42,13 +42,14 @@ def random_prices(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run_choose_ac(target, weights, energy, steps, first, last, prices, least):
-    """One block; natural order in, costs, end and zigzag levels out."""
+    """One block; `energy` and `steps` in zigzag order; costs, end and zigzag levels out."""
     costs, ends = np.empty((1, 1), np.float32), np.empty((1, 1), np.uint8)
     levels = np.zeros((1, 1, 64), np.int16)
+    places = np.argsort(ZIGZAG)
     trellis.choose_ac(
-        target.reshape(1, 1, 64), weights.reshape(1, 1, 6), energy, steps, ZIGZAG, first, last,
-        prices, least, 1, 1, np.empty((4, 64), np.float32), np.empty((3, 64), np.int64),
-        costs, ends, levels,
+        target.reshape(1, 1, 64), weights.reshape(1, 1, 6), energy[:, places].copy(), steps[places],
+        ZIGZAG, first, last, prices, least, 1, 1, np.empty(64, np.int32),
+        np.empty((5, 64), np.float32), np.empty((3, 64), np.int64), costs, ends, levels,
     )  # fmt: skip
     return float(costs[0, 0]), int(ends[0, 0]), levels[0, 0, ZIGZAG]
 
