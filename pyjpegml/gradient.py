@@ -30,7 +30,10 @@ for what becomes of it in the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +41,20 @@ import numpy.typing as npt
 from . import metrics
 from ._jit import kernel, summing
 from .coefficients import Geometry
-from .metrics import GROUP, LANES, TAPS, WINDOW, Reference, next_windows
+from .metrics import (
+    GROUP,
+    LANES,
+    STRIDE,
+    STRIP,
+    TAPS,
+    WINDOW,
+    Reference,
+    copy_line,
+    filter_columns,
+    next_windows,
+)
 from .sensitivity import TERMS, mix_weights
-
-# what Y, Cb and Cr (columns) do to R, G and B (rows) (T.871 clause 7)
-_FROM_YCBCR = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
+from .threads import Crew
 
 
 @summing
@@ -79,64 +91,10 @@ def _window_maps(e, ee, xe, mean, variance, with_luminance, constants, p, q, r):
 
 
 @kernel
-def window_maps(
-    plane, other, statistics, with_luminance, window, constants, rows, strips, means, maps
-):  # fmt: skip
-    """P, Q and R of all windows of one scale, and the mean of their losses.
-
-    Parameters
-    ----------
-    plane, other, statistics, with_luminance, window, constants, rows, strips, means
-        As for :func:`pyjpegml.metrics.similarity_loss`.
-    maps : (3, h - 10, w - 10) float32
-        Result.
-    """
-    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
-    tile = statistics.shape[3]
-    total = 0.0
-    for left in range(0, width, tile):
-        columns = min(tile, width - left)
-        padded = (columns + LANES - 1) // LANES * LANES
-        known = statistics[left // tile]
-        for top in range(0, height, GROUP):
-            next_windows(
-                other, plane, np.float32(1.0), left, padded, top, window, rows, strips, means
-            )
-            for k in range(min(GROUP, height - top)):
-                end = left + columns
-                total += _window_maps(
-                    means[0, k], means[1, k], means[2, k],
-                    known[top + k, 0, :columns], known[top + k, 1], with_luminance, constants,
-                    maps[0, top + k, left:end], maps[1, top + k, left:end],
-                    maps[2, top + k, left:end],
-                )  # fmt: skip
-    return total / (height * width)
-
-
-@summing
-def _gather_rows(source, top, window, line):
-    """Vertical Gaussian of 11 rows, from `top` on."""
-    w0, w1, w2, w3, w4, w5 = window[0], window[1], window[2], window[3], window[4], window[5]
-    a, b, c, d, e = source[top], source[top + 1], source[top + 2], source[top + 3], source[top + 4]
-    f, g, h, i = source[top + 5], source[top + 6], source[top + 7], source[top + 8]
-    j, k = source[top + 9], source[top + 10]
-    for n in range(source.shape[1]):
-        line[n] = (
-            w0 * (a[n] + k[n]) + w1 * (b[n] + j[n]) + w2 * (c[n] + i[n]) + w3 * (d[n] + h[n])
-            + w4 * (e[n] + g[n]) + w5 * f[n]
-        )  # fmt: skip
-
-
-@summing
-def _gather_edge(source, row, window, line):
-    """The same where some of the 11 rows are beyond the edge."""
-    for n in range(source.shape[1]):
-        line[n] = np.float32(0.0)
-    for t in range(max(0, row - source.shape[0] + 1), min(TAPS - 1, row) + 1):
-        weight = window[t if t < 6 else 10 - t]
-        values = source[row - t]
-        for n in range(source.shape[1]):
-            line[n] += weight * values[n]
+def _clear(line, first, last):
+    """Zeros from `first` to before `last`."""
+    for i in range(first, last):
+        line[i] = np.float32(0.0)
 
 
 @summing
@@ -151,55 +109,161 @@ def _spread_row(line, window, out):
         )  # fmt: skip
 
 
-@kernel
-def _combine(plane, other, p, q, r, factor, out):
-    """``2 factor (p e - q y - r)`` of a row."""
-    double = factor + factor
-    for i in range(out.size):
+@summing
+def _combine(plane, other, p, q, r, gradient, mask):
+    """``2 (p e - q y - r)`` of a row, and p."""
+    for i in range(plane.size):
         y = np.float32(other[i])
-        out[i] = double * (p[i] * (y - np.float32(plane[i])) - q[i] * y - r[i])
+        half = p[i] * (y - np.float32(plane[i])) - q[i] * y - r[i]
+        gradient[i] = half + half
+        mask[i] = p[i]
 
 
 @kernel
-def spread(maps, plane, other, factor, coarse, window, lines, rows, gradient, mask):
-    """The derivative of a scale's loss by its pixels, and of the coarser ones.
+def descend(
+    plane, other, statistics, first, last, with_luminance,
+    window, constants, rows, strips, means, half, maps, lines, spread, gradient, mask,
+):  # fmt: skip
+    """The derivative of one scale's sum of losses by its pixels, in some rows.
+
+    P, Q and R of GROUP rows of windows are made, filtered down as :func:`next_windows` does it, and
+    then across: the Gaussian is symmetric, so T is a filter too, over the ten windows before and
+    behind, those outside being zeros. Tiles of windows overlap by ten pixels, where they are added.
 
     Parameters
     ----------
-    maps : (3, h - 10, w - 10) float32
-        From :func:`window_maps`.
-    plane, other : (h, w) uint8 or float32
-    factor : float32
-        Weight of the scale over its windows.
-    coarse : (ceil(h / 2), ceil(w / 2)) or (0, 0) float32
-        Derivative by the pixels of the next scale.
-    window : (6,) float32
-    lines : (3, w + 10) float32
-        Zeros in the first and last ten columns.
-    rows : (2, w) float32
+    plane, other, statistics, with_luminance, window, constants, rows, strips, means
+        As for :func:`pyjpegml.metrics.similarity_loss`, but `statistics` of the whole plane.
+    first, last : int
+        Rows of pixels that are made.
+    half : (6,) float32
+        Half of the Gaussian.
+    maps : (3, (STRIP + 10) * STRIDE) float32
+    lines : (3, GROUP, STRIDE) float32
+    spread : (5, STRIDE) float32
         Scratch.
     gradient, mask : (h, w) float32
         Results: the derivative, and T(P).
+
+    Returns
+    -------
+    float
+        Sum of the losses of the windows that begin in these rows.
     """
     height, width = plane.shape
-    windows = maps.shape[1]
-    odd_row, odd_column = height & 1, width & 1
-    for row in range(height):
-        for m in range(3):
-            line = lines[m, TAPS - 1 : TAPS - 1 + maps.shape[2]]
-            if TAPS - 1 <= row < windows:
-                _gather_rows(maps[m], row - TAPS + 1, window, line)
-            else:
-                _gather_edge(maps[m], row, window, line)
-        _spread_row(lines[0], window, mask[row])
-        _spread_row(lines[1], window, rows[0])
-        _spread_row(lines[2], window, rows[1])
+    windows, windows_across, tile = height - TAPS + 1, width - TAPS + 1, statistics.shape[3]
+    begin = max(first - TAPS + 1, 0)
+    total = 0.0
+    for left in range(0, windows_across, tile):
+        columns = min(tile, windows_across - left)
+        padded = (columns + LANES - 1) // LANES * LANES
+        known = statistics[left // tile]
+        end = left + columns + TAPS - 1
+        for q in range(3):
+            _clear(maps[q], 0, (TAPS - 1) * STRIDE)
+            for k in range(GROUP):
+                _clear(lines[q, k], 0, TAPS - 1)
+                _clear(lines[q, k], columns + TAPS - 1, columns + 2 * (TAPS - 1))
+        for top in range(0, last - begin, GROUP):
+            slot = top % STRIP
+            if slot == 0 and top > 0:
+                for q in range(3):
+                    copy_line(maps[q, STRIP * STRIDE :], maps[q, : (TAPS - 1) * STRIDE])
+            if begin + top < windows:
+                next_windows(
+                    other[begin:], plane[begin:], np.float32(1.0), left, padded, top,
+                    window, rows, strips, means,
+                )  # fmt: skip
+            for k in range(GROUP):
+                row, at = begin + top + k, (slot + TAPS - 1 + k) * STRIDE
+                if row < windows:
+                    loss = _window_maps(
+                        means[0, k], means[1, k], means[2, k],
+                        known[row, 0, :columns], known[row, 1], with_luminance, constants,
+                        maps[0, at:], maps[1, at:], maps[2, at:],
+                    )  # fmt: skip
+                    if first <= row < last:
+                        total += loss
+                else:
+                    for q in range(3):
+                        _clear(maps[q], at, at + columns)
+            for q in range(3):
+                filter_columns(
+                    maps[q, slot * STRIDE :], half, columns, lines[q, 0, TAPS - 1 :],
+                    lines[q, 1, TAPS - 1 :], lines[q, 2, TAPS - 1 :], lines[q, 3, TAPS - 1 :],
+                )  # fmt: skip
+            for k in range(GROUP):
+                row = begin + top + k
+                if row < first or row >= last:
+                    continue
+                for q in range(3):
+                    _spread_row(lines[q, k], half, spread[q, : columns + TAPS - 1])
+                new, new_mask = spread[3], spread[4]
+                _combine(
+                    plane[row, left:end], other[row, left:end],
+                    spread[0], spread[1], spread[2], new, new_mask,
+                )  # fmt: skip
+                out, out_mask = gradient[row, left:end], mask[row, left:end]
+                shared = TAPS - 1 if left > 0 else 0
+                for i in range(shared):
+                    out[i] += new[i]
+                    out_mask[i] += new_mask[i]
+                copy_line(new[shared:], out[shared:])
+                copy_line(new_mask[shared:], out_mask[shared:])
+    return total
+
+
+@summing
+def _scale_row(factor, out):
+    """``out *= factor``."""
+    for i in range(out.size):
+        out[i] *= factor
+
+
+@kernel
+def add_coarse(gradient, factor, coarse):
+    """``factor * gradient``, and what the next scale gives back: a quarter to each of four pixels.
+
+    Parameters
+    ----------
+    gradient : (h, w) float32
+        Changed.
+    factor : float32
+    coarse : (ceil(h / 2), ceil(w / 2)) or (0, 0) float32
+    """
+    odd_row, odd_column = gradient.shape[0] & 1, gradient.shape[1] & 1
+    for row in range(gradient.shape[0]):
         out = gradient[row]
-        _combine(plane[row], other[row], mask[row], rows[0], rows[1], factor, out)
+        _scale_row(factor, out)
         if coarse.size > 0:
-            above = coarse[(row + odd_row) >> 1]
-            for i in range(width):
-                out[i] += np.float32(0.25) * above[(i + odd_column) >> 1]
+            _add_pairs(coarse[(row + odd_row) >> 1], odd_column, out)
+
+
+@summing
+def _add_pairs(above, odd, out):
+    """A quarter of each coarse value to two pixels, the first alone if `odd`."""
+    quarter = np.float32(0.25)
+    if odd:
+        out[0] += quarter * above[0]
+    for i in range(odd, (out.size + odd) >> 1):
+        value = quarter * above[i]
+        out[2 * i - odd] += value
+        out[2 * i + 1 - odd] += value
+
+
+@summing
+def ycbcr_gradient(red, green, blue):
+    """Derivatives by R, G and B to those by Y, Cb and Cr, in their place (T.871 clause 7).
+
+    Parameters
+    ----------
+    red, green, blue : (n,) float32
+    """
+    for i in range(red.size):
+        r, g, b = red[i], green[i], blue[i]
+        red[i] = r + g + b
+        green[i] = np.float32(1.772) * b - np.float32(0.344136) * g
+        blue[i] = np.float32(1.402) * r - np.float32(0.714136) * g
 
 
 @kernel
@@ -229,13 +293,6 @@ def mean_of_blocks(mask, pixel_rows, pixel_columns, line, factor, out):
             out[by, bx] = factor * total / 64
 
 
-@kernel
-def add_scaled(source, factor, out):
-    """``out += factor * source``, both flat."""
-    for i in range(out.size):
-        out[i] += factor * source[i]
-
-
 def _pixels(size: int, blocks: int, scale: int) -> npt.NDArray[np.int64]:
     """Where the pixels of an axis lie after some halvings."""
     pixel = np.arange(8 * blocks).clip(max=size - 1)
@@ -246,23 +303,23 @@ def _pixels(size: int, blocks: int, scale: int) -> npt.NDArray[np.int64]:
 
 
 class Descent:
-    """Loss of a reconstruction, its gradient, and the sensitivities there.
+    """Loss of reconstructions, its gradient, and the sensitivities there.
 
     Parameters
     ----------
     reference : Reference
         Of at least 11 pixels a side.
-    pixels : (h, w) or (h, w, 3) uint8
-        The reconstruction.
     geometry : Geometry
     weights : list of (down, across, 6)
         Sensitivities of the original (:func:`pyjpegml.sensitivity.block_weights`), for the
         luminance term.
+    crew : Crew
+        Its threads share the work.
 
     Attributes
     ----------
     score : float
-        MS-SSIM, in single precision.
+        MS-SSIM of the last reconstruction, in single precision.
     gradients : list of (8 down, 8 across) float32
         Derivative of ``1 - score`` by the samples of each component.
     weights : list of (down, across, 6) float32
@@ -271,101 +328,240 @@ class Descent:
     def __init__(
         self,
         reference: Reference,
-        pixels: npt.NDArray[np.uint8],
         geometry: Geometry,
         weights: Sequence[npt.NDArray[np.float64]],
+        crew: Crew,
     ) -> None:
+        self.score = 1.0
+        self.gradients = [
+            np.zeros((8 * plane.down, 8 * plane.across), np.float32) for plane in geometry.planes
+        ]
+        self.weights: list[npt.NDArray[np.float32]] = []
+        self._reference, self._geometry, self._crew = reference, geometry, crew
+        self._original = weights
+        shapes = [
+            (r + TAPS - 1, c + TAPS - 1) for r, c in (s.windows for s in reference.channels[0])
+        ]
+        self._by_pixel = [
+            [np.empty(shape, np.float32) for shape in shapes] for _ in reference.channels
+        ]
+        self._masks = [np.empty(shape, np.float32) for shape in shapes]
+
+    def at(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Score a reconstruction, (h, w) or (h, w, 3) uint8, and find its gradient."""
+        reference, geometry = self._reference, self._geometry
         height, width = reference.shape[:2]
-        rows, columns = -(-height // 8), -(-width // 8)
         array = metrics.check_picture(pixels)
-        channels = array.shape[2]
-        combined = np.zeros((channels, height, width), np.float32)
-        maps = np.zeros((channels, rows, columns, TERMS))
-        half = WINDOW[:6].astype(np.float32)
-        scores = []
-        for c, (scales, plane) in enumerate(
-            zip(reference.channels, metrics.channel_planes(array), strict=True)
-        ):
-            others, kept, means = [], [], []
-            for s, scale in enumerate(scales):
-                if s:
-                    plane = metrics.halved(plane)
-                others.append(plane)
-                found = np.empty((3, *scale.windows), np.float32)
-                precision = scale.statistics.dtype.type
-                with metrics.workspace(precision) as scratch:
-                    loss = window_maps(
-                        scale.plane, plane, scale.statistics, s == len(scales) - 1, *scratch, found
-                    )
-                kept.append(found)
-                means.append(max(1 - loss, 1e-3))
-            score = float(np.prod(np.array(means) ** reference.weights))
-            scores.append(score)
-            coarse = np.empty((0, 0), np.float32)
-            for s in reversed(range(len(scales))):
-                h, w = scales[s].plane.shape
-                factor = score * reference.weights[s] / means[s] / channels
-                factor /= kept[s].shape[1] * kept[s].shape[2]
-                gradient, mask = np.empty((2, h, w), np.float32)
-                spread(
-                    kept[s], scales[s].plane, others[s], np.float32(factor), coarse, half,
-                    np.zeros((3, w + 10), np.float32), np.empty((2, w), np.float32),
-                    gradient, mask,
-                )  # fmt: skip
-                mean_of_blocks(
-                    mask, _pixels(height, rows, s), _pixels(width, columns, s),
-                    np.empty(w, np.float32), factor * channels / 4.0**s, maps[c, :, :, s],
-                )  # fmt: skip
-                coarse = gradient
-            flat = coarse.reshape(-1)
-            for i in range(channels):
-                part = _FROM_YCBCR[c, i] if channels == 3 else np.float32(1)
-                if part != 0:
-                    add_scaled(flat, part, combined[i].reshape(-1))
-        self.score = float(np.mean(scores))
+        maps = np.zeros((array.shape[2], -(-height // 8), -(-width // 8), TERMS))
+        planes = metrics.channel_planes(array)
+        self.score = sum(self._channel(c, plane, maps[c]) for c, plane in enumerate(planes)) / len(
+            planes
+        )
+        if len(planes) == 3:
+            red, green, blue = (gradients[0].reshape(-1) for gradients in self._by_pixel)
+            ycbcr_gradient(red, green, blue)
         self.weights = []
-        for new, old in zip(mix_weights(maps, geometry), weights, strict=True):
+        for new, old in zip(mix_weights(maps, geometry), self._original, strict=True):
             new[:, :, TERMS - 1] = old[:, :, TERMS - 1]
             self.weights.append(new.astype(np.float32))
-        self.gradients = [
-            _to_samples(combined[i], geometry, i) for i in range(len(geometry.planes))
+        self._crew.each(self._to_samples, len(geometry.planes))
+
+    def _channel(self, c: int, plane: metrics.AnyPlane, maps: npt.NDArray[np.float64]) -> float:
+        """Score of a channel; leaves its gradient by pixels of the finest scale."""
+        reference = self._reference
+        height, width = reference.shape[:2]
+        rows, columns = maps.shape[:2]
+        scales, gradients = reference.channels[c], self._by_pixel[c]
+        means = []
+        for s, scale in enumerate(scales):
+            if s:
+                plane = metrics.halved(plane)
+            loss = self._scale(scale, plane, s == len(scales) - 1, gradients[s], self._masks[s])
+            means.append(max(1 - loss / math.prod(scale.windows), 1e-3))
+        score = float(np.prod(np.array(means) ** reference.weights))
+        factors = [
+            score * weight / mean / math.prod(scale.windows)
+            for scale, weight, mean in zip(scales, reference.weights, means, strict=True)
         ]
 
+        def average(s: int) -> None:
+            mean_of_blocks(
+                self._masks[s], _pixels(height, rows, s), _pixels(width, columns, s),
+                np.empty(scales[s].plane.shape[-1], np.float32), factors[s] / 4.0**s, maps[:, :, s],
+            )  # fmt: skip
 
-def _to_samples(
-    gradient: npt.NDArray[np.float32], geometry: Geometry, component: int
-) -> npt.NDArray[np.float32]:
-    """Through the transpose of the decoder's upsampling, and continued with zeros to blocks."""
-    plane = geometry.planes[component]
-    out = np.zeros((8 * plane.down, 8 * plane.across), np.float32)
-    if geometry.h_max > plane.h:
-        gradient = fold_columns(gradient, plane.width)
-    if geometry.v_max > plane.v:
-        gradient = fold_columns(gradient.T, plane.height).T
-    out[: gradient.shape[0], : gradient.shape[1]] = gradient
-    return out
+        self._crew.each(average, len(scales))
+        coarse: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
+        for gradient, factor in zip(reversed(gradients), reversed(factors), strict=True):
+            add_coarse(gradient, np.float32(factor / len(reference.channels)), coarse)
+            coarse = gradient
+        return score
+
+    def _scale(
+        self,
+        scale: metrics.Scale,
+        other: metrics.AnyPlane,
+        with_luminance: bool,
+        gradient: npt.NDArray[np.float32],
+        mask: npt.NDArray[np.float32],
+    ) -> float:
+        """Sum of losses of a scale; rows are shared out among the threads."""
+        borders = metrics.row_bands(scale.plane.shape[0])
+
+        def band(i: int) -> float:
+            with metrics.workspace(scale.statistics.dtype.type) as scratch, _scratch() as more:
+                return descend(
+                    scale.plane, other, scale.statistics, borders[i], borders[i + 1],
+                    with_luminance, *scratch, *more, gradient, mask,
+                )  # fmt: skip
+
+        return sum(self._crew.each(band, len(borders) - 1))
+
+    def _to_samples(self, i: int) -> None:
+        """Through the transpose of the decoder's upsampling; zeros up to whole blocks stay."""
+        geometry = self._geometry
+        plane, gradient = geometry.planes[i], self._by_pixel[i][0]
+        fold(
+            gradient, geometry.h_max // plane.h, geometry.v_max // plane.v,
+            plane.width, plane.height, np.empty(geometry.width + 1, np.float32),
+            self.gradients[i],
+        )  # fmt: skip
 
 
-def fold_columns(wide: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
-    """Transpose of the triangle filter along the second axis: ``3/4, 1/4`` with the edge repeated
-    (components of at most two columns are doubled, see :mod:`pyjpegml.sampling`).
+_idle: list[tuple[npt.NDArray[Any], ...]] = []
+
+
+@contextmanager
+def _scratch() -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """`half` and scratch of :func:`descend`, for one thread, kept for calls to come."""
+    try:
+        arrays = _idle.pop()
+    except IndexError:
+        arrays = (
+            WINDOW[:6].astype(np.float32),
+            np.zeros((3, (STRIP + TAPS - 1) * STRIDE), np.float32),
+            np.zeros((3, GROUP, STRIDE), np.float32),
+            np.zeros((5, STRIDE), np.float32),
+        )
+    try:
+        yield arrays
+    finally:
+        _idle.append(arrays)
+
+
+@kernel
+def fold(gradient, across, down, columns, rows, line, out):
+    """Transpose of the decoder's upsampling: derivatives by pixels to those by samples.
+
+    The triangle filter is ``3/4, 1/4`` with the edge repeated; components of at most two columns
+    (or rows) are doubled (see :mod:`pyjpegml.sampling`).
+
+    Parameters
+    ----------
+    gradient : (h, w) float32
+        By pixels.
+    across, down : int
+        1, or 2 where the component has half the columns or rows.
+    columns, rows : int
+        Of the component.
+    line : (w + 1,) float32
+        Scratch.
+    out : (>= rows, >= columns) float32
+        Result; nothing is written beyond.
     """
-    if wide.shape[1] % 2:
-        wide = np.pad(wide, ((0, 0), (0, 1)))
-    even, odd = wide[:, 0::2], wide[:, 1::2]
-    if size <= 2:
-        return even + odd
-    out = 0.75 * (even + odd)
-    out[:, :-1] += 0.25 * even[:, 1:]
-    out[:, 1:] += 0.25 * odd[:, :-1]
-    out[:, 0] += 0.25 * even[:, 0]
-    out[:, -1] += 0.25 * odd[:, -1]
-    return out
+    height, width = gradient.shape
+    line[width] = np.float32(0.0)
+    for row in range(rows):
+        if down == 1:
+            copy_line(gradient[row], line[:width])
+        elif rows <= 2:
+            copy_line(gradient[2 * row], line[:width])
+            if 2 * row + 1 < height:
+                _add(gradient[2 * row + 1], np.float32(1.0), line)
+        else:
+            copy_line(gradient[2 * row], line[:width])
+            _scale_row(np.float32(0.75), line[:width])
+            if 2 * row + 1 < height:
+                _add(gradient[2 * row + 1], np.float32(0.75), line)
+            _add(gradient[max(2 * row - 1, 0)], np.float32(0.25), line)
+            if min(2 * row + 2, 2 * rows - 1) < height:
+                _add(gradient[min(2 * row + 2, 2 * rows - 1)], np.float32(0.25), line)
+        if across == 1:
+            copy_line(line, out[row, :columns])
+        else:
+            _fold_row(line, columns, out[row])
+
+
+@summing
+def _add(source, factor, out):
+    """``out += factor * source``."""
+    for i in range(source.size):
+        out[i] += factor * source[i]
+
+
+@summing
+def _fold_row(line, columns, out):
+    """Along a row; `line` has a zero behind its last pixel."""
+    near, far = np.float32(0.75), np.float32(0.25)
+    if columns <= 2:
+        for i in range(columns):
+            out[i] = line[2 * i] + line[2 * i + 1]
+    else:
+        end = columns - 1
+        out[0] = near * (line[0] + line[1]) + far * (line[0] + line[2])
+        for i in range(1, end):
+            out[i] = near * (line[2 * i] + line[2 * i + 1]) + far * (
+                line[2 * i - 1] + line[2 * i + 2]
+            )
+        out[end] = near * (line[2 * end] + line[2 * end + 1])
+        out[end] += far * (line[2 * end - 1] + line[2 * end + 1])
+
+
+@summing
+def _down_the_columns(samples, basis, out):
+    """DCT along the columns of eight rows of samples, (8, w)."""
+    for u in range(8):
+        a, b, c, d = basis[u, 0], basis[u, 1], basis[u, 2], basis[u, 3]
+        e, f, g, h = basis[u, 4], basis[u, 5], basis[u, 6], basis[u, 7]
+        line = out[u]
+        for i in range(line.size):
+            line[i] = (
+                a * samples[0, i] + b * samples[1, i] + c * samples[2, i] + d * samples[3, i]
+                + e * samples[4, i] + f * samples[5, i] + g * samples[6, i] + h * samples[7, i]
+            )  # fmt: skip
+
+
+@summing
+def _move_targets(half_way, left, across_basis, levels, steps, weights, energy, result, target):
+    """The rest of the DCT of the block at column `left`, and its targets."""
+    for u in range(8):
+        a, b, c, d = (
+            half_way[u, left], half_way[u, left + 1], half_way[u, left + 2], half_way[u, left + 3]
+        )  # fmt: skip
+        e, f, g, h = (
+            half_way[u, left + 4], half_way[u, left + 5], half_way[u, left + 6],
+            half_way[u, left + 7],
+        )  # fmt: skip
+        for v in range(8):
+            result[8 * u + v] = (
+                a * across_basis[0, v] + b * across_basis[1, v] + c * across_basis[2, v]
+                + d * across_basis[3, v] + e * across_basis[4, v] + f * across_basis[5, v]
+                + g * across_basis[6, v] + h * across_basis[7, v]
+            )  # fmt: skip
+    a, b, c, d, e, f = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    for k in range(64):
+        sensitivity = (
+            a * energy[0, k] + b * energy[1, k] + c * energy[2, k]
+            + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
+        )  # fmt: skip
+        shift = result[k] / (sensitivity + sensitivity)
+        target[k] = np.float32(levels[k]) * steps[k] - shift
 
 
 @kernel
 def aim(
-    gradient, levels, steps, weights, energy, basis, down, across, scratch, targets
+    gradient, levels, steps, weights, energy, basis, across_basis, first, last, across,
+    half_way, result, targets,
 ):  # fmt: skip
     """Move the target of each coefficient down the gradient, from its present value.
 
@@ -381,38 +577,21 @@ def aim(
     weights : (down, across, 6) float32
     energy : (6, 64) float32
         The patterns' part, times d, natural order.
-    basis : (8, 8) float32
-        Rows are the cosines.
-    down, across : int
-    scratch : (2, 8, 8) float32
+    basis, across_basis : (8, 8) float32
+        Rows are the cosines; the same transposed.
+    first, last : int
+        Rows of blocks.
+    across : int
+    half_way : (8, 8 across) float32
+    result : (64,) float32
+        Scratch.
     targets : (rows, stride, 64) float32
         Result.
     """
-    half_way, result = scratch[0], scratch[1]
-    for row in range(down):
+    for row in range(first, last):
+        _down_the_columns(gradient[8 * row : 8 * row + 8], basis, half_way)
         for column in range(across):
-            for u in range(8):
-                for x in range(8):
-                    half_way[u, x] = np.float32(0.0)
-                for y in range(8):
-                    weight = basis[u, y]
-                    samples = gradient[8 * row + y, 8 * column : 8 * column + 8]
-                    for x in range(8):
-                        half_way[u, x] += weight * samples[x]
-            for u in range(8):
-                for v in range(8):
-                    result[u, v] = np.float32(0.0)
-                for x in range(8):
-                    weight = half_way[u, x]
-                    for v in range(8):
-                        result[u, v] += weight * basis[v, x]
-            block, target = levels[row, column], targets[row, column]
-            a, b, c = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
-            d, e, f = weights[row, column, 3], weights[row, column, 4], weights[row, column, 5]
-            for k in range(64):
-                sensitivity = (
-                    a * energy[0, k] + b * energy[1, k] + c * energy[2, k]
-                    + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
-                )  # fmt: skip
-                shift = result[k >> 3, k & 7] / (sensitivity + sensitivity)
-                target[k] = np.float32(block[k]) * steps[k] - shift
+            _move_targets(
+                half_way, 8 * column, across_basis, levels[row, column], steps,
+                weights[row, column], energy, result, targets[row, column],
+            )  # fmt: skip

@@ -63,6 +63,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._jit import inlined, kernel, summing
+from .threads import Crew
 
 AnyPlane = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
@@ -105,6 +106,9 @@ GROUP = 4
 #: Rows of windows after which the strip starts again at its top.
 STRIP = 16
 
+
+#: Rows that threads take at a time, at least, and in how many bands a plane is divided, at most.
+BAND, MOST_BANDS = 128, 8
 
 #: Planes of at most so many pixels are treated in double precision: where there are few windows,
 #: the rounding of single ones would show.
@@ -214,7 +218,7 @@ def _fold(window, a, b, c, d, e, f, g, h, i, j, k):
 
 
 @summing
-def _filter_columns(strip, window, columns, first, second, third, fourth):
+def filter_columns(strip, window, columns, first, second, third, fourth):
     """Vertical Gaussian of GROUP rows of windows, from the 14 rows at the head of `strip`."""
     w = (window[0], window[1], window[2], window[3], window[4], window[5])
     for i in range(columns):
@@ -267,7 +271,7 @@ def next_windows(other, plane, share, left, columns, top, window, rows, strips, 
     slot = top % STRIP
     if slot == 0 and top > 0:
         for q in range(3):
-            _copy(strips[q, STRIP * STRIDE :], strips[q, : (TAPS - 1) * STRIDE])
+            copy_line(strips[q, STRIP * STRIDE :], strips[q, : (TAPS - 1) * STRIDE])
     first = 0 if top == 0 else TAPS - 1
     for k in range(first, min(GROUP + TAPS - 1, height - top)):
         r, at = top + k, (slot + k) * STRIDE
@@ -276,14 +280,14 @@ def next_windows(other, plane, share, left, columns, top, window, rows, strips, 
             rows[0], rows[1], window, columns, strips[0, at:], strips[1, at:], strips[2, at:]
         )
     for q in range(3):
-        _filter_columns(
+        filter_columns(
             strips[q, slot * STRIDE :], window, columns,
             means[q, 0], means[q, 1], means[q, 2], means[q, 3],
         )  # fmt: skip
 
 
 @kernel
-def _copy(source, out):
+def copy_line(source, out):
     """``out = source``, where they do not overlap."""
     for i in range(out.size):
         out[i] = source[i]
@@ -311,16 +315,18 @@ def _window_losses(e, ee, xe, mean, variance, with_luminance, constants):
 
 @kernel
 def similarity_loss(
-    plane, other, statistics, with_luminance, window, constants, rows, strips, means
+    plane, other, statistics, first, with_luminance, window, constants, rows, strips, means
 ):  # fmt: skip
-    """Mean over all windows of 1 - cs, or of 1 - l cs, at one scale.
+    """Sum over some rows of windows of 1 - cs, or of 1 - l cs, at one scale.
 
     Parameters
     ----------
     plane, other : (h, w) uint8 or float32, both alike
-        Original, and picture to compare with it.
-    statistics : (tiles, h - 10, 2, n) float32 or float64
-        Of the original (:func:`moments`).
+        Original, and picture to compare with it: the rows of these windows.
+    statistics : (tiles, h - 10 or more, 2, n) float32 or float64
+        Of the whole original (:func:`moments`).
+    first : int
+        Where in it the first row of windows is.
     with_luminance : bool
     window, constants, rows, strips, means
         A :class:`Workspace`, in the precision that is to be reckoned in.
@@ -329,7 +335,7 @@ def similarity_loss(
     -------
     loss : float
     cancelled : float
-        Mean over all windows of the squared mean error.
+        Sum over the same windows of the squared mean error.
     """
     height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
     tile = statistics.shape[3]
@@ -345,11 +351,12 @@ def similarity_loss(
             for k in range(min(GROUP, height - top)):
                 loss, cancelled = _window_losses(
                     means[0, k], means[1, k], means[2, k],
-                    known[top + k, 0, :columns], known[top + k, 1], with_luminance, constants,
+                    known[first + top + k, 0, :columns], known[first + top + k, 1],
+                    with_luminance, constants,
                 )  # fmt: skip
                 total += loss
                 total_cancelled += cancelled
-    return total / (height * width), total_cancelled / (height * width)
+    return total, total_cancelled
 
 
 @kernel
@@ -467,6 +474,8 @@ class Reference:
     Parameters
     ----------
     image : (h, w) or (h, w, c) uint8 array
+    crew : Crew, optional
+        Threads that share the work, here and in scores. They change no result.
 
     Examples
     --------
@@ -477,19 +486,23 @@ class Reference:
     1.0
     """
 
-    def __init__(self, image: npt.ArrayLike) -> None:
+    def __init__(self, image: npt.ArrayLike, crew: Crew | None = None) -> None:
         array = check_picture(image)
         self.shape = array.shape
+        self.crew = Crew(1) if crew is None else crew
         array = _continued(array)
         self.weights = scale_weights(scale_count(*array.shape[:2]))
-        self.channels: list[list[Scale]] = []
-        for plane in channel_planes(array):
-            scales = []
-            for s in range(len(self.weights)):
-                if s:
-                    plane = halved(plane)
-                scales.append(_scale(plane))
-            self.channels.append(scales)
+        planes = channel_planes(array)
+
+        def scales(c: int) -> list[Scale]:
+            plane = planes[c]
+            made = [_scale(plane)]
+            for _ in self.weights[1:]:
+                plane = halved(plane)
+                made.append(_scale(plane))
+            return made
+
+        self.channels = list(self.crew.each(scales, len(planes)))
 
     def score(self, image: npt.ArrayLike, *, exact: bool = False) -> float:
         """MS-SSIM of a picture of the same shape: the mean over channels.
@@ -518,14 +531,37 @@ class Reference:
                 if s:
                     plane = halved(plane)
                 last = s == len(scales) - 1
-                given = scale.plane, plane, scale.statistics, last
                 loss, cancelled = math.nan, math.inf
                 if scale.statistics.dtype == np.float32 and not exact:
-                    loss, cancelled = _loss(np.float32, *given)
+                    loss, cancelled = self._loss(np.float32, scale, plane, last)
                 if cancelled > CANCELLATION:
-                    loss, _ = _loss(np.float64, *given)
+                    loss, _ = self._loss(np.float64, scale, plane, last)
                 scores[c] *= max(1.0 - loss, 0.0) ** self.weights[s]
         return scores
+
+    def _loss(
+        self, precision: type[np.floating], scale: Scale, other: AnyPlane, with_luminance: bool
+    ) -> tuple[float, float]:
+        """Means over the windows of one scale: of their loss, and of the squared mean error."""
+        borders = row_bands(scale.windows[0])
+
+        def band(i: int) -> tuple[float, float]:
+            first, end = borders[i], borders[i + 1] + TAPS - 1
+            with workspace(precision) as scratch:
+                return similarity_loss(
+                    scale.plane[first:end], other[first:end], scale.statistics, first,
+                    with_luminance, *scratch,
+                )  # fmt: skip
+
+        sums = self.crew.each(band, len(borders) - 1)
+        windows = math.prod(scale.windows)
+        return sum(loss for loss, _ in sums) / windows, sum(c for _, c in sums) / windows
+
+
+def row_bands(rows: int, least: int = BAND) -> list[int]:
+    """Borders of the bands of rows that threads take in turn; the same for any number of them."""
+    bands = min(max(rows // least, 1), MOST_BANDS)
+    return [rows * i // bands for i in range(bands + 1)]
 
 
 def channel_planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
@@ -550,11 +586,6 @@ def _scale(plane: AnyPlane) -> Scale:
     with workspace(np.float64) as scratch:
         moments(plane, statistics, *scratch)
     return Scale(plane, statistics)
-
-
-def _loss(precision: type[np.floating], *given: Any) -> tuple[float, float]:
-    with workspace(precision) as scratch:
-        return similarity_loss(*given, *scratch)
 
 
 def halved(plane: AnyPlane) -> npt.NDArray[np.float32]:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ from .constants import ZIGZAG
 from .encoder import quantize_all
 from .gradient import Descent, aim
 from .huffman import optimal_table
-from .metrics import Reference
+from .metrics import Reference, row_bands
 from .scan import END_OF_BLOCK
 from .scripts import Scan
 from .strips import GREY, YCBCR, picture
@@ -47,6 +48,8 @@ from .trellis import RUN_SIZES
 
 #: Bits that a symbol is taken to cost while nothing has it: a long code, and its place in the DHT.
 UNSEEN = 18
+#: Rows of blocks that a thread takes at a time, at least.
+STRIP = 16
 #: Bits of a DHT segment besides its symbols.
 TABLE_BITS = 8 * 21
 
@@ -137,6 +140,13 @@ class Quantizer:
         self.qtables = list(qtables)
         self.progressive = progressive
         self.pixels_of_picture = geometry.width * geometry.height
+        self._each = reference.crew.each
+        # component and rows of blocks that a thread takes at a time
+        self._strips = [
+            (i, first, last)
+            for i, plane in enumerate(geometry.planes)
+            for first, last in pairwise(row_bands(plane.down, STRIP))
+        ]
         self._bands = [[(1, 63)] for _ in geometry.planes]
         self._original = weights
         self._weights = [v.astype(np.float32) for v in weights]
@@ -148,7 +158,7 @@ class Quantizer:
         self._targets = coefficients.astype(np.float32)
         self._targets *= np.float32(0.125)
         self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING)
-        self.statistics = self.count(self.levels)
+        self.statistics = self._count(self.levels)
 
     def follow(self, script: Sequence[Scan]) -> None:
         """Reckon with the bands of a script's first scans from now on."""
@@ -158,21 +168,31 @@ class Quantizer:
         for scan in script:
             if scan.Ss > 0 and scan.Ah == 0:
                 self._bands[scan.components[0]].append((scan.Ss, scan.Se))
-        self.statistics = self.count(self.levels)
+        self.statistics = self._count(self.levels)
 
     def count(self, levels: npt.NDArray[np.int16]) -> Statistics:
         """Bytes of levels, and the codes that are best for them."""
+        if levels is self.levels:
+            return self.statistics
+        return self._count(levels)
+
+    def _count(self, levels: npt.NDArray[np.int16]) -> Statistics:
         geometry = self.geometry
-        dc = np.zeros((len(geometry.planes), 256), np.int64)
-        ac = []
-        bits = 0.0
-        for i, plane in enumerate(geometry.planes):
-            view = geometry.view(levels, i)
+        planes = geometry.planes
+        dc = np.zeros((len(planes), 256), np.int64)
+        ac = [np.zeros((len(bands), 256), np.int64) for bands in self._bands]
+        tasks = [(i, number) for i in range(len(planes)) for number in range(-1, len(ac[i]))]
+
+        def symbols(task: int) -> int:
+            i, number = tasks[task]
+            plane, view = planes[i], geometry.view(levels, i)
             size = plane.down, plane.across
-            bits += trellis.count_dc(view, plane.h, plane.v, *size, dc[i])
-            ac.append(np.zeros((len(self._bands[i]), 256), np.int64))
-            for band, counts in zip(self._bands[i], ac[i], strict=True):
-                bits += trellis.count_ac(view, ZIGZAG, *band, *size, self.progressive, counts)
+            if number < 0:
+                return int(trellis.count_dc(view, plane.h, plane.v, *size, dc[i]))
+            band, counts = self._bands[i][number], ac[i][number]
+            return int(trellis.count_ac(view, ZIGZAG, *band, *size, self.progressive, counts))
+
+        bits = float(sum(self._each(symbols, len(tasks))))
 
         def code(counts: npt.NDArray[np.int64]) -> Code:
             nonlocal bits
@@ -195,34 +215,55 @@ class Quantizer:
         """The best levels for the targets at a price of a bit, in units of loss; not kept yet."""
         geometry, planes = self.geometry, self.geometry.planes
         levels = np.zeros(geometry.size, np.int16)
-        nearest, scratch = np.empty(64, np.int32), np.empty((5, 64), np.float32)
-        nodes = np.empty((3, 64), np.int64)
-        for i, plane in enumerate(planes):
-            view, targets = geometry.view(levels, i), geometry.view(self._targets, i)
-            size = plane.down, plane.across
-            energy = self._energies[i] * self._damping
-            dc = self.statistics.dc[i]
-            dc_prices = ((dc.lengths[:16] + np.arange(16)) * price).astype(np.float32)
+        energies = [energy * self._damping for energy in self._energies]
+        costs = [np.empty((p.down, p.across), np.float32) for p in planes]
+        ends = [np.empty((p.down, p.across), np.uint8) for p in planes]
+
+        def choose_dc(i: int) -> None:
+            plane, dc = planes[i], self.statistics.dc[i]
+            prices = ((dc.lengths[:16] + np.arange(16)) * price).astype(np.float32)
             trellis.choose_dc(
-                targets, self._weights[i], energy[:, 0].copy(), self._steps[i][0], dc_prices,
-                plane.h, plane.v, *size, np.empty((2, trellis.DC_CHOICES), np.float32),
-                np.empty((plane.rows * plane.stride, trellis.DC_CHOICES), np.int8), view,
+                geometry.view(self._targets, i), self._weights[i], energies[i][:, 0].copy(),
+                self._steps[i][0], prices, plane.h, plane.v, plane.down, plane.across,
+                np.empty((2, trellis.DC_CHOICES), np.float32),
+                np.empty((plane.rows * plane.stride, trellis.DC_CHOICES), np.int8),
+                geometry.view(levels, i),
             )  # fmt: skip
-            costs, ends = np.empty(size, np.float32), np.empty(size, np.uint8)
-            for band, ac in zip(self._bands[i], self.statistics.ac[i], strict=True):
-                prices, least, runs = self._prices(ac, price)
-                trellis.choose_ac(
-                    targets, self._weights[i], energy, self._steps[i], ZIGZAG, *band, prices, least,
-                    *size, nearest, scratch, nodes, costs, ends, view,
+
+        def choose_ac(task: int) -> None:
+            i, first, last = strips[task]
+            prices, least, _ = found[i]
+            trellis.choose_ac(
+                geometry.view(self._targets, i)[first:last], self._weights[i][first:last],
+                energies[i], self._steps[i], ZIGZAG, *bands[i], prices, least,
+                last - first, planes[i].across, np.empty(64, np.int32),
+                np.empty((5, 64), np.float32), np.empty((3, 64), np.int64),
+                costs[i][first:last], ends[i][first:last], geometry.view(levels, i)[first:last],
+            )  # fmt: skip
+
+        def drop(task: int) -> None:
+            i = components[task]
+            prices, _, runs = found[i]
+            view, size = geometry.view(levels, i), costs[i].shape
+            if self.progressive:
+                trellis.choose_blocks(
+                    costs[i], ends[i], runs, ZIGZAG, *bands[i],
+                    np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
+                    np.empty(size, np.int64), view,
                 )  # fmt: skip
-                if self.progressive:
-                    trellis.choose_blocks(
-                        costs, ends, runs, ZIGZAG, *band,
-                        np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
-                        np.empty(size, np.int64), view,
-                    )  # fmt: skip
-                else:
-                    trellis.drop_blocks(costs, ends, prices[END_OF_BLOCK], ZIGZAG, *band, view)
+            else:
+                trellis.drop_blocks(
+                    costs[i], ends[i], prices[END_OF_BLOCK], ZIGZAG, *bands[i], view
+                )
+
+        self._each(choose_dc, len(planes))
+        for number in range(max(len(bands) for bands in self._bands)):
+            components = [i for i in range(len(planes)) if number < len(self._bands[i])]
+            bands = {i: self._bands[i][number] for i in components}
+            found = {i: self._prices(self.statistics.ac[i][number], price) for i in components}
+            strips = [strip for strip in self._strips if strip[0] in bands]
+            self._each(choose_ac, len(strips))
+            self._each(drop, len(components))
         return levels
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
@@ -240,8 +281,7 @@ class Quantizer:
 
     def keep(self, levels: npt.NDArray[np.int16]) -> None:
         """Take levels as the present ones; prices follow from them."""
-        self.levels = levels
-        self.statistics = self.count(levels)
+        self.levels, self.statistics = levels, self.count(levels)
 
     def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
         """What any decoder makes of levels."""
@@ -252,15 +292,24 @@ class Quantizer:
         """Move the targets against the gradient at the present levels; returns their loss."""
         geometry = self.geometry
         descent = self._descent
-        if descent is None or self._descent_of is not self.levels:
-            descent = Descent(self.reference, self.pixels(self.levels), geometry, self._original)
-            self._descent, self._descent_of = descent, self.levels
+        if descent is None:
+            descent = self._descent = Descent(
+                self.reference, geometry, self._original, self.reference.crew
+            )
+        if self._descent_of is not self.levels:
+            descent.at(self.pixels(self.levels))
+            self._descent_of = self.levels
         self._weights, self._damping = descent.weights, np.float32(damping)
-        scratch = np.empty((2, 8, 8), np.float32)
-        for i, plane in enumerate(geometry.planes):
+
+        def move(task: int) -> None:
+            i, first, last = self._strips[task]
+            across = geometry.planes[i].across
             aim(
                 descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
-                self._weights[i], self._energies[i] * self._damping, BASIS, plane.down,
-                plane.across, scratch, geometry.view(self._targets, i),
+                self._weights[i], self._energies[i] * self._damping, BASIS, BASIS.T.copy(),
+                first, last, across, np.empty((8, 8 * across), np.float32),
+                np.empty(64, np.float32), geometry.view(self._targets, i),
             )  # fmt: skip
+
+        self._each(move, len(self._strips))
         return 1 - descent.score

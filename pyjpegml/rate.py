@@ -49,9 +49,17 @@ from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
 from .rewriting import chosen_metadata
-from .scale_search import TOLERANCE, Candidate, Search, Writing, candidate, careful_score
+from .scale_search import (
+    TOLERANCE,
+    Candidate,
+    Search,
+    Writing,
+    add_sampling_loss,
+    candidate,
+    careful_score,
+)
 from .sensitivity import block_maps
-from .threads import check_threads
+from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
 THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001)
@@ -70,6 +78,8 @@ SECOND_ATTEMPT = 0.85
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
 #: the loss grows as files shrink.
 MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
+#: Fewer pixels than this are not worth a thread.
+THREAD_PIXELS = 1 << 16
 
 
 def check_target(ms_ssim: float) -> float:
@@ -118,7 +128,7 @@ def compress(
         What the file holds beside the picture. Of a JPEG, all of it is kept by default;
         ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.
     threads : int or None
-        How many threads may work on this picture; None for all useful cores. This version uses one.
+        How many threads may work on this picture; None for all useful cores. The file is the same.
 
     Returns
     -------
@@ -165,14 +175,16 @@ def compress(
                 f"{len(header.components)} components of {header.precision} bits"
             )
         own = header.metadata
-        array = check_image(decode(source))
+        array = check_image(decode(source, threads=threads))
     else:
         array = check_image(image)
     segments = segments_around(chosen_metadata("keep" if metadata is None else metadata, own))
-    task = Task(array, Reference(array), effort, progressive, segments)
-    result = task.compress(target)
-    if max_bytes is not None and len(result.data) > max_bytes:
-        result = task.fit(result, max_bytes)
+    pixels = array.shape[0] * array.shape[1]
+    with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
+        task = Task(array, Reference(array, crew), effort, progressive, segments)
+        result = task.compress(target)
+        if max_bytes is not None and len(result.data) > max_bytes:
+            result = task.fit(result, max_bytes)
     if source is not None and metadata in (None, "keep") and len(source) <= len(result.data):
         result = replace(result, data=source, ms_ssim=1.0, met=True)
     return result
@@ -211,7 +223,11 @@ class Task:
         self.loops = min(image.shape[:2]) >= TAPS
         maps = block_maps(reference)
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
-        self.candidates = [candidate(image, reference, name, maps) for name in names]
+        self.candidates = list(
+            reference.crew.each(lambda i: candidate(image, reference, names[i], maps), len(names))
+        )
+        for plan in self.candidates:
+            add_sampling_loss(plan, image, reference)
 
     def compress(self, target: float) -> Result:
         """The smallest file that meets a target, or the best one."""
@@ -248,9 +264,13 @@ class Task:
             plan.dc_steps = None
         if len(possible) == 1:
             return possible
-        return sorted(
-            possible, key=lambda c: c.estimator.estimate(c.qtables(c.scale_for(aim))).size
-        )
+
+        def size(i: int) -> float:
+            plan = possible[i]
+            return plan.estimator.estimate(plan.qtables(plan.scale_for(aim))).size
+
+        sizes = self.reference.crew.each(size, len(possible))
+        return [possible[i] for i in sorted(range(len(possible)), key=sizes.__getitem__)]
 
     def fit(self, result: Result, max_bytes: int) -> Result:
         """The best file of at most so many bytes, by a search over targets."""
@@ -330,7 +350,7 @@ def refine(
     if trial is None:
         return None
     data = writing(geometry, trial.levels, quantizer.qtables)
-    decoded = decode(data, max_pixels=pixels)
+    decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
     score = trial.score
     if not np.array_equal(decoded, trial.pixels):
         score = careful_score(reference, decoded, target)

@@ -96,7 +96,7 @@ class Candidate:
 
     def model(self, scale: float) -> float:
         """Estimated 1 - MS-SSIM."""
-        return self.floor + self.estimator.estimate(self.qtables(scale)).loss
+        return self.floor + self.estimator.loss(self.qtables(scale))
 
     def hold_dc(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
         """Keep the DC steps of these tables from now on. In large flat areas, a step that happens
@@ -146,11 +146,15 @@ def candidate(
     factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
     geometry, coefficients = analyse(image, factors)
     estimator = Estimator(reference, geometry, coefficients, maps)
-    floor = estimator.rounding_loss
+    return Candidate(subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
+
+
+def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: Reference) -> None:
+    """Measure what colour and sampling alone lose, if chroma has not its full size."""
+    geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
         planes = component_planes(image, geometry)
-        floor = 1 - reference.score(picture(geometry, planes, YCBCR))
-    return Candidate(subsampling, geometry, coefficients, estimator, floor)
+        plan.floor = 1 - reference.score(picture(geometry, planes, YCBCR))
 
 
 @dataclass(frozen=True)
@@ -273,7 +277,10 @@ class Search:
         if key not in self._results:
             quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
             data = self.writing(geometry, quantized, qtables)
-            pixels = decode(data, max_pixels=geometry.width * geometry.height)
+            pixels = decode(
+                data, max_pixels=geometry.width * geometry.height,
+                threads=len(self.reference.crew),
+            )  # fmt: skip
             score = careful_score(self.reference, pixels, self.target)
             self.encodes += 1
             self._results[key] = Result(

@@ -304,25 +304,31 @@ def block_maps(reference: Reference) -> npt.NDArray[np.float64]:
     height, width = reference.shape[:2]
     rows, columns = -(-height // 8), -(-width // 8)
     maps = np.zeros((len(reference.channels), rows, columns, TERMS))
-    for s, weight in enumerate(reference.weights):
-        precision = reference.channels[0][s].statistics.dtype
+    channels, scales = len(reference.channels), len(reference.weights)
+
+    def weigh(task: int) -> None:
+        s, c = divmod(task, channels)
+        scale = reference.channels[c][s]
+        statistics, (high, wide) = scale.statistics, scale.windows
+        precision = statistics.dtype
         first_row, row_band = block_bands(max(height, TAPS), rows, s)
         first_column, column_band = block_bands(max(width, TAPS), columns, s)
         bands = first_row, row_band.astype(precision), first_column, column_band.astype(precision)
+        # A counts finest pixels, 4**s to a window
+        factor = reference.weights[s] / (high * wide) / 4.0**s
+        ring = np.empty((RING, statistics.shape[3]), precision)
         terms = [(s, False, C2)]
-        if s == len(reference.weights) - 1:
+        if s == scales - 1:
             terms.append((TERMS - 1, True, C1))
-        for c, scales in enumerate(reference.channels):
-            statistics, (down, across) = scales[s].statistics, scales[s].windows
-            factor = weight / (down * across) / 4.0**s  # A counts finest pixels, 4**s to a window
-            ring = np.empty((RING, statistics.shape[3]), precision)
-            for term, squared_mean, constant in terms:
-                out = np.zeros((rows, columns))
-                constants = np.array([1.0, constant], precision)
-                weigh_blocks(
-                    statistics, across, squared_mean, constants, *bands, ring, ring[0].copy(), out
-                )
-                maps[c, :, :, term] = factor * out
+        for term, squared_mean, constant in terms:
+            out = np.zeros((rows, columns))
+            constants = np.array([1.0, constant], precision)
+            weigh_blocks(
+                statistics, wide, squared_mean, constants, *bands, ring, ring[0].copy(), out
+            )
+            maps[c, :, :, term] = factor * out
+
+    reference.crew.each(weigh, scales * channels)
     return maps
 
 

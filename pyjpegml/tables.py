@@ -98,8 +98,9 @@ def _quantize_block(block, steps, weights, attenuation, rounding, levels):
 
 @kernel
 def sample_cost(
-    blocks, neighbors, weights, attenuation, steps, rounding, zigzag, levels, dc_counts, ac_counts
-):
+    blocks, neighbors, weights, attenuation, steps, rounding, counting, zigzag, levels, dc_counts,
+    ac_counts,
+):  # fmt: skip
     """Loss and symbols of some blocks of a component.
 
     Parameters
@@ -117,6 +118,8 @@ def sample_cost(
         Quantization table.
     rounding : float32
         Part of a step that is added to AC coefficients, see :func:`pyjpegml.quantize.quantize`.
+    counting : bool
+        Whether symbols are counted, which takes most of the time.
     zigzag : (64,) uint8
     levels : (64,) int32
         Scratch.
@@ -133,6 +136,8 @@ def sample_cost(
     bits = 0
     for b in range(blocks.shape[0]):
         loss += _quantize_block(blocks[b], steps, weights[b], attenuation, rounding, levels)
+        if not counting:
+            continue
         neighbor = np.float32(neighbors[b]) * np.float32(0.125)
         previous = np.int64(abs(neighbor) / steps[0] + np.float32(0.5))
         size = category(np.int64(levels[0]) - (previous if neighbor >= 0 else -previous))
@@ -237,6 +242,13 @@ class Estimator:
 
     def estimate(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> Estimate:
         """Loss and size with these tables, one (8, 8) uint16 a component."""
+        return self._estimate(qtables, True)
+
+    def loss(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> float:
+        """The loss alone, which is found sooner."""
+        return self._estimate(qtables, False).loss
+
+    def _estimate(self, qtables: Sequence[npt.NDArray[np.uint16]], counting: bool) -> Estimate:
         loss = size = 0.0
         levels = np.empty(64, np.int32)
         counts = np.zeros((2, 2, 256))  # luma and chroma, DC and AC
@@ -244,17 +256,9 @@ class Estimator:
             steps = qtables[i].astype(np.float32).reshape(64)
             found = np.zeros((2, 256), np.int64)
             sample_loss, bits = sample_cost(
-                blocks,
-                left,
-                weights,
-                attenuation,
-                steps,
-                np.float32(ROUNDING),
-                ZIGZAG,
-                levels,
-                found[0],
-                found[1],
-            )
+                blocks, left, weights, attenuation, steps, np.float32(ROUNDING), counting, ZIGZAG,
+                levels, found[0], found[1],
+            )  # fmt: skip
             factor = total / len(blocks)
             loss += sample_loss * factor
             size += bits * factor / 8

@@ -350,6 +350,15 @@ def choose_dc(
                     choice = path[done, choice]
 
 
+@summing
+def _any_level(block):
+    """Whether any AC level is not zero."""
+    total = np.int32(0)
+    for k in range(64):
+        total |= np.int32(block[k]) if k > 0 else np.int32(0)
+    return total != 0
+
+
 @kernel
 def count_ac(levels, zigzag, first, last, down, across, runs_of_ends, counts):
     """Symbols of a scan of one component and one band, not interleaved.
@@ -374,8 +383,8 @@ def count_ac(levels, zigzag, first, last, down, across, runs_of_ends, counts):
     for row in range(down):
         for column in range(across):
             block = levels[row, column]
-            run = 0
-            for k in range(first, last + 1):
+            run = 0 if _any_level(block) else last + 1 - first
+            for k in range(first + run, last + 1):
                 level = np.int64(block[zigzag[k]])
                 if level == 0:
                     run += 1

@@ -9,7 +9,7 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.gradient import Descent, aim, fold_columns
+from pyjpegml.gradient import Descent, aim, fold
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.planes import component_planes
@@ -30,7 +30,9 @@ def descent(image: np.ndarray, other: np.ndarray, subsampling: str = "4:4:4") ->
     factors = SUBSAMPLINGS[subsampling] if image.ndim == 3 else [(1, 1)]
     geometry = Geometry(image.shape[1], image.shape[0], factors)
     reference = Reference(image)
-    return Descent(reference, other, geometry, block_weights(reference, geometry))
+    found = Descent(reference, geometry, block_weights(reference, geometry), reference.crew)
+    found.at(other)
+    return found
 
 
 @pytest.mark.parametrize("size", [(176, 192), (163, 201), (45, 60), (11, 12)])
@@ -109,7 +111,14 @@ def test_folding_is_the_transpose_of_the_triangle_filter(size, odd):
             up[j, near] += 0.75
             up[j, min(max(far, 0), size - 1)] += 0.25
     gradient = np.random.default_rng(size).normal(size=(3, wide)).astype(np.float32)
-    np.testing.assert_allclose(fold_columns(gradient, size), gradient @ up, rtol=1e-5, atol=1e-6)
+    line = np.empty(100, np.float32)
+    for array, across, down in ((gradient, 2, 1), (gradient.T.copy(), 1, 2)):
+        rows, columns = (3, size) if across == 2 else (size, 3)
+        out = np.zeros((rows, columns), np.float32)
+        fold(array, across, down, columns, rows, line[: array.shape[1] + 1], out)
+        if down == 2:
+            out = out.T
+        np.testing.assert_allclose(out, gradient @ up, rtol=1e-5, atol=1e-6)
 
 
 def test_targets_move_to_the_minimum_of_each_parabola():
@@ -122,8 +131,8 @@ def test_targets_move_to_the_minimum_of_each_parabola():
     energy = rng.uniform(0.5, 1, (6, 64)).astype(np.float32)
     targets = np.zeros((down, across + 1, 64), np.float32)
     aim(
-        gradient, levels, steps, weights, energy, BASIS, down, across,
-        np.empty((2, 8, 8), np.float32), targets,
+        gradient, levels, steps, weights, energy, BASIS, BASIS.T.copy(), 0, down, across,
+        np.empty((8, 8 * across), np.float32), np.empty(64, np.float32), targets,
     )  # fmt: skip
     assert not targets[:, across].any()
     np.testing.assert_allclose(BASIS @ BASIS.T, np.eye(8), atol=1e-6)
@@ -145,7 +154,8 @@ def test_weights_at_the_original_are_those_of_the_sensitivities(size):
     geometry = Geometry(size[1], size[0], SUBSAMPLINGS["4:2:0"])
     reference = Reference(image)
     known = block_weights(reference, geometry)
-    found = Descent(reference, image, geometry, known)
+    found = Descent(reference, geometry, known, reference.crew)
+    found.at(image)
     assert found.score == pytest.approx(1, abs=1e-6)
     offsets = halving_offset(size[1]), halving_offset(size[0])
     for i, plane in enumerate(geometry.planes):
@@ -161,6 +171,7 @@ def test_lost_texture_masks_nothing():
     reference = Reference(image)
     geometry = Geometry(192, 192, [(1, 1)])
     known = block_weights(reference, geometry)
-    found = Descent(reference, np.full_like(image, 128), geometry, known)
+    found = Descent(reference, geometry, known, reference.crew)
+    found.at(np.full_like(image, 128))
     ratio = found.weights[0][4:-4, 4:-4, 0] / known[0][4:-4, 4:-4, 0]
     assert ratio.min() > 1  # divided by the mean of cs, which is small

@@ -198,6 +198,15 @@ def test_the_same_picture_gives_the_same_file_whatever_its_memory(photo):
     assert compress(part).data == compress(np.asfortranarray(part)).data == compress(part).data
 
 
+@pytest.mark.parametrize("effort", ["fast", "normal"])
+def test_the_file_does_not_depend_on_the_number_of_threads(effort):
+    image = made("natural", (420, 500, 3), 7)
+    alone = compress(image, effort=effort)
+    for threads in (3, None):
+        shared = compress(image, effort=effort, threads=threads)
+        assert (shared.data, shared.ms_ssim) == (alone.data, alone.ms_ssim)
+
+
 def test_what_is_no_picture_is_refused():
     with pytest.raises(TypeError, match="uint8"):
         compress(np.zeros((8, 8)))
