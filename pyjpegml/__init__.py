@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import JpegError, JpegFormatError, JpegLimitError, JpegUnsupportedError
 
 if TYPE_CHECKING:
+    from .budget import Options
     from .decoder import Coefficients, Report, decode, decode_coefficients, decode_partial
     from .encoder import encode
     from .header import Header, read_header
@@ -32,6 +33,7 @@ __all__ = [
     "JpegLimitError",
     "JpegUnsupportedError",
     "Metadata",
+    "Options",
     "Report",
     "Result",
     "compress",
@@ -50,6 +52,7 @@ _HOME = {
     "Coefficients": "decoder",
     "Header": "header",
     "Metadata": "metadata",
+    "Options": "budget",
     "Report": "decoder",
     "Result": "result",
     "compress": "rate",

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .budget import Account
 from .coefficients import Geometry
 from .quantizer import Quantizer
 from .scan_search import best_script
@@ -108,11 +109,15 @@ class ClosedLoop:
     target : float
     score : callable
         Of pixels; exact where it matters.
+    account : Account
+        What may be spent. When that is nothing more, the loop ends.
 
     Attributes
     ----------
     best : Trial or None
         The smallest that passed.
+    nearest : Trial or None
+        The one with the highest score.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -125,12 +130,15 @@ class ClosedLoop:
         price: float,
         target: float,
         score: Callable[[npt.NDArray[np.uint8]], float],
+        account: Account,
     ) -> None:
+        self.account = account
         self.quantizer = quantizer
         self.price = price
         self.target = target
         self.budget = 1 - target
         self.best: Trial | None = None
+        self.nearest: Trial | None = None
         self.history: list[tuple[float, float, float]] = []
         self.steps: list[tuple[str, float, float]] = []
         self._score = score
@@ -143,15 +151,21 @@ class ClosedLoop:
         self._care = min(1 + DAMPING_PER_BIT * max(bits - FREE_BITS, 0), MOST_DAMPING)
         for number, damping in enumerate(schedule.damping, 1):
             left = len(schedule.damping) - number
+            if self._last_one():
+                break
             if left == 0 and self.quantizer.progressive:
                 self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
             self._round(damping, wanted / GAINS[min(left, len(GAINS) - 1)])
         for _ in range(1 + EXTRA_ROUNDS):
             self._approach(wanted, schedule)
-            if self.best is not None:
+            if self.best is not None or self._last_one():
                 break
             self._round(BOLD, wanted)
         return self.best
+
+    def _last_one(self) -> bool:
+        """Whether a round would leave nothing to score what it makes."""
+        return self.account.left < 2
 
     def _round(self, damping: float, wanted: float) -> None:
         """Aim at the present levels, correct the price, and choose levels again."""
@@ -164,7 +178,7 @@ class ClosedLoop:
                 self._care *= MORE_CAREFUL
                 quantizer.aim(damping * self._care)
         self.history.append((self.price, loss, size))
-        self.steps.append(("after a round" if self.steps else "trellis", loss, size))
+        self._note("after a round" if self.steps else "trellis", loss, size)
         self._correct(wanted / loss, SLOPE)
         quantizer.keep(quantizer.trellis(self.price))
 
@@ -192,6 +206,8 @@ class ClosedLoop:
                 break
             if passed is None and tries > 0:  # another round does that better
                 break
+            if self.account.left < 1:
+                break
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, LAST_SLOPES[min(tries, 1)])
             levels = quantizer.trellis(self.price)
@@ -213,6 +229,8 @@ class ClosedLoop:
         low, high = 0.0, 1.0
         low_loss, high_loss = passed_loss, failed_loss
         for _ in range(schedule.tries):
+            if self.account.left < 1:
+                return
             share = low + (high - low) * (wanted - low_loss) / (high_loss - low_loss)
             loss = self._measure(mixture(self.quantizer.geometry, passed, failed, share))
             if self.budget * (1 - schedule.tolerance) <= loss <= self.budget:
@@ -230,10 +248,17 @@ class ClosedLoop:
         score = self._score(pixels)
         size = self.quantizer.count(levels).size
         self.history.append((self.price, 1 - score, size))
-        self.steps.append(("another price or mixture", 1 - score, size))
+        self._note("another price or mixture", 1 - score, size)
+        trial = Trial(levels, pixels, score, size)
         if score >= self.target and (self.best is None or size < self.best.size):
-            self.best = Trial(levels, pixels, score, size)
+            self.best = trial
+        if self.nearest is None or score > self.nearest.score:
+            self.nearest = trial
         return 1 - score
+
+    def _note(self, name: str, loss: float, size: float) -> None:
+        self.steps.append((name, loss, size))
+        self.account.note(name, loss, size)
 
 
 def mixture(

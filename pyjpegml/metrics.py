@@ -219,7 +219,17 @@ def _fold(window, a, b, c, d, e, f, g, h, i, j, k):
 
 @summing
 def filter_columns(strip, window, columns, first, second, third, fourth):
-    """Vertical Gaussian of GROUP rows of windows, from the 14 rows at the head of `strip`."""
+    """Vertical Gaussian of GROUP rows of windows, from the 14 rows at the head of `strip`.
+
+    Parameters
+    ----------
+    strip : (14 * STRIDE or more,)
+    window : (6,)
+        Half of the Gaussian.
+    columns : int
+    first, second, third, fourth : (columns or more,)
+        Results.
+    """
     w = (window[0], window[1], window[2], window[3], window[4], window[5])
     for i in range(columns):
         a, b, c = strip[i], strip[i + STRIDE], strip[i + 2 * STRIDE]
@@ -288,7 +298,12 @@ def next_windows(other, plane, share, left, columns, top, window, rows, strips, 
 
 @kernel
 def copy_line(source, out):
-    """``out = source``, where they do not overlap."""
+    """``out = source``, as far as `out` goes, where they do not overlap.
+
+    Parameters
+    ----------
+    source, out : (n or more,), (n,)
+    """
     for i in range(out.size):
         out[i] = source[i]
 
@@ -556,6 +571,23 @@ class Reference:
         sums = self.crew.each(band, len(borders) - 1)
         windows = math.prod(scale.windows)
         return sum(loss for loss, _ in sums) / windows, sum(c for _, c in sums) / windows
+
+
+class LumaReference(Reference):
+    """An original in colour that is compared by luma alone.
+
+    `channels` are those of R, G and B, for sensitivities; scores are those of luma.
+    """
+
+    def __init__(self, image: npt.ArrayLike, crew: Crew | None = None) -> None:
+        super().__init__(image, crew)
+        self._luma = Reference(luma(image), crew)
+
+    def channel_scores(
+        self, image: npt.ArrayLike, *, exact: bool = False
+    ) -> npt.NDArray[np.float64]:
+        """MS-SSIM of luma, (1,) float64 in [0, 1]."""
+        return self._luma.channel_scores(luma(image), exact=exact)
 
 
 def row_bands(rows: int, least: int = BAND) -> list[int]:

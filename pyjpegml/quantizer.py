@@ -39,7 +39,7 @@ from .constants import ZIGZAG
 from .encoder import quantize_all
 from .gradient import Descent, aim
 from .huffman import optimal_table
-from .metrics import Reference, row_bands
+from .metrics import LumaReference, Reference, row_bands
 from .scan import END_OF_BLOCK
 from .scripts import Scan
 from .strips import GREY, YCBCR, picture
@@ -297,8 +297,11 @@ class Quantizer:
                 self.reference, geometry, self._original, self.reference.crew
             )
         if self._descent_of is not self.levels:
-            descent.at(self.pixels(self.levels))
+            pixels = self.pixels(self.levels)
+            descent.at(pixels)
             self._descent_of = self.levels
+            if isinstance(self.reference, LumaReference):
+                descent.score = self.reference.score(pixels)
         self._weights, self._damping = descent.weights, np.float32(damping)
 
         def move(task: int) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_image
+from .budget import Account, Options
 from .closed_loop import (
     FINER,
     FIRST_LOSS,
@@ -44,7 +45,7 @@ from .errors import JpegUnsupportedError
 from .header import read_header
 from .markers import jfif_bytes
 from .metadata import Metadata, metadata_segments
-from .metrics import TAPS, Reference
+from .metrics import TAPS, LumaReference, Reference
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
@@ -105,6 +106,7 @@ def compress(
     progressive: bool = True,
     metadata: str | Metadata | None = None,
     threads: int | None = 1,
+    options: Options | None = None,
 ) -> Result:
     """Compress a picture to the smallest file that meets an MS-SSIM.
 
@@ -129,6 +131,8 @@ def compress(
         ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. The file is the same.
+    options : Options, optional
+        Another metric, limits of encodes or time, and progress.
 
     Returns
     -------
@@ -161,6 +165,7 @@ def compress(
     """
     check_threads(threads)
     target = check_target(ms_ssim)
+    options = Options() if options is None else options
     if effort not in SCHEDULES:
         raise ValueError(f"effort is one of {', '.join(SCHEDULES)}, not {effort!r}")
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int)):
@@ -181,7 +186,8 @@ def compress(
     segments = segments_around(chosen_metadata("keep" if metadata is None else metadata, own))
     pixels = array.shape[0] * array.shape[1]
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        task = Task(array, Reference(array, crew), effort, progressive, segments)
+        kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
+        task = Task(array, kind(array, crew), effort, Writing(progressive, segments), options)
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
@@ -205,8 +211,8 @@ class Task:
     image : (h, w) or (h, w, 3) uint8
     reference : Reference
     effort : str
-    progressive : bool
-    segments : bytes
+    writing : Writing
+    options : Options
     """
 
     def __init__(
@@ -214,12 +220,13 @@ class Task:
         image: npt.NDArray[np.uint8],
         reference: Reference,
         effort: str,
-        progressive: bool,
-        segments: bytes,
+        writing: Writing,
+        options: Options,
     ) -> None:
         self.reference = reference
         self.effort = effort
-        self.writing = Writing(progressive, segments)
+        self.writing = writing
+        self.account = Account(options)
         self.loops = min(image.shape[:2]) >= TAPS
         maps = block_maps(reference)
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
@@ -233,14 +240,14 @@ class Task:
         """The smallest file that meets a target, or the best one."""
         plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
         schedules = SCHEDULES[self.effort] if self.loops else ()
-        encodes = 0
         best: Result | None = None
         for plan in plans:
             for schedule in schedules:
-                refined = refine(plan, self.reference, target, schedule, self.writing)
+                if self.account.left < 2:
+                    break
+                refined = refine(plan, self.reference, target, schedule, self.writing, self.account)
                 if refined is None:
                     continue
-                encodes += refined.encodes
                 if best is None or better(refined, best):
                     best = refined
             if self.effort != "best" and best is not None and best.met:
@@ -248,13 +255,14 @@ class Task:
         for plan in plans:
             if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
                 break
-            search = Search(plan, self.reference, target, encodes, self.writing)
+            if best is not None and self.account.left < 1:
+                break
+            search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
-            encodes = search.encodes
             if best is None or better(found, best):
                 best = found
         assert best is not None
-        return replace(best, encodes=encodes)
+        return replace(best, encodes=self.account.encodes)
 
     def plans(self, aim: float) -> list[Candidate]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
@@ -275,7 +283,7 @@ class Task:
     def fit(self, result: Result, max_bytes: int) -> Result:
         """The best file of at most so many bytes, by a search over targets."""
         low, high = 0.0, 1 - result.target  # logarithms would do too; losses that fit, that do not
-        encodes, wanted = result.encodes, result.target
+        wanted = result.target
         best: Result | None = None
         smallest = len(result.data)
         loss = (1 - result.ms_ssim) or 1e-6
@@ -286,7 +294,6 @@ class Task:
                 loss = math.sqrt(high * low)
             loss = min(max(loss, high * 1.001), 0.999)
             found = self.compress(1 - loss)
-            encodes += found.encodes
             size, loss = len(found.data), max(1 - found.ms_ssim, 1e-6)
             smallest = min(smallest, size)
             if size <= max_bytes:
@@ -297,18 +304,28 @@ class Task:
                     break
             else:
                 high = loss
+            if best is not None and self.account.left < 1:
+                break
         if best is None:
             raise ValueError(
                 f"no file of this picture was found that has at most {max_bytes} bytes; "
                 f"the smallest has {smallest}"
             )
-        return replace(best, target=wanted, met=best.ms_ssim >= wanted, encodes=encodes)
+        return replace(
+            best, target=wanted, met=best.ms_ssim >= wanted, encodes=self.account.encodes
+        )
 
 
 def refine(
-    plan: Candidate, reference: Reference, target: float, schedule: Schedule, writing: Writing
+    plan: Candidate,
+    reference: Reference,
+    target: float,
+    schedule: Schedule,
+    writing: Writing,
+    account: Account,
 ) -> Result | None:
-    """The closed loop for one subsampling; None if it does not reach the target.
+    """The closed loop for one subsampling; None if it does not reach the target. When nothing may
+    be spent any more, the nearest it came to it.
 
     The first levels are scored, and the scale is corrected once by what they lose: the estimate is
     made for rounding, not for a trellis.
@@ -321,7 +338,6 @@ def refine(
     subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
     scale = plan.scale_for(budget) * FINER
-    encodes = 0
     trial = None
     for attempt in range(3):
         quantizer = Quantizer(
@@ -330,9 +346,9 @@ def refine(
         )  # fmt: skip
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if attempt == 0:
-            encodes += 1
+        if attempt == 0 and account.left >= 3:
             loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
+            account.note("first levels", loss, quantizer.statistics.size)
             bits = 8 * quantizer.statistics.size / pixels
             wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
             change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
@@ -340,10 +356,15 @@ def refine(
                 scale *= min(max(change, 0.5), 2.0)
                 continue
         loop = ClosedLoop(
-            quantizer, price, target, lambda pixels: careful_score(reference, pixels, target)
+            quantizer,
+            price,
+            target,
+            lambda pixels: careful_score(reference, pixels, target),
+            account,
         )
         trial = loop.run(schedule)
-        encodes += len(loop.history)
+        if trial is None and account.left < 2:
+            trial = loop.nearest
         if trial is not None:
             break
         scale *= SECOND_ATTEMPT
@@ -355,7 +376,7 @@ def refine(
     if not np.array_equal(decoded, trial.pixels):
         score = careful_score(reference, decoded, target)
     return Result(
-        data, score, score >= target, encodes, tuple(quantizer.qtables),
+        data, score, score >= target, account.encodes, tuple(quantizer.qtables),
         plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
     )  # fmt: skip
 

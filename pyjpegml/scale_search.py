@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .assembly import Progressive, assemble
+from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all
@@ -198,15 +199,14 @@ class Search:
     plan : Candidate
     reference : Reference
     target : float
-    encodes : int
-        Encodes so far, of other candidates.
+    account : Account
+        Encodes so far, of other candidates too, and what may be spent. One is always made.
     writing : Writing
 
     Attributes
     ----------
     best : Result
         The smallest file that passed, or else the one with the highest score.
-    encodes : int
     """
 
     def __init__(
@@ -214,14 +214,14 @@ class Search:
         plan: Candidate,
         reference: Reference,
         target: float,
-        encodes: int,
+        account: Account,
         writing: Writing,
     ) -> None:
         self.plan = plan
         self.writing = writing
         self.reference = reference
         self.target = target
-        self.encodes = encodes
+        self.account = account
         self.budget = 1 - target
         self.best: Result | None = None
         self.best_scale = FINEST
@@ -231,10 +231,11 @@ class Search:
         """Search, and return the best result."""
         best = self.approach(FINEST)
         if not best.met or len(best.data) < TINY:
-            self.judge(FINEST)
-            self.judge(FINEST, rounding=0.5)
+            for rounding in (ROUNDING, 0.5):
+                if self.account.left >= 1:
+                    self.judge(FINEST, rounding)
         assert self.best is not None
-        if self.best.met and self.best.ms_ssim - self.target > OVERSHOOT:
+        if self.account.left >= 1 and self.best.met and self.best.ms_ssim - self.target > OVERSHOOT:
             self.plan.hold_dc(self.best.qtables)
             self.plan.trials.append((self.best_scale, 1 - self.best.ms_ssim))
             self.approach(self.best_scale, 2 * MAX_ENCODES)
@@ -265,6 +266,8 @@ class Search:
             near = self.best.met and self.best.ms_ssim - self.target <= OVERSHOOT
             if high <= low * (1 + RESOLUTION) or (tries >= MAX_ENCODES and near):
                 break
+            if self.account.left < 1:
+                break
             scale = self.plan.scale_for(aim)
         assert self.best is not None
         return self.best
@@ -282,10 +285,10 @@ class Search:
                 threads=len(self.reference.crew),
             )  # fmt: skip
             score = careful_score(self.reference, pixels, self.target)
-            self.encodes += 1
+            self.account.note("rounded", 1 - score, len(data))
             self._results[key] = Result(
-                data, score, score >= self.target, self.encodes, tuple(qtables), plan.subsampling,
-                self.target, geometry.width, geometry.height,
+                data, score, score >= self.target, self.account.encodes, tuple(qtables),
+                plan.subsampling, self.target, geometry.width, geometry.height,
                 (("rounded", 1 - score, len(data)),),
             )  # fmt: skip
             plan.trials.append((scale, 1 - score))
