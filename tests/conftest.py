@@ -26,6 +26,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
+NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
@@ -52,7 +53,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
-    for program, reason in (("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN)):
+    for program, reason in (
+        ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM),
+    ):  # fmt: skip
         if missed := skipped(reason):
             terminalreporter.section(f"NOT COMPARED WITH {program}", red=True, bold=True)
             terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {reason}.", red=True)
