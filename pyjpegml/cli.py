@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from .pictures import Picture, Samples
 
 #: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
@@ -184,6 +186,15 @@ def _whole_number(what: str, low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _color(text: str) -> tuple[int, int, int]:
+    """A colour, as an argument."""
+    text = {"white": "#ffffff", "black": "#000000"}.get(text.lower(), text)
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise argparse.ArgumentTypeError(f"a colour is white, black or #rrggbb, not {text!r}")
+    r, g, b = bytes.fromhex(text[1:])
+    return r, g, b
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``pyjpegml``; each command's function is the default of ``run``."""
     parser = _Parser(
@@ -213,7 +224,24 @@ def build_parser() -> argparse.ArgumentParser:
             help="take pixels as they are stored, although Exif says that the picture lies turned",
         )
 
-    image = "image of any format that imageio reads, 8-bit grey or RGB"
+    def add_background(command: _Parser) -> None:
+        command.add_argument(
+            "--background",
+            type=_color,
+            metavar="COLOUR",
+            help="what is seen through an image with alpha: white, black or #rrggbb",
+        )
+
+    def add_metadata(command: _Parser) -> None:
+        command.add_argument(
+            "--metadata",
+            choices=("keep", "strip"),
+            default="keep",
+            help="carry Exif data, ICC profile, XMP and comments over, or only what decides how "
+            "the picture looks: profile, orientation, density (default: %(default)s)",
+        )
+
+    image = "image of any format that Pillow reads: grey, RGB or CMYK, of up to 16 bits"
 
     command = add(
         _compress,
@@ -234,13 +262,14 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="say what is saved against libjpeg's tables at the same target",
     )
+    add_background(command)
+    add_metadata(command)
     add_json(command)
-    add_orientation(command)
 
     command = add(
         _encode,
         "a JPEG of a given quality",
-        "Write a baseline JPEG of a given quality, or with given quantization tables.",
+        "Write a sequential JPEG of a given quality, or with given quantization tables.",
     )
     command.add_argument("input", metavar="IN", help=image)
     command.add_argument("output", metavar="OUT", help="JPEG to write")
@@ -260,8 +289,15 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--subsampling",
         choices=SUBSAMPLINGS,
-        default="4:2:0",
-        help="resolution of the colour (default: %(default)s)",
+        help="resolution of the colour (default: 4:2:0; of CMYK 4:4:4)",
+    )
+    command.add_argument(
+        "--precision",
+        type=int,
+        choices=(8, 12),
+        default=8,
+        help="bits of a sample, to which others are scaled; few programs open files of 12 "
+        "(default: %(default)s)",
     )
     command.add_argument(
         "--no-optimize",
@@ -276,8 +312,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="MCUs between restart markers (default: 0, none)",
     )
+    add_background(command)
+    add_metadata(command)
     add_json(command)
-    add_orientation(command)
 
     command = add(
         _decode,
@@ -307,6 +344,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("first", metavar="A", help=f"original: {image}")
     command.add_argument("second", metavar="B", help="image to compare with it")
+    add_background(command)
     add_json(command)
 
     command = add(
@@ -351,29 +389,43 @@ def _jpeg_errors_of(name: str) -> Iterator[None]:
         raise CommandError(ExitCode.BAD_JPEG, message) from error
 
 
-def _read_picture(name: str) -> tuple[files.Picture, int]:
-    """The picture in a file of any format, and the file's size."""
+def _read_picture(
+    name: str, arguments: argparse.Namespace, keep: bool = False
+) -> tuple[Picture, int]:
+    """The picture in a file of any format, with all of its metadata or not; the file's size."""
     data = files.read_bytes(name)
     with _jpeg_errors_of(name):
-        return files.read_picture(files.shown_input(name), data), len(data)
+        shown = files.shown_input(name)
+        return files.read_picture(shown, data, arguments.background, keep), len(data)
 
 
-def _pixels_to_keep(arguments: argparse.Namespace, picture: files.Picture) -> npt.NDArray[np.uint8]:
-    """Pixels of the input, if the metadata that is lost does not turn the picture."""
-    name = files.shown_input(arguments.input)
-    if picture.orientation != 1 and not arguments.ignore_orientation:
-        raise CommandError(
-            ExitCode.FILE_FAILED,
-            f"{name}: its Exif orientation is {picture.orientation}, which is not carried over: "
-            "the picture would lie turned. Turn its pixels first, or pass --ignore-orientation to "
-            "take them as they are stored",
-        )
-    if picture.has_icc_profile:
-        _say(f"{name}: warning: its ICC profile is dropped; colours are taken for sRGB")
-    return picture.pixels
+def _read_input(arguments: argparse.Namespace) -> Picture:
+    """The picture that is to become a JPEG."""
+    picture, _ = _read_picture(arguments.input, arguments, arguments.metadata == "keep")
+    for lost in picture.lost:
+        _say(f"{files.shown_input(arguments.input)}: warning: not carried over: {lost}")
+    return picture
 
 
-def _size_facts(data: bytes, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+def _with_metadata(arguments: argparse.Namespace, data: bytes, picture: Picture) -> bytes:
+    """A file with the metadata of its input."""
+    from .metadata import with_metadata
+
+    try:
+        return with_metadata(data, picture.metadata)
+    except ValueError as error:
+        message = f"{files.shown_input(arguments.input)}: {error}; --metadata strip drops them"
+        raise CommandError(ExitCode.FILE_FAILED, message) from error
+
+
+def _refuse_inks(name: str, picture: Picture, done: str) -> None:
+    """Refuse CMYK, which has no score."""
+    if picture.color == "CMYK":
+        message = f"{files.shown_input(name)}: its colours are CMYK, which cannot be {done}"
+        raise CommandError(ExitCode.FILE_FAILED, message)
+
+
+def _size_facts(data: bytes, pixels: Samples) -> dict[str, Any]:
     height, width = pixels.shape[:2]
     bits_per_pixel = 8 * len(data) / (width * height)
     return {"width": width, "height": height, "bytes": len(data), "bits_per_pixel": bits_per_pixel}
@@ -381,15 +433,19 @@ def _size_facts(data: bytes, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 def _compress(arguments: argparse.Namespace) -> ExitCode:
     _check_output(arguments.output, [arguments.input])
-    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+    picture = _read_input(arguments)
+    _refuse_inks(arguments.input, picture, "compressed: encode takes it")
+    pixels = picture.scaled()
 
     from .inspection import columns
     from .rate import annex_k_baseline, compress
 
     target = arguments.ms_ssim
     result = compress(pixels, ms_ssim=target, threads=None)
-    files.write_bytes(arguments.output, result.data)
-    facts = _size_facts(result.data, pixels) | {
+    data = _with_metadata(arguments, result.data, picture)
+    files.write_bytes(arguments.output, data)
+    facts = _size_facts(data, pixels) | {
+        "metadata_bytes": len(data) - len(result.data),
         "ms_ssim": result.ms_ssim,
         "target": target,
         "met": result.met,
@@ -398,6 +454,7 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     }
     rows: list[tuple[str, object]] = [
         ("bytes", facts["bytes"]),
+        ("of metadata", facts["metadata_bytes"]),
         ("bits per pixel", f"{facts['bits_per_pixel']:.4f}"),
         ("MS-SSIM", f"{result.ms_ssim:.6f} (target {target:g})"),
         ("encodes", result.encodes),
@@ -430,19 +487,23 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     _check_output(
         arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
     )
-    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+    picture = _read_input(arguments)
+    pixels = picture.scaled(arguments.precision)
 
     from .encoder import encode
 
+    stored = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}[picture.color]
     data = encode(
         pixels,
+        color=picture.color,
         quality=arguments.quality,
-        qtables=None if tables is None else _read_qtables(tables, 1 if pixels.ndim == 2 else 3),
+        qtables=None if tables is None else _read_qtables(tables, stored),
         subsampling=arguments.subsampling,
         optimize=arguments.optimize,
         restart_interval=arguments.restart_interval,
         threads=None,
     )
+    data = _with_metadata(arguments, data, picture)
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)
     text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
@@ -450,8 +511,8 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
-    """Quantization tables of so many components from a .npy or JSON file, (components, 8, 8)."""
+def _read_qtables(name: str, stored: str) -> npt.NDArray[np.uint16]:
+    """Quantization tables of each component from a .npy or JSON file, (n, 8, 8)."""
     from io import BytesIO
 
     import numpy as np
@@ -464,7 +525,7 @@ def _read_qtables(name: str, components: int) -> npt.NDArray[np.uint16]:
             tables = np.load(BytesIO(data), allow_pickle=False)
         else:
             tables = np.array(json.loads(data))
-        return np.stack(check_qtables(tables, "grey" if components == 1 else "YCbCr"))
+        return np.stack(check_qtables(tables, stored))
     except (ValueError, TypeError) as error:
         message = f"{files.shown_input(name)}: these are no quantization tables: {error}"
         raise CommandError(ExitCode.USAGE, message) from error
@@ -484,10 +545,23 @@ def _decode(arguments: argparse.Namespace) -> ExitCode:
             "encode and compress write JPEGs",
         )
     data = files.read_bytes(arguments.input)
+    shown = files.shown_input(arguments.input)
     with _jpeg_errors_of(arguments.input):
-        picture = files.read_jpeg(data)
-    pixels = _pixels_to_keep(arguments, picture)
-    files.write_bytes(arguments.output, files.picture_bytes(name, pixels, suffix))
+        picture = files.read_jpeg(shown, data)
+
+    from .pictures import picture_bytes
+
+    turned = picture.metadata.orientation
+    if turned != 1 and not arguments.ignore_orientation:
+        raise CommandError(
+            ExitCode.FILE_FAILED,
+            f"{shown}: its Exif orientation is {turned}, which is not carried over: the picture "
+            "would lie turned. Turn its pixels first (pyjpegml transform), or pass "
+            "--ignore-orientation to take them as they are stored",
+        )
+    if picture.metadata.icc is not None:
+        _say(f"{shown}: warning: its ICC profile is dropped; colours are taken for sRGB")
+    files.write_bytes(arguments.output, picture_bytes(name, picture.samples, suffix))
     return ExitCode.DONE
 
 
@@ -512,9 +586,12 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     names = arguments.first, arguments.second
     if names == (files.DASH, files.DASH):
         raise CommandError(ExitCode.USAGE, "only one of the two images can be standard input")
-    (a, a_bytes), (b, b_bytes) = (_read_picture(name) for name in names)
-    if a.pixels.shape != b.pixels.shape:
-        sizes = " and ".join(_dimensions(picture.pixels) for picture in (a, b))
+    (first, a_bytes), (second, b_bytes) = (_read_picture(name, arguments) for name in names)
+    for name, picture in zip(names, (first, second), strict=True):
+        _refuse_inks(name, picture, "compared")
+    a, b = first.scaled(), second.scaled()
+    if a.shape != b.shape:
+        sizes = " and ".join(_dimensions(pixels) for pixels in (a, b))
         message = (
             f"{files.shown_input(names[1])}: only images of the same kind can be compared: {sizes}"
         )
@@ -523,13 +600,13 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     from .inspection import columns
     from .metrics import ms_ssim, psnr
 
-    decibels = psnr(a.pixels, b.pixels)
+    decibels = psnr(a, b)
     facts = {
-        "width": a.pixels.shape[1],
-        "height": a.pixels.shape[0],
+        "width": a.shape[1],
+        "height": a.shape[0],
         "bytes": [a_bytes, b_bytes],
-        "ms_ssim": ms_ssim(a.pixels, b.pixels),
-        "ms_ssim_luma": ms_ssim(a.pixels, b.pixels, luma_only=True),
+        "ms_ssim": ms_ssim(a, b),
+        "ms_ssim_luma": ms_ssim(a, b, luma_only=True),
         "psnr": decibels if math.isfinite(decibels) else None,
     }
     rows: list[tuple[str, object]] = [
@@ -545,7 +622,7 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _dimensions(pixels: npt.NDArray[np.uint8]) -> str:
+def _dimensions(pixels: Samples) -> str:
     height, width = pixels.shape[:2]
     return f"{width}x{height} {'grey' if pixels.ndim == 2 else 'RGB'}"
 
