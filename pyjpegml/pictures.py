@@ -13,7 +13,7 @@ significant byte of each sample, by the byte order that they are told; told the 
 the other byte. Both readings together are the samples.
 
 *Orientation.* Pixels stay as they are stored, and Exif data that say how they lie go with them.
-Pillow turns TIFF files itself; the Exif data made of their tags say nothing of it.
+Pillow turns TIFF files itself, and takes what they say of it out of their tags and XMP.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ import numpy as np
 import numpy.typing as npt
 
 from . import exif as exif_data
-from . import xmp as xmp_data
 from .files import FileError
 from .metadata import Metadata
 
@@ -386,8 +385,6 @@ def _metadata(image: Image.Image, color: str, keep: bool) -> tuple[Metadata, tup
     if not keep:
         turned = 1 if exif is None else exif_data.orientation(memoryview(exif))[0]
         exif, xmp = None if turned == 1 else exif_data.orientation_exif(turned), None
-    if xmp is not None and image.format == "TIFF":
-        xmp = xmp_data.with_upright_orientation(xmp)
     icc = _bytes(image.info.get("icc_profile"))
     if icc is not None and icc[16:20] != _SPACES[color]:
         space = icc[16:20].decode("latin-1").strip()
