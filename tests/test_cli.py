@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import math
 import os
@@ -19,102 +18,14 @@ import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from commands import GREY, RGB, Run, environment, process, standard_input
 
 import pyjpegml
-from pyjpegml import _jit, cli, encoder, markers, rate
+from pyjpegml import _jit, cli, encoder, rate
 from pyjpegml.cli import ExitCode, main
 from pyjpegml.warmup import TASKS
 
-PACKAGE_PARENT = Path(pyjpegml.__file__).resolve().parent.parent
-
-
-def picture(height: int = 72, width: int = 96) -> npt.NDArray[np.uint8]:
-    """A gradient with some noise, RGB."""
-    rng = np.random.default_rng(20)
-    y, x = np.mgrid[:height, :width]
-    gradient = np.stack([2 * x, 2 * y, x + y], 2) + 20
-    return np.clip(gradient + rng.normal(0, 4, gradient.shape), 0, 255).astype(np.uint8)
-
-
-RGB = picture()
-GREY = RGB[:, :, 1].copy()
-
-
-@pytest.fixture
-def png(tmp_path: Path) -> str:
-    """An RGB picture as a PNG file."""
-    path = tmp_path / "in.png"
-    iio.imwrite(path, RGB)
-    return str(path)
-
-
-@pytest.fixture
-def jpg(tmp_path: Path) -> str:
-    """The same as a JPEG file."""
-    path = tmp_path / "in.jpg"
-    path.write_bytes(pyjpegml.encode(RGB, quality=90))
-    return str(path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> str:
-    """A name for an output."""
-    return str(tmp_path / "out.jpg")
-
-
 ANNOUNCE = cli._announce
-
-
-@pytest.fixture(autouse=True)
-def _quiet_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What compiles, and when, depends on the tests that ran before."""
-    monkeypatch.setattr(cli, "_announce", lambda: None)
-
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``main`` here; returns the exit code, standard output and standard error."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
-def fails(run: Run) -> Callable[..., str]:
-    """Run ``main``, which must fail with this code and one line; returns that line's message."""
-
-    def call(code: ExitCode, *arguments: str) -> str:
-        got, printed, complaint = run(*arguments)
-        assert (got, printed) == (code, "")
-        assert complaint.startswith("pyjpegml: ")
-        assert complaint.count("\n") == 1
-        assert complaint.endswith("\n")
-        return complaint.removeprefix("pyjpegml: ").rstrip("\n")
-
-    return call
-
-
-def process(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """``python -m pyjpegml`` as a process of its own."""
-    command = [sys.executable, "-m", "pyjpegml", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment(), check=False)
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}
-
-
-def standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
 # --- compress -------------------------------------------------------------------------------------
@@ -126,7 +37,10 @@ def test_compress(run: Run, png: str, out: str) -> None:
     data = Path(out).read_bytes()
     assert pyjpegml.ms_ssim(RGB, pyjpegml.decode(data)) >= 0.99
     facts = dict(re.split(r"\s{2,}", line) for line in printed.splitlines())
-    assert list(facts) == ["bytes", "bits per pixel", "MS-SSIM", "encodes", "subsampling"]
+    assert list(facts) == [
+        "bytes", "of metadata", "bits per pixel", "MS-SSIM", "encodes", "subsampling",
+    ]  # fmt: skip
+    assert facts["of metadata"] == "0"
     assert int(facts["bytes"]) == len(data)
     assert float(facts["bits per pixel"]) == pytest.approx(8 * len(data) / GREY.size, abs=5e-5)
     assert facts["subsampling"] == pyjpegml.read_header(data).subsampling
@@ -203,47 +117,6 @@ def test_no_saving_is_claimed_against_files_that_miss_the_target(
     assert libjpeg["ms_ssim"] < 0.99
     assert (libjpeg["met"], libjpeg["saved_percent"]) == (False, None)
     assert "saved             cannot be said" in run(*arguments)[1]
-
-
-@pytest.mark.parametrize("command", ["compress", "encode"])
-@pytest.mark.parametrize(
-    ("mode", "words"), [("RGBA", "alpha"), ("CMYK", "CMYK"), ("I", "bits"), ("F", "float32")]
-)
-def test_images_that_a_jpeg_cannot_hold(
-    fails: Callable[..., str], tmp_path: Path, out: str, command: str, mode: str, words: str
-) -> None:
-    source = str(tmp_path / "in.tiff")
-    Image.fromarray(RGB if mode in ("RGBA", "CMYK") else GREY).convert(mode).save(source)
-    message = fails(ExitCode.FILE_FAILED, command, source, out)
-    assert message.startswith(f"{source}: ")
-    assert words in message
-    assert not Path(out).exists()
-
-
-@pytest.mark.parametrize("command", ["compress", "encode", "decode"])
-def test_a_picture_that_lies_turned(
-    fails: Callable[..., str], run: Run, tmp_path: Path, command: str
-) -> None:
-    source, target = str(tmp_path / "turned.jpg"), tmp_path / "out"
-    tags = Image.Exif()
-    tags[0x0112] = 6
-    Image.fromarray(RGB).save(source, exif=tags)
-    options = ["--format", "png"] if command == "decode" else []
-    message = fails(ExitCode.FILE_FAILED, command, source, str(target), *options)
-    assert message.startswith(f"{source}: its Exif orientation is 6, ")
-    assert not target.exists()
-    code, _, complaint = run(command, source, str(target), *options, "--ignore-orientation")
-    assert (code, complaint) == (ExitCode.DONE, "")
-    assert target.exists()
-
-
-def test_a_lost_colour_profile_is_told(run: Run, tmp_path: Path, out: str) -> None:
-    source = str(tmp_path / "profile.jpg")
-    Image.fromarray(RGB).save(source, icc_profile=b"a profile")
-    code, _, complaint = run("encode", source, out)
-    assert code == ExitCode.DONE
-    assert complaint.startswith(f"pyjpegml: {source}: warning: its ICC profile is dropped")
-    assert complaint.count("\n") == 1
 
 
 # --- encode and decode ----------------------------------------------------------------------------
@@ -337,176 +210,6 @@ def test_decode_refuses_outputs_it_cannot_write(
     assert "encode and compress" in fails(ExitCode.USAGE, "decode", jpg, names["out.JPEG"])
     assert "no .xyz files" in fails(ExitCode.FILE_FAILED, "decode", jpg, names["out.xyz"])
     assert os.listdir(tmp_path) == ["in.jpg"]
-
-
-# --- inspect --------------------------------------------------------------------------------------
-
-
-def test_inspect_as_json(run: Run, tmp_path: Path) -> None:
-    data = pyjpegml.encode(RGB, quality=90, subsampling="4:2:2", restart_interval=5)
-    comment = markers.segment_bytes(markers.COM, "né à Nice\x1b\xff".encode("latin-1"))
-    data = data[:2] + comment + data[2:] + b"more"
-    path = tmp_path / "in.jpg"
-    path.write_bytes(data)
-    code, printed, complaint = run("inspect", str(path), "--json")
-    assert (code, complaint) == (ExitCode.DONE, "")
-    facts = json.loads(printed)
-    header = pyjpegml.read_header(data)
-    for name in (
-        "width", "height", "process", "precision", "color", "subsampling", "quality",
-        "quality_exact", "restart_interval", "jfif", "adobe_transform",
-    ):  # fmt: skip
-        assert facts[name] == getattr(header, name), name
-    assert (facts["quality"], facts["quality_exact"], facts["restart_interval"]) == (90, True, 5)
-    assert facts["components"] == [
-        {"identifier": 1, "h": 2, "v": 1, "table": 0},
-        {"identifier": 2, "h": 1, "v": 1, "table": 1},
-        {"identifier": 3, "h": 1, "v": 1, "table": 1},
-    ]
-    assert {int(s): np.array(t).tolist() for s, t in facts["qtables"].items()} == {
-        slot: table.tolist() for slot, table in header.qtables.items()
-    }
-    assert facts["comments"] == ["n\\xe9 \\xe0 Nice\x1b\\xff"]
-    assert (facts["orientation"], facts["icc_profile"], facts["error"]) == (1, False, None)
-    assert (facts["bytes"], facts["ends_with_eoi"], facts["bytes_behind_eoi"]) == (
-        len(data), True, 4,
-    )  # fmt: skip
-
-    # the segments, laid end to end, are the file
-    position = 0
-    for segment in facts["segments"]:
-        assert segment["offset"] == position
-        assert data[position] == 0xFF
-        assert markers.marker_name(data[position + 1]) == segment["marker"]
-        if segment["length"] is not None:
-            stored = int.from_bytes(data[position + 2 : position + 4])
-            assert segment["length"] == stored
-        position += 2 + (segment["length"] or 0) + (segment["coded_bytes"] or 0)
-    assert position == len(data) - 4
-    assert [s["identifier"] for s in facts["segments"] if s["marker"] == "APP0"] == ["JFIF"]
-    assert sorted((t["kind"], t["slot"]) for t in facts["huffman_tables"]) == [
-        ("AC", 0), ("AC", 1), ("DC", 0), ("DC", 1),
-    ]  # fmt: skip
-    for table in facts["huffman_tables"]:
-        assert sum(table["bits"]) == len(table["symbols"]) > 0
-
-
-def test_inspect_as_text(run: Run, tmp_path: Path) -> None:
-    data = pyjpegml.encode(RGB, quality=90)
-    comment = markers.segment_bytes(markers.COM, b"two\nlines \x1b[31m")
-    path = tmp_path / "in.jpg"
-    path.write_bytes(data[:2] + comment + data[2:])
-    code, printed, complaint = run("inspect", str(path))
-    assert (code, complaint) == (ExitCode.DONE, "")
-    assert re.search(r"^pixels +96 x 72$", printed, re.MULTILINE)
-    assert re.search(r"^process +baseline, 8 bits$", printed, re.MULTILINE)
-    assert re.search(r"^quality +90 \(exact\)$", printed, re.MULTILINE)
-    assert re.search(r"^comment +two lines \\x1b\[31m$", printed, re.MULTILINE)
-    assert re.search(r"^ +\d+ +12  SOS and \d+ bytes of coded data$", printed, re.MULTILINE)
-    rows = printed.split("quantization table 0\n")[1].splitlines()[:8]
-    steps = [[int(step) for step in row.split()] for row in rows]
-    assert steps == pyjpegml.read_header(data).qtables[0].tolist()
-
-
-def test_inspect_a_progressive_file(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "progressive.jpg"
-    Image.fromarray(RGB).save(path, progressive=True)
-    facts = json.loads(run("inspect", str(path), "--json")[1])
-    assert facts["process"] == "progressive"
-    assert sum(segment["marker"] == "SOS" for segment in facts["segments"]) > 1
-    assert run("inspect", str(path))[0] == ExitCode.DONE
-
-
-def test_inspect_shows_what_stands_before_an_error(run: Run, jpg: str, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(Path(jpg).read_bytes()[:100])
-    code, printed, complaint = run("inspect", str(broken), "--json")
-    facts = json.loads(printed)
-    assert code == ExitCode.BAD_JPEG
-    assert complaint == f"pyjpegml: {broken}: {facts['error']}\n"
-    assert [segment["marker"] for segment in facts["segments"]] == ["SOI", "APP0", "DQT"]
-    code, printed, again = run("inspect", str(broken))
-    assert (code, again) == (ExitCode.BAD_JPEG, complaint)
-    assert "DQT" in printed
-
-
-def test_inspect_notices_a_missing_end(run: Run, jpg: str, tmp_path: Path) -> None:
-    data = Path(jpg).read_bytes()
-    cut = tmp_path / "cut.jpg"
-    cut.write_bytes(data[:-2])
-    code, printed, _ = run("inspect", str(cut), "--json")
-    assert code == ExitCode.DONE
-    facts = json.loads(printed)
-    assert facts["ends_with_eoi"] is False
-    assert facts["decoding"]["sound_mcus"] == facts["decoding"]["mcus"]
-    last = facts["segments"][-1]
-    assert last["offset"] + 2 + last["length"] + last["coded_bytes"] == len(data) - 2
-    assert "no EOI" in run("inspect", str(cut))[1]
-
-
-def test_inspect_says_that_data_are_sound(run: Run, jpg: str) -> None:
-    facts = json.loads(run("inspect", jpg, "--json")[1])
-    assert facts["decoding"] == {
-        "refused": None, "mcus": 30, "sound_mcus": 30, "problems": [], "warnings": [],
-    }  # fmt: skip
-    assert re.search("^sound MCUs +30 of 30, of all scans$", run("inspect", jpg)[1], re.MULTILINE)
-
-
-def test_inspect_says_what_is_wrong_with_data(run: Run, tmp_path: Path) -> None:
-    """The report of decode_partial: what, where, and how many MCUs are sound."""
-    data = pyjpegml.encode(RGB, quality=90, restart_interval=5)
-    start, gap = data.index(b"\xff\xd1"), data.index(b"\xff\xd3")
-    data = data[: start + 40] + data[gap:-2]
-    path = tmp_path / "damaged.jpg"
-    path.write_bytes(data)
-    _, report = pyjpegml.decode_partial(data)
-    assert len(report.problems) == 2
-
-    code, printed, complaint = run("inspect", str(path), "--json")
-    facts = json.loads(printed)
-    assert code == ExitCode.BAD_JPEG
-    assert complaint == f"pyjpegml: {path}: {facts['error']}\n"
-    assert facts["error"] == str(report.problems[0])
-    assert facts["decoding"] == {
-        "refused": None,
-        "mcus": report.mcus,
-        "sound_mcus": report.sound_mcus,
-        "problems": [
-            {"reason": problem.reason, "marker": "SOS", "offset": problem.offset}
-            for problem in report.problems
-        ],
-        "warnings": ["the data end without an EOI marker"],
-    }
-    code, printed, again = run("inspect", str(path))
-    assert (code, again) == (ExitCode.BAD_JPEG, complaint)
-    for name, value in [
-        ("sound MCUs", f"{report.sound_mcus} of 30, of all scans"),
-        *(("problem", f"at byte {p.offset}: {p.reason}") for p in report.problems),
-        ("warning", "the data end without an EOI marker"),
-    ]:
-        assert re.search(f"^{name} +{re.escape(value)}$", printed, re.MULTILINE), name
-
-
-def test_inspect_of_a_process_that_is_not_decoded(run: Run, jpg: str, tmp_path: Path) -> None:
-    """That is nothing wrong with the file."""
-    data = Path(jpg).read_bytes().replace(b"\xff\xc0", b"\xff\xc5")
-    path = tmp_path / "hierarchical.jpg"
-    path.write_bytes(data)
-    code, printed, complaint = run("inspect", str(path), "--json")
-    assert (code, complaint) == (ExitCode.DONE, "")
-    facts = json.loads(printed)
-    assert "not supported" in facts["decoding"]["refused"]
-    assert facts["decoding"]["refused"] in run("inspect", str(path))[1]
-
-
-@pytest.mark.hostile
-def test_inspect_of_real_and_broken_files(run: Run, conformance: Path) -> None:
-    for path in sorted(conformance.glob("*/*")):
-        code, printed, complaint = run("inspect", str(path), "--json")
-        facts = json.loads(printed)
-        assert code in (ExitCode.DONE, ExitCode.BAD_JPEG), path
-        assert (code == ExitCode.DONE) == (complaint == "") == (facts["error"] is None), path
-        assert run("inspect", str(path))[0] == code, path
 
 
 # --- compare, warmup ------------------------------------------------------------------------------
