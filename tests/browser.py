@@ -4,6 +4,8 @@ A screenshot is what the compositor made, with everything between decoder and sc
 decodes in two ways: without a graphics processor its decoder makes RGB, as libjpeg-turbo does; with
 one it may hand over the planes of Y, Cb and Cr, which the graphics processor enlarges and converts.
 SwiftShader, which comes with Chromium, is a graphics processor made of software.
+
+PYJPEGML_CHROMIUM names the program; a name that is wrong is an error, not a skipped test.
 """
 
 from __future__ import annotations

@@ -343,7 +343,7 @@ def test_version(run: Run) -> None:
         (["encode", "in", "out", "--quality", "101"], "from 1 to 100"),
         (["encode", "in", "out", "--quality", "high"], "'high'"),
         (["encode", "in", "out", "--quality", "5", "--qtables", "x"], "--qtables"),
-        (["encode", "in", "out", "--subsampling", "4:1:1"], "4:1:1"),
+        (["encode", "in", "out", "--subsampling", "4:3:1"], "4:3:1"),
         (["encode", "in", "out", "--restart-interval", "65536"], "0 to 65535"),
         (["encode", "in", "out", "--progressive"], "--progressive"),
     ],
@@ -490,9 +490,11 @@ def test_faults(
 def test_warnings_of_the_library_are_one_line(
     run: Run, png: str, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    data = pyjpegml.encode(RGB)
+
     def warn(*_: object, **__: object) -> bytes:
         warnings.warn("it is\nlate", RuntimeWarning, stacklevel=1)
-        return b"data"
+        return data
 
     monkeypatch.setattr(encoder, "encode", warn)
     code, _, complaint = run("encode", png, out)
