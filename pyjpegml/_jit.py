@@ -143,8 +143,11 @@ class Kernel:
             return self.dispatcher._numba_type_
         with kernel_lock:
             if self._part is None:
+                _, part, summing_part = _compilers()
                 self._part = make_dispatcher(
-                    self, no_cpython_wrapper=True, pipeline_class=_compilers()[1]
+                    self,
+                    no_cpython_wrapper=True,
+                    pipeline_class=summing_part if self.reassociate else part,
                 )
             return self._part._numba_type_
 
@@ -301,13 +304,16 @@ def _keep_compiled(dispatcher: Any) -> None:
 
 
 @functools.cache
-def _compilers() -> tuple[Any, Any]:
-    """Numba's compiler for wholes and for parts, where object code is kept.
+def _compilers() -> tuple[Any, Any, Any]:
+    """Numba's compiler for wholes, for parts and for summing parts, where object code is kept.
 
     In a whole, its parts are made internal: whatever of them is inlined everywhere then vanishes,
     and objects from different processes, where Numba may give different functions one name, cannot
-    be mixed up. Parts are neither optimised nor turned into machine code, for the whole will be.
-    This leans on interfaces that Numba does not promise (:func:`pyjpegml._objects.give_up`).
+    be mixed up. Parts are neither optimised nor turned into machine code, for the whole will be;
+    only those that LLVM is to vectorise are optimised by themselves, where it sees that arrays are
+    different arguments. Inlined among slices of one array, the loops of MS-SSIM took three times
+    as long. This leans on interfaces that Numba does not promise
+    (:func:`pyjpegml._objects.give_up`).
     """
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
@@ -331,16 +337,10 @@ def _compilers() -> tuple[Any, Any]:
                     function.linkage = "internal"
             super()._optimize_final_module()
 
-    class Part(JITCodeLibrary):  # type: ignore[misc, unused-ignore]
+    class SummingPart(JITCodeLibrary):  # type: ignore[misc, unused-ignore]
         @property
         def codegen(self) -> Any:
             return Codegen(self._codegen)
-
-        def _optimize_functions(self, module: Any) -> None:
-            module.data_layout = self._codegen._data_layout
-
-        def _optimize_final_module(self) -> None:
-            pass
 
         def _finalize_final_module(self) -> None:
             self._finalize_dynamic_globals()
@@ -348,6 +348,13 @@ def _compilers() -> tuple[Any, Any]:
 
         def get_pointer_to_function(self, name: str) -> int:
             return 0
+
+    class Part(SummingPart):
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self) -> None:
+            pass
 
     def compiler(library_class: Any) -> Any:
         class Own(Compiler):  # type: ignore[misc, unused-ignore]
@@ -361,7 +368,7 @@ def _compilers() -> tuple[Any, Any]:
 
         return Own
 
-    return compiler(Whole), compiler(Part)
+    return compiler(Whole), compiler(Part), compiler(SummingPart)
 
 
 def _forget_literals(dispatcher: Any) -> None:

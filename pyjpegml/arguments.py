@@ -93,8 +93,8 @@ def check_picture(
         raise ValueError(f"color is one of {', '.join(STORED_AS)}, or None; not {color!r}")
     if stored_as is not None and stored_as not in MODELS:
         raise ValueError(f"stored_as is one of {', '.join(MODELS)}, or None; not {stored_as!r}")
-    if planes := given_planes(image):
-        picture: Image = planes
+    if single := given_planes(image):
+        picture: Image = single
         count = len(picture)
         usual = {1: "grey", 3: "YCbCr"}.get(count)
     else:
@@ -118,8 +118,9 @@ def check_picture(
             "image[:, :, :3]"
         )
     channels = color or str(usual)
-    stored = stored_as or _usual_model(channels, count, lossless)
-    _check_models(channels, stored, count, lossless, isinstance(picture, tuple))
+    planes = isinstance(picture, tuple)
+    stored = stored_as or _usual_model(channels, count, lossless or planes)
+    _check_models(channels, stored, count, lossless, planes)
     return picture, channels, stored
 
 
@@ -142,10 +143,10 @@ def given_planes(image: object) -> tuple[npt.NDArray[Any], ...]:
     return tuple(_read_only(plane) for plane in image)
 
 
-def _usual_model(channels: str, count: int, lossless: bool) -> str:
-    """As what channels are stored if nobody says."""
+def _usual_model(channels: str, count: int, kept: bool) -> str:
+    """As what channels are stored if nobody says; `kept` if they cannot be converted."""
     if channels != "stored":
-        return channels if lossless else STORED_AS[channels][0]
+        return channels if kept else STORED_AS[channels][0]
     if count != 1:
         raise ValueError(
             f'color="stored" does not say what the {count} components are: pass stored_as, one of '

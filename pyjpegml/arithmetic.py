@@ -35,13 +35,13 @@ shifts make up most of a decision, and bytes are fetched about once in six bytes
 the zero bytes at its end, however many (D.1.8): a decoder reads zeros there, without end. So it
 cannot see for sure that an interval was cut: whatever bytes are left, with zeros behind them, are
 just what an encoder would write for some picture. But that picture is an unlikely one. A decision
-for the lower part leaves the fraction as round as it was, which may go on for ever, as at the end
-of a flat picture. One for the upper part with n bits made up, though, finds a fraction so round in
-an interval so small by a chance of 2**-n only. So data are taken to be missing, be it at a marker
-or at the end of the file, where such a decision was made with more than :data:`SPARE` bits made up;
-and all that would not be the same with any bytes in place of the zeros (:func:`_certain`) does not
-count as sound then. Data that lack their last four bytes or less may pass, and by bad luck those
-whose rest decodes to lower parts alone.
+for the lower part leaves C as it is, but for the doubling: when the last byte has been used up, C
+is 0, which may go on for ever, as at the end of a flat picture. One for the upper part with n bits
+made up, though, finds a fraction so round in an interval so small by a chance of 2**-n only, and
+leaves C with 16 bits below. So data are taken to be missing, be it at a marker or at the end of the
+file, where C is not 0 with more than :data:`SPARE` bits made up; and all that would not be the same
+with any bytes in place of the zeros (:func:`_certain`) does not count as sound then. Data that lack
+their last six bytes or less may pass, and by bad luck those whose rest makes C 0 soon.
 """
 
 from __future__ import annotations
@@ -138,8 +138,9 @@ def _estimation() -> npt.NDArray[np.uint64]:
 
 ESTIMATION = _estimation()
 
-#: Bits that may be made up behind the end of an interval before data are taken to be missing.
-SPARE = 32
+#: Bits that may be made up behind the end of an interval before data are taken to be missing: 16
+#: of C, and 32, so that it is a chance of one in 2**32 that they are not.
+SPARE = 48
 
 #: Bins are in one array, 256 for each table slot, of which DC uses 49 and AC 245. Behind them are
 #: the one that stays EVEN, and a note: whether a decision says that data are missing.
@@ -167,15 +168,24 @@ def _leading_zeros(value) -> int:
 
 
 @inlined
-def _fetch(c, n, position, data, end):
+def _is_missing(c, n, position, end):
+    """Whether C says that there were more data behind the end."""
+    return c != np.uint64(0) and 8 * (position - end) - n > SPARE
+
+
+@inlined
+def _fetch(c, n, position, source):
     """Put six or seven bytes behind the `n` bits at the head of C; zeros behind the end (D.2.6).
 
     Bytes are loaded only from positions before `end`, and behind it `data` has PADDING.
     """
+    data, end, _, bins = source
     if position < end:
         word = np.uint64(_load_word(data, position))
         beyond = np.uint64(8 * max(0, position + 8 - end))
         c |= word >> beyond << beyond >> np.uint64(n)
+    elif _is_missing(c, n, position, end):
+        bins[MISSING] = 1
     count = (63 - n) >> 3
     return c, n + 8 * count, position + count
 
@@ -189,7 +199,7 @@ def _decide(coder, source, i):
     those to come included; 17 are needed.
     """
     a, c, n, position = coder
-    data, end, estimation, bins = source
+    _, _, estimation, bins = source
     state = bins[i]
     entry = estimation[np.uint64(state)]
     qe = entry & _QE
@@ -204,7 +214,6 @@ def _decide(coder, source, i):
         else:
             bins[i] = entry >> np.uint64(8) & np.uint64(0xFF)
         if not lower:
-            bins[MISSING] |= np.uint8(8 * (position - end) - n > SPARE)
             c -= a
             a = qe
         shift = _leading_zeros(a) - 1
@@ -212,15 +221,15 @@ def _decide(coder, source, i):
         c <<= np.uint64(shift)
         n -= shift
         if n < 17:
-            c, n, position = _fetch(c, n, position, data, end)
+            c, n, position = _fetch(c, n, position, source)
     return (a, c, n, position), decision
 
 
 @inlined
-def _open(data, ends, restart_interval, mcus, bins, contexts, reader):
+def _open(data, ends, restart_interval, mcus, estimation, bins, contexts, reader):
     """Start the interval that the reader's MCU begins (T.81 E.2.4, D.2.7).
 
-    Returns the coder's state, and the end of the interval.
+    Returns the coder's state and its source.
     """
     interval = reader[MCU] // restart_interval if restart_interval > 0 else 0
     reader[INTERVAL] = interval
@@ -232,9 +241,9 @@ def _open(data, ends, restart_interval, mcus, bins, contexts, reader):
     bins[:] = 0
     bins[EVEN_BIN] = EVEN
     start = ends[interval - 1] if interval > 0 else 0
-    end = ends[interval]
-    c, n, position = _fetch(np.uint64(0), 1, start, data, end)
-    return (np.uint64(1 << 63), c, n, position), end
+    source = data, ends[interval], estimation, bins
+    c, n, position = _fetch(np.uint64(0), 1, start, source)
+    return (np.uint64(1 << 63), c, n, position), source
 
 
 @inlined
@@ -252,11 +261,14 @@ def _certain(coder, end):
 
 
 @inlined
-def _judge(coder, end, bins, status):
+def _judge(coder, source, status):
     """The status of a block whose decisions have, or may have, reached the end."""
+    _, c, n, position = coder
+    _, end, _, bins = source
     if status != OK:
         return status if _certain(coder, end) else ENDED_EARLY
-    return ENDED_EARLY if bins[MISSING] != 0 else OK
+    missing = bins[MISSING] != 0 or _is_missing(c, n, position, end)
+    return ENDED_EARLY if missing else OK
 
 
 @inlined
@@ -439,8 +451,10 @@ def decode_first(
     is stored at k <= last_k only, and each decision of a block has its place: at most 63 * 33.
     """
     while reader[MCU] < last:
-        coder, end = _open(data, ends, restart_interval, mcus, bins, contexts, reader)
-        source = data, end, estimation, bins
+        coder, source = _open(
+            data, ends, restart_interval, mcus, estimation, bins, contexts, reader
+        )
+        end = source[1]
         count = min(last - reader[MCU], reader[LEFT])
         row, column = reader[MCU] // mcus_across, reader[MCU] % mcus_across
         sound = 0
@@ -465,7 +479,7 @@ def decode_first(
                         max(first_k, 1), last_k, shift, zigzag, coefficients, np.uint64(start),
                     )  # fmt: skip
                 if coder[3] > end or status != OK:
-                    status = _judge(coder, end, bins, status)
+                    status = _judge(coder, source, status)
                     if status != OK:
                         _close(coder, end, sound, reader)
                         return status
@@ -502,8 +516,10 @@ def decode_refinement(
     Bounds: as for :func:`decode_first`, where `_nonzero` loads one whole block.
     """
     while reader[MCU] < last:
-        coder, end = _open(data, ends, restart_interval, mcus, bins, contexts, reader)
-        source = data, end, estimation, bins
+        coder, source = _open(
+            data, ends, restart_interval, mcus, estimation, bins, contexts, reader
+        )
+        end = source[1]
         count = min(last - reader[MCU], reader[LEFT])
         row, column = reader[MCU] // mcus_across, reader[MCU] % mcus_across
         sound = 0
@@ -521,7 +537,7 @@ def decode_refinement(
                         first_k, last_k, shift, zigzag, coefficients, np.uint64(start),
                     )  # fmt: skip
                 if coder[3] > end or status != OK:
-                    status = _judge(coder, end, bins, status)
+                    status = _judge(coder, source, status)
                     if status != OK:
                         _close(coder, end, sound, reader)
                         return status

@@ -25,6 +25,7 @@ from .heads import file_head, huffman_segments
 from .huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
 from .pieces import PIECE_BLOCKS, buffers
 from .progressive_encoder import encode_scans
+from .scan_search import best_script
 from .scripts import Scan, check_script, usual_script
 
 #: What :func:`assemble` takes as `progressive`.
@@ -39,7 +40,7 @@ def assemble(
     quantized: npt.NDArray[np.int16],
     qtables: Sequence[npt.NDArray[np.uint16]],
     *,
-    optimize: bool = True,
+    optimize: bool | str = True,
     progressive: Progressive = False,
     restart_interval: int = 0,
     restart_rows: int = 0,
@@ -60,9 +61,10 @@ def assemble(
     quantized : (geometry.size,) int16
     qtables : sequence of (8, 8) uint16
         Of each component.
-    optimize : bool
+    optimize : bool or "scans"
         Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
-        Progressive files always have such.
+        Progressive files always have such. ``"scans"``: and of sequential files as many scans as
+        make it smallest (:func:`cheapest_groups`), with such tables, whatever `slots` says.
     progressive : bool, "search" or sequence of Scan
         As for :func:`pyjpegml.encode`.
     restart_interval : int
@@ -92,7 +94,11 @@ def assemble(
         return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
     body: list[bytes] = []
     valid = 0
-    for chosen in scan_groups(geometry):
+    groups = scan_groups(geometry)
+    if optimize == "scans":
+        groups = cheapest_groups(geometry, quantized, restart_interval, restart_rows)
+        slots = None
+    for chosen in groups:
         own = [slots[i] for i in chosen] if slots else [(k, k) for k in range(len(chosen))]
         plan = geometry.scan_plan(own, chosen)
         interval = restart_mcus(restart_interval, restart_rows, geometry.scan_size(chosen)[0])
@@ -126,8 +132,12 @@ def _script(
     """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
     if progressive is True:
         return usual_script(geometry.sampling)
+    if progressive == "search":
+        return best_script(geometry, quantized)
     if not isinstance(progressive, (list, tuple)):
-        raise ValueError(f"progressive is a bool, or a list or tuple of Scan, not {progressive!r}")
+        raise ValueError(
+            f"progressive is False, True, 'search' or a list or tuple of Scan, not {progressive!r}"
+        )
     return check_script(progressive, geometry.sampling)
 
 
@@ -174,12 +184,54 @@ def merged_counts(
     return merged
 
 
-def scan_groups(geometry: Geometry) -> list[list[int]]:
-    """Which components share a scan: all, unless an MCU would have more than ten blocks (B.2.3)."""
+def cheapest_groups(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    restart_interval: int = 0,
+    restart_rows: int = 0,
+) -> list[list[int]]:
+    """Which components should share a scan: all, all but the first, or none.
+
+    A scan of its own costs a header, and gives tables of its own; and there luma of 4:2:0 comes row
+    by row, and not in squares of four, so that the DC before is that of a neighbour.
+
+    Parameters
+    ----------
+    geometry, quantized, restart_interval, restart_rows
+        As for :func:`assemble`.
+    """
+    every = list(range(len(geometry.planes)))
+    ways = [scan_groups(geometry), [every[:1], *scan_groups(geometry, every[1:])]]
+    ways.append([[i] for i in every])
+    costs = []
+    for groups in ways:
+        cost = 0
+        for chosen in groups:
+            plan = geometry.scan_plan([(k, k) for k in range(len(chosen))], chosen)
+            interval = restart_mcus(restart_interval, restart_rows, geometry.scan_size(chosen)[0])
+            counts = count_scan(geometry, quantized, plan, interval, chosen)
+            sizes = np.arange(256)
+            cost += int((counts[:AC] @ sizes).sum() + (counts[AC:] @ (sizes & 15)).sum())
+            merged = merged_counts(counts, cheapest_slots(counts, len(chosen)))
+            cost += sum(_coded_bits(row) for row in merged if row.any())
+            cost += 8 * len(markers.scan_bytes([(0, 0, 0)] * len(chosen)))
+        costs.append(cost)
+    return ways[costs.index(min(costs))]
+
+
+def scan_groups(geometry: Geometry, components: Sequence[int] | None = None) -> list[list[int]]:
+    """Which components share a scan: all, unless an MCU would have more than ten blocks (B.2.3).
+
+    Parameters
+    ----------
+    geometry : Geometry
+    components : sequence of int, optional
+        Those that are to have scans; all by default.
+    """
     groups: list[list[int]] = []
     blocks = 0
-    for i, plane in enumerate(geometry.planes):
-        size = plane.h * plane.v
+    for i in range(len(geometry.planes)) if components is None else components:
+        size = geometry.planes[i].h * geometry.planes[i].v
         if not groups or blocks + size > 10:
             groups.append([])
             blocks = 0

@@ -34,8 +34,18 @@ if TYPE_CHECKING:
 
     from .pictures import Picture, Samples
 
-#: As :data:`pyjpegml.decoder.SUBSAMPLINGS`, whose import would take NumPy's time.
+#: As :data:`pyjpegml.header.SUBSAMPLINGS`, whose import would take NumPy's time.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
+
+
+#: As :data:`pyjpegml.transforms.TURNS`, and what makes a picture upright.
+TURNS = (
+    "rotate90", "rotate180", "rotate270", "flip-horizontal", "flip-vertical", "transpose",
+    "transverse", "orient", "none",
+)  # fmt: skip
+
+#: What the arguments of ``--scans`` mean to the library.
+SCANS: dict[str, bool | str] = {"progressive": True, "sequential": False, "search": "search"}
 
 
 class ExitCode(IntEnum):
@@ -269,35 +279,60 @@ def build_parser() -> argparse.ArgumentParser:
     command = add(
         _encode,
         "a JPEG of a given quality",
-        "Write a sequential JPEG of a given quality, or with given quantization tables.",
+        "Write a JPEG of a given quality, or with given quantization tables, or without any loss: "
+        "a baseline one, unless an option asks for what that cannot hold.",
     )
     command.add_argument("input", metavar="IN", help=image)
     command.add_argument("output", metavar="OUT", help="JPEG to write")
     tables = command.add_mutually_exclusive_group()
     tables.add_argument(
         "--quality",
-        type=_whole_number("a quality", 1, 100),
-        metavar="N",
-        help="IJG quality, 1 to 100 (default: 75)",
+        type=_qualities,
+        metavar="N[,N...]",
+        help="IJG quality, 1 to 100 (default: 75); or one for luma and one for chroma, or one for "
+        "each component",
     )
     tables.add_argument(
         "--qtables",
         metavar="FILE",
-        help="quantization tables in natural order: a .npy file, or a JSON list, of 8x8 steps or "
-        "of 1 to 3 such tables for Y, Cb and Cr",
+        help="a JPEG whose quantization tables are kept, or tables in natural order: a .npy file, "
+        "or a JSON list, of 8x8 steps or of 1 to 3 such tables for Y, Cb and Cr",
+    )
+    tables.add_argument(
+        "--lossless", action="store_true", help="keep every sample (SOF3, which few programs open)"
+    )
+    command.add_argument(
+        "--predictor",
+        type=_whole_number("a predictor", 1, 7),
+        metavar="N",
+        help="of --lossless, 1 to 7 (default: the one that makes the file smallest)",
+    )
+    command.add_argument(
+        "--point-transform",
+        type=_whole_number("a point transform", 0, 7),
+        default=0,
+        metavar="N",
+        help="low bits that --lossless drops (default: 0)",
+    )
+    command.add_argument(
+        "--stored-as",
+        choices=("YCbCr", "RGB", "grey", "YCCK"),
+        help="what the components of the file are (default: YCbCr, grey or CMYK; RGB with "
+        "--lossless)",
     )
     command.add_argument(
         "--subsampling",
-        choices=SUBSAMPLINGS,
-        help="resolution of the colour (default: 4:2:0; of CMYK 4:4:4)",
+        type=_subsampling,
+        metavar="NAME",
+        help=f"resolution of the colour: {', '.join(SUBSAMPLINGS)}, or factors of each component "
+        "such as 2x1,1x1,1x1 (default: 4:2:0; 4:4:4 without chroma)",
     )
     command.add_argument(
         "--precision",
-        type=int,
-        choices=(8, 12),
-        default=8,
-        help="bits of a sample, to which others are scaled; few programs open files of 12 "
-        "(default: %(default)s)",
+        type=_whole_number("a number of bits", 2, 16),
+        metavar="N",
+        help="bits of a sample, to which those of IN are scaled: 8 or 12, or 2 to 16 with "
+        "--lossless (default: 8; as many as IN has with --lossless)",
     )
     command.add_argument(
         "--no-optimize",
@@ -305,16 +340,90 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="use the standard's Huffman tables instead of the image's own",
     )
-    command.add_argument(
+    restarts = command.add_mutually_exclusive_group()
+    restarts.add_argument(
         "--restart-interval",
         type=_whole_number("a restart interval", 0, 65535),
         default=0,
         metavar="N",
         help="MCUs between restart markers (default: 0, none)",
     )
+    restarts.add_argument(
+        "--restart-rows",
+        type=_whole_number("a number of rows", 0, 65535),
+        default=0,
+        metavar="N",
+        help="rows of MCUs between restart markers (default: 0, none)",
+    )
     add_background(command)
     add_metadata(command)
     add_json(command)
+
+    def add_rewriting(command: _Parser) -> None:
+        command.add_argument("input", metavar="IN", help="JPEG to read")
+        command.add_argument("output", metavar="OUT", help="JPEG to write")
+        command.add_argument(
+            "--restart-interval",
+            type=_whole_number("a restart interval", 0, 65535),
+            default=0,
+            metavar="N",
+            help="MCUs between restart markers (default: 0, none)",
+        )
+        command.add_argument(
+            "--metadata",
+            choices=("keep", "strip"),
+            default="keep",
+            help="all of them and what follows the image, or only what decides how the picture "
+            "looks: density, profile, orientation (default: %(default)s)",
+        )
+        add_json(command)
+
+    command = add(
+        _recode,
+        "a JPEG made smaller, without any loss",
+        "Write a JPEG with the same coefficients in fewer bytes, or as it is if that fails.",
+    )
+    add_rewriting(command)
+    command.add_argument(
+        "--scans",
+        choices=("progressive", "sequential", "search"),
+        default="progressive",
+        help="in which order the coefficients are sent; search tries many orders, and takes longer "
+        "(default: %(default)s)",
+    )
+
+    command = add(
+        _transform,
+        "a JPEG turned, cropped or made grey, without any loss",
+        "Turn, mirror or crop a JPEG, or take its luma, without decoding it.",
+    )
+    command.add_argument(
+        "op",
+        metavar="OP",
+        choices=TURNS,
+        help="turn of the stored picture, angles clockwise: %(choices)s; orient makes it upright "
+        "as its Exif data say, and none leaves it as it is",
+    )
+    add_rewriting(command)
+    command.add_argument(
+        "--edges",
+        choices=("refuse", "trim", "leave"),
+        default="refuse",
+        help="what is done about the rest of an incomplete block at an edge that is mirrored: an "
+        "error, cut off, or left at its edge (default: %(default)s)",
+    )
+    command.add_argument(
+        "--region",
+        type=_region,
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="part of the turned picture to keep, in pixels; X and Y at the corner of a block",
+    )
+    command.add_argument("--grey", action="store_true", help="keep the luma only")
+    command.add_argument(
+        "--scans",
+        choices=("progressive", "sequential", "search"),
+        help="in which order the coefficients are sent (default: progressive if IN is)",
+    )
 
     command = add(
         _decode,
@@ -359,6 +468,32 @@ def build_parser() -> argparse.ArgumentParser:
     choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
     choice.add_argument("--clean", action="store_true", help="remove what is kept")
     return parser
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    """A part of a picture, as an argument."""
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5}){3}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"a region is X,Y,WIDTH,HEIGHT in whole pixels, not {text!r}"
+        )
+    x, y, width, height = (int(number) for number in text.split(","))
+    return x, y, width, height
+
+
+def _qualities(text: str) -> int | tuple[int, ...]:
+    """One quality or several, as an argument."""
+    found = tuple(_whole_number("a quality", 1, 100)(part) for part in text.split(","))
+    return found if len(found) > 1 else found[0]
+
+
+def _subsampling(text: str) -> str:
+    """A name, or factors of each component, as an argument."""
+    if text in SUBSAMPLINGS or re.fullmatch(r"[1-4]x[1-4](,[1-4]x[1-4])*", text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"a subsampling is one of {', '.join(SUBSAMPLINGS)}, or factors such as 2x1,1x1,1x1; "
+        f"not {text!r}"
+    )
 
 
 def _processes(text: str) -> int:
@@ -488,21 +623,33 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
         arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
     )
     picture = _read_input(arguments)
-    pixels = picture.scaled(arguments.precision)
+    bits = arguments.precision or (picture.maximum.bit_length() if arguments.lossless else 8)
+    pixels = picture.scaled(bits)
 
     from .encoder import encode
 
-    stored = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}[picture.color]
-    data = encode(
-        pixels,
-        color=picture.color,
-        quality=arguments.quality,
-        qtables=None if tables is None else _read_qtables(tables, stored),
-        subsampling=arguments.subsampling,
-        optimize=arguments.optimize,
-        restart_interval=arguments.restart_interval,
-        threads=None,
-    )
+    usual = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}
+    stored = arguments.stored_as or usual[picture.color]
+    try:
+        data = encode(
+            pixels,
+            color=picture.color,
+            stored_as=arguments.stored_as,
+            quality=arguments.quality,
+            qtables=None if tables is None else _read_qtables(tables, stored),
+            subsampling=arguments.subsampling,
+            precision=bits,
+            lossless=arguments.lossless,
+            predictor=arguments.predictor,
+            point_transform=arguments.point_transform,
+            optimize=arguments.optimize,
+            restart_interval=arguments.restart_interval,
+            restart_rows=arguments.restart_rows,
+            threads=None,
+        )
+    except ValueError as error:  # options that do not go together, or with this picture
+        message = f"{files.shown_input(arguments.input)}: {error}"
+        raise CommandError(ExitCode.USAGE, message) from error
     data = _with_metadata(arguments, data, picture)
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)
@@ -512,15 +659,26 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _read_qtables(name: str, stored: str) -> npt.NDArray[np.uint16]:
-    """Quantization tables of each component from a .npy or JSON file, (n, 8, 8)."""
+    """Quantization tables, (components, 8, 8), from a JPEG, a .npy or a JSON file.
+
+    Parameters
+    ----------
+    name : str
+    stored : str
+        What the components are that they are for.
+    """
     from io import BytesIO
 
     import numpy as np
 
     from .arguments import check_qtables
+    from .header import read_header
 
     data = files.read_bytes(name)
     try:
+        if files.is_jpeg(data):
+            with _jpeg_errors_of(name):
+                return np.stack(check_qtables(read_header(data), stored))
         if data.startswith(b"\x93NUMPY"):
             tables = np.load(BytesIO(data), allow_pickle=False)
         else:
@@ -562,6 +720,46 @@ def _decode(arguments: argparse.Namespace) -> ExitCode:
     if picture.metadata.icc is not None:
         _say(f"{shown}: warning: its ICC profile is dropped; colours are taken for sRGB")
     files.write_bytes(arguments.output, picture_bytes(name, picture.samples, suffix))
+    return ExitCode.DONE
+
+
+# --- recode, transform ----------------------------------------------------------------------------
+
+
+def _recode(arguments: argparse.Namespace) -> ExitCode:
+    from .rewriting import recode
+
+    return _rewrite(arguments, recode, progressive=SCANS[arguments.scans])
+
+
+def _transform(arguments: argparse.Namespace) -> ExitCode:
+    from .transforms import transform
+
+    return _rewrite(
+        arguments, transform, op=arguments.op, edges=arguments.edges, region=arguments.region,
+        grey=arguments.grey, progressive=SCANS.get(arguments.scans),
+    )  # fmt: skip
+
+
+def _rewrite(
+    arguments: argparse.Namespace, function: Callable[..., bytes], **options: Any
+) -> ExitCode:
+    """Write what a function makes of a JPEG, and say what became of its size."""
+    _check_output(arguments.output, [arguments.input])
+    data = files.read_bytes(arguments.input)
+    name = files.shown_input(arguments.input)
+    try:
+        with _jpeg_errors_of(arguments.input):
+            made = function(
+                data, restart_interval=arguments.restart_interval, metadata=arguments.metadata,
+                **options,
+            )  # fmt: skip
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, f"{name}: {error}") from error
+    files.write_bytes(arguments.output, made)
+    percent = 100 * (len(made) / len(data) - 1)
+    facts = {"bytes_before": len(data), "bytes": len(made)}
+    _report(arguments, facts, f"{len(data)} bytes became {len(made)}, {percent:+.1f} %")
     return ExitCode.DONE
 
 

@@ -36,7 +36,6 @@ from .painting import (
     oriented,
     paint,
     paint_lossless,
-    paint_scaled,
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
@@ -218,7 +217,11 @@ def decode_partial(
     """Decode what can be had of a damaged JPEG.
 
     Behind an error in entropy-coded data decoding goes on at the next restart marker. Where nothing
-    came, the picture is grey.
+    came, the picture is grey. A Huffman-coded file that breaks off looks as libjpeg-turbo shows it,
+    but for the MCU in which it does, and for what libjpeg-turbo makes of bits that are not there:
+    the rest of a line of a lossless file, an MCU behind a whole restart interval. Where bits are no
+    code, or arithmetic-coded data end early, libjpeg-turbo goes on with what they happen to say;
+    here nothing is taken from them up to the next marker.
 
     Parameters
     ----------
@@ -524,8 +527,6 @@ def _stored(
         samples = LosslessScans(stream, sos, max_scans, problems, crew)
         return paint_lossless(samples, kind, window), samples.tally
     scans = Scans(stream, sos, max_scans, problems, crew)
-    if window.denominator != 1:
-        return paint_scaled(scans, kind, window), scans.tally
     return paint(scans, kind, crew, window), scans.tally
 
 

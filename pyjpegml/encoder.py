@@ -30,6 +30,8 @@ from .coefficients import Geometry
 from .header import Header
 from .heads import MODELS
 from .lossless_encoder import encode_lossless
+from .markers import Frame, FrameComponent
+from .metadata import ColorModel, Metadata, metadata_segments, with_color_model
 from .pieces import encode_pieces, is_usual
 from .planes import Samples, component_planes, stored_samples
 from .quantize import quantize
@@ -49,9 +51,10 @@ def encode(
     predictor: int | None = None,
     point_transform: int = 0,
     progressive: Progressive = False,
-    optimize: bool = True,
+    optimize: bool | str = True,
     restart_interval: int = 0,
     restart_rows: int = 0,
+    metadata: Metadata | None = None,
     threads: int | None = 1,
 ) -> bytes:
     """Encode an image as a JPEG.
@@ -101,13 +104,20 @@ def encode(
         usual scans (:func:`pyjpegml.scripts.usual_script`). ``"search"``: in those that make the
         file smallest, which takes longer (:func:`pyjpegml.scan_search.best_script`). Or in scans of
         your own.
-    optimize : bool
+    optimize : bool or "scans"
         Huffman tables made for this image (some percent smaller), instead of Annex K's, which are
-        for 8 bits. Progressive files always have such.
+        for 8 bits. Progressive files always have such. ``"scans"``: and luma, or each component, in
+        a sequential scan of its own, where that makes the file smaller; decoders need more memory
+        for such files.
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535; whole rows in lossless files.
     restart_rows : int
         The same in rows of MCUs, of each scan. Excludes `restart_interval`.
+    metadata : Metadata, optional
+        What stands in the file besides the picture, byte for byte: that of another file
+        (``read_header(data).metadata``), or made of parts (:meth:`Metadata.made_of`). JFIF's and
+        Adobe's markers are exchanged if they do not say what the components are, and an index of
+        other images is left out. A JFIF marker of no stated density by default.
     threads : int or None
         How many threads may work on this image; None for all useful cores. The bytes are the same
         for any number. Small images, and modes other than baseline grey and YCbCr from RGB, never
@@ -145,21 +155,26 @@ def encode(
     if progressive is not False and (lossless or restart_rows):
         other = "lossless" if lossless else "restart_rows"
         raise ValueError(f"progressive and {other} exclude each other")
+    if isinstance(optimize, str) and (optimize != "scans" or lossless or progressive is not False):
+        raise ValueError(
+            f"optimize is a bool, or of sequential files 'scans', not {optimize!r} for this one"
+        )
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
-    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, optimize)
+    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, bool(optimize))
     if lossless and subsampling is None:
         subsampling = "4:4:4"
     factors = arguments.check_subsampling(subsampling, stored)
     height, width = arguments.check_sizes(picture, factors)
     model = MODELS[stored]
+    segments = model.marker if metadata is None else _segments(metadata, stored, lossless)
     if lossless:
         lines = arguments.check_lossless_mcus(factors, interval, rows, width)
         point_transform = arguments.check_point_transform(point_transform, precision)
         samples = stored_samples(picture, channels, precision)
         return encode_lossless(
-            samples, model.components(Geometry(width, height, factors)), model.marker, precision,
+            samples, model.components(Geometry(width, height, factors)), segments, precision,
             predictor, point_transform, lines,
         )  # fmt: skip
     if not optimize and (precision != 8 or progressive is not False):
@@ -168,11 +183,12 @@ def encode(
         )
     tables = arguments.check_tables(quality, qtables, stored, precision)
     narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
-    if progressive is False and narrow and is_usual(picture, channels, stored, factors):
+    one_scan = progressive is False and not isinstance(optimize, str)
+    if one_scan and narrow and is_usual(picture, channels, stored, factors):
         assert not isinstance(picture, tuple)
         mcus_across = -(-width // (8 * factors[0][0]))
         return encode_pieces(
-            picture, factors, tables, model.marker, optimize,
+            picture, factors, tables, segments, bool(optimize),
             restart_mcus(interval, rows, mcus_across), threads,
         )  # fmt: skip
     geometry = Geometry(width, height, factors)
@@ -180,8 +196,21 @@ def encode(
     return assemble(
         geometry, quantized, tables, optimize=optimize, progressive=progressive,
         restart_interval=interval, restart_rows=rows, components=model.components(geometry),
-        precision=precision, slots=model.huffman_slots, segments=model.marker,
+        precision=precision, slots=model.huffman_slots, segments=segments,
     )  # fmt: skip
+
+
+def _segments(metadata: Metadata, stored: str, lossless: bool) -> bytes:
+    """APPn and COM segments of a file, which say what its components mean."""
+    if not isinstance(metadata, Metadata):
+        raise TypeError(
+            "metadata is a Metadata object, such as read_header(data).metadata or "
+            f"Metadata.made_of(icc=profile), not {metadata!r}"
+        )
+    components = tuple(FrameComponent(i, 1, 1, 0) for i in MODELS[stored].identifiers)
+    frame = Frame(3 if lossless else 0, 8, 1, 1, components)
+    model = ColorModel(stored, inverted=stored in ("CMYK", "YCCK"))
+    return metadata_segments(with_color_model(metadata, frame, model))
 
 
 def _quantized(

@@ -65,10 +65,6 @@ class Header:
         ``"CMYK"``, ``"YCCK"`` or ``"2 components"``.
     qtables : dict of int to (8, 8) uint16
         Quantization tables by slot, natural order.
-    quality : int or None
-        IJG quality nearest to the first component's table; None if that table is missing.
-    quality_exact : bool
-        Whether that table is exactly the one of this quality.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     metadata : Metadata
@@ -91,8 +87,6 @@ class Header:
     color: str
     qtables: dict[int, npt.NDArray[np.uint16]]
     huffman_tables: dict[int, HuffmanTable]
-    quality: int | None
-    quality_exact: bool
     restart_interval: int
     metadata: Metadata
     stream_warnings: tuple[str, ...]
@@ -109,6 +103,21 @@ class Header:
         """
         found = (s for s in markers.segments(self.data) if s.code == markers.SOS)
         return tuple(markers.parse_scan(segment) for segment in found)
+
+    @property
+    def quality(self) -> int | None:
+        """IJG quality nearest to the first component's table; None if that table is missing."""
+        return self._quality[0]
+
+    @property
+    def quality_exact(self) -> bool:
+        """Whether that table is exactly the one of this quality."""
+        return self._quality[1]
+
+    @cached_property
+    def _quality(self) -> tuple[int | None, bool]:
+        table = self.qtables.get(self.components[0].table)
+        return (None, False) if table is None else estimated_quality(table)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -298,8 +307,6 @@ def header_of(stream: Stream) -> Header:
     frame = stream.frame
     assert frame is not None
     metadata, model = stream.metadata(), stream.color_model()
-    table = stream.qtables.get(frame.components[0].table)
-    quality, exact = (None, False) if table is None else estimated_quality(table)
     return Header(
         width=frame.width,
         height=frame.height,
@@ -310,8 +317,6 @@ def header_of(stream: Stream) -> Header:
         color=model.name,
         qtables=dict(stream.qtables),
         huffman_tables=dict(stream.huffman_tables),
-        quality=quality,
-        quality_exact=exact,
         restart_interval=stream.restart_interval,
         metadata=metadata,
         stream_warnings=(*stream.warnings, *filter(None, [model.warning])),
@@ -325,7 +330,8 @@ def read_header(data: Data, *, max_metadata: int = MAX_METADATA) -> Header:
     Parameters
     ----------
     data : bytes, buffer or binary file
-        A whole JPEG, or its beginning up to the first scan.
+        A whole JPEG, or its beginning up to the first scan. Nothing behind that is looked at, and
+        metadata are passed over; only a file object is read to its end, which an mmap saves.
     max_metadata : int
         Files with more bytes of APPn and COM segments are refused when that is noticed; none of
         them has been copied then.

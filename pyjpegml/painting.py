@@ -21,7 +21,7 @@ from .errors import JpegUnsupportedError
 from .scans import LosslessScans, Scans
 from .strips import SLACK, Layout, empty_picture, finish_strips, shaped
 from .threads import Crew
-from .windows import Window
+from .windows import Window, finish_reduced
 
 #: uint8, or uint16 if there are more than 8 bits.
 Picture = npt.NDArray[Any]
@@ -72,10 +72,16 @@ def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
     window : Window
         What is wanted.
     """
+    scaled = window.denominator != 1
     if scans.frame.precision != 8:
+        if scaled:
+            raise JpegUnsupportedError(
+                f"pictures of {scans.frame.precision} bits are not decoded at a scale"
+            )
         return _cropped(_paint_deep(scans, color, window), window)
     if not scans.geometry.whole_ratios:
-        return _cropped(_paint_nearest(scans, color, window), window)
+        nearest = _paint_scaled if scaled else _paint_nearest
+        return _cropped(nearest(scans, color, window), window)
     geometry, coefficients = window.geometry, _smoothed(scans)
     height, width = window.height, window.width
     out = empty_picture(height, width, len(geometry.planes), color)
@@ -86,8 +92,9 @@ def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
         fields[strips.BLOCKS] = plane.offset // 64 + first
         fields[strips.CHUNK_STRIDE] = plane.stride
     qtables = _flat(scans)
-    layout = Layout(geometry)
-    rows, strip = geometry.mcus_down, 8 * geometry.v_max
+    layout = Layout(geometry, scale=window.scale)
+    rows, strip = geometry.mcus_down, 8 * geometry.v_max // window.denominator
+    finish = finish_reduced if scaled else finish_strips
 
     def share(k: int) -> None:
         first, last = (rows * i // len(crew) for i in (k, k + 1))
@@ -96,10 +103,11 @@ def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
         middle = max(top, bottom - 1 - 63 // width)
         tail = np.empty((bottom - middle) * line + SLACK, np.uint8)
         extents = np.empty(scans.geometry.size // 64, np.uint8)
-        finish_strips(
+        finish(
             coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),
             min(last + 1, rows), geometry.mcus_across, rows, np.empty(layout.samples, np.uint8),
-            top, middle, bottom, geometry.height, window.left, width, color, out, window.top, tail,
+            top, middle, bottom, window.scale.geometry.height, window.left, width, color, out,
+            window.top, tail,
         )  # fmt: skip
         begin, end = middle - window.top, bottom - window.top
         out[begin * line : end * line] = tail[: (end - begin) * line]
@@ -113,17 +121,12 @@ def _cropped(picture: Picture, window: Window) -> Picture:
     return np.ascontiguousarray(picture[window.slices])
 
 
-def paint_scaled(scans: Scans, color: int, window: Window) -> Picture:
-    """Pixels of stored coefficients at 1/2, 1/4 or 1/8 of the size (:mod:`pyjpegml.reduced`)."""
-    if scans.frame.precision != 8:
-        raise JpegUnsupportedError(
-            f"pictures of {scans.frame.precision} bits are not decoded at a scale"
-        )
+def _paint_scaled(scans: Scans, color: int, window: Window) -> Picture:
+    """As :func:`_paint_nearest`, at a scale."""
     coefficients = window.cut(scans.geometry, _smoothed(scans))
-    picture = reduced.picture(
+    return reduced.picture(
         window.geometry, window.scale, coefficients, scans.component_qtables(), color
     )
-    return _cropped(picture, window)
 
 
 def _flat(scans: Scans) -> npt.NDArray[np.int32]:

@@ -394,7 +394,7 @@ def fill_codes(bits, symbols, start, codes):
     i, code = 0, 0
     for length in range(1, 17):
         for _ in range(bits[length - 1]):
-            codes[start + symbols[i]] = code << 5 | length
+            codes[start + np.int64(symbols[i])] = code << 5 | length
             i += 1
             code += 1
         code <<= 1

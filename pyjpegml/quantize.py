@@ -14,6 +14,8 @@ the tables are scaled by ``2 - quality / 50`` above and ``50 / quality`` below.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -91,17 +93,18 @@ def estimated_quality(qtable: npt.ArrayLike) -> tuple[int, bool]:
         Whether the table is exactly that quality's.
     """
     table = np.asarray(qtable, np.int64).reshape(8, 8)
-    limit = bool(table.max() <= 255)
-    distance = [
-        int(
-            np.abs(
-                scaled_qtable(LUMINANCE_QTABLE, q, baseline=limit).astype(np.int64) - table
-            ).sum()
-        )
-        for q in range(1, 101)
-    ]
-    best = int(np.argmin(distance))
-    return best + 1, distance[best] == 0
+    differences = _luminance_qtables(bool(table.max() <= 255)) - table
+    distances = np.abs(differences).sum(axis=(1, 2))
+    best = int(np.argmin(distances))
+    return best + 1, bool(distances[best] == 0)
+
+
+@lru_cache
+def _luminance_qtables(baseline: bool) -> npt.NDArray[np.int64]:
+    """The luminance tables of all qualities, from 1 on."""
+    return np.array(
+        [scaled_qtable(LUMINANCE_QTABLE, q, baseline=baseline) for q in range(1, 101)], np.int64
+    )
 
 
 def reciprocals(qtable: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:

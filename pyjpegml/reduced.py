@@ -204,7 +204,15 @@ def _one_to_2(coefficients, position, qtable, samples, offset, stride):
 
 @kernel
 def reduce_row(coefficients, position, count, qtable, size, samples, offset, stride):
-    """A row of `count` blocks, as :func:`inverse_reduced` does several."""
+    """Dequantize and transform a row of blocks side by side, as :func:`inverse_reduced` does many.
+
+    Parameters
+    ----------
+    coefficients, qtable, size, samples, offset, stride
+        As there.
+    position, count : int
+        Where the first block starts, and how many there are.
+    """
     if size == 1:
         for k in range(count):
             dc = np.int64(coefficients[position + 64 * k]) * qtable[0]

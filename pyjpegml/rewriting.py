@@ -86,8 +86,15 @@ def frame_of(header: Header) -> Frame:
     return Frame(sof, header.precision, header.height, header.width, header.components)
 
 
-def levels_of(coefficients: Coefficients) -> Levels:
+def levels_of(coefficients: Coefficients, complete: bool = True) -> Levels:
     """Coefficients in one array, when they are found to be legal (T.81 A.3.4, F.1.2).
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+    complete : bool
+        Whether all of their bits are known. If not, a negative DC is lower than it will be, down to
+        -8192.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def levels_of(coefficients: Coefficients) -> Levels:
             )
         if not np.issubdtype(blocks.dtype, np.integer):
             raise TypeError(f"coefficients are integers, and those of component {i} {blocks.dtype}")
-        _check_range(i, blocks, frame.precision)
+        _check_range(i, blocks, frame.precision if complete else 12)
         view = geometry.view(quantized, i)[: plane.down, : plane.across]
         view[...] = blocks.reshape(plane.down, plane.across, 64)
         qtables.append(_checked_qtable(i, coefficients.qtables[i]))
@@ -359,11 +366,7 @@ def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
     """
     view = view_of(data)
     coefficients = decode_coefficients(view, max_pixels=max_pixels, max_scans=max_scans)
-    try:
-        levels = levels_of(coefficients)
-    except ValueError as error:
-        raise JpegFormatError(str(error)) from None
-    frame = levels.frame
+    frame = frame_of(coefficients.header)
     found: list[Segment] = []
     scans: list[Segment] = []
     end = len(view)
@@ -379,6 +382,10 @@ def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
         pass  # what breaks off behind the last scan is no part of the picture
     behind = Metadata.of(s for s in found if s.offset > scans[0].offset)
     complete = frame.sof not in (2, 10) or _all_sent(frame, scans)
+    try:
+        levels = levels_of(coefficients, complete)
+    except ValueError as error:
+        raise JpegFormatError(str(error)) from None
     return Source(view, coefficients.header, levels, tuple(found), behind, end, complete)
 
 

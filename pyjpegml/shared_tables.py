@@ -19,38 +19,68 @@ import numpy as np
 import numpy.typing as npt
 
 from ._jit import inlined, kernel
-from .huffman import AC, HuffmanTable, fill_optimal_table, optimal_scratch, optimal_table
+from .huffman import AC, HuffmanTable, optimal_table
 
 #: Bytes of a table in a DHT segment besides its symbols (T.81 B.2.4.2).
 TABLE_HEAD = 17
+
+#: Numbers of scratch that :func:`coded_bits` needs.
+TREES = 513
 
 #: Slots for the tables of a class, DC or AC, of a progressive file (T.81 Table B.5).
 SLOTS = 4
 
 
 @inlined
-def coded_bits(counts, bits, symbols, scratch):
-    """Bits of some symbols with their optimal table, and of that table; 0 if there are none.
+def coded_bits(counts, trees):
+    """Bits of symbols in their optimal code, and how many different ones there are.
+
+    That is the sum of the inner nodes of Huffman's tree, for which no code need be made. The two
+    rarest trees are always at the heads of two queues: of symbols, sorted, and of trees made of
+    others, which grow in the order in which they are made. One more symbol, with count 0, stands
+    for the code of all ones; that codes have at most 16 bits is left out.
 
     Parameters
     ----------
     counts : (256,) int64
-    bits : (16,) uint8
-    symbols : (256,) uint8
-    scratch : (4, 258) int64
-        Scratch for the table.
+    trees : (513,) int64
+        Scratch: at most 257 symbols, and a tree for all but one of them.
     """
-    total = fill_optimal_table(counts, bits, symbols, scratch)
-    i, cost = 0, 8 * (TABLE_HEAD + total)
-    for length in range(1, 17):
-        for _ in range(bits[length - 1]):
-            cost += length * counts[symbols[i]]
-            i += 1
-    return cost if counts[symbols[0]] > 0 else 0
+    n = 1
+    trees[0] = 0
+    for symbol in range(256):
+        count = counts[symbol]
+        if count > 0:
+            i = n
+            while trees[i - 1] > count:
+                trees[i] = trees[i - 1]
+                i -= 1
+            trees[i] = count
+            n += 1
+    leaf, inner, bits = 0, n, 0
+    for end in range(n, 2 * n - 1):
+        joined = 0
+        for _ in range(2):
+            if leaf < n and (inner == end or trees[leaf] <= trees[inner]):
+                joined += trees[leaf]
+                leaf += 1
+            else:
+                joined += trees[inner]
+                inner += 1
+        trees[end] = joined
+        bits += joined
+    return bits, n - 1
+
+
+@inlined
+def _cost(counts, trees):
+    """Bits of symbols and of their table; 0 if there are none."""
+    bits, symbols = coded_bits(counts, trees)
+    return bits + 8 * (TABLE_HEAD + symbols) if symbols > 0 else 0
 
 
 @kernel
-def merge_counts(counts, groups, costs, joined, bits, symbols, scratch):
+def merge_counts(counts, groups, costs, joined, trees):
     """Find which symbols had better share a table, by merging two at a time.
 
     Parameters
@@ -62,10 +92,13 @@ def merge_counts(counts, groups, costs, joined, bits, symbols, scratch):
     costs : (n, n) int64
         Scratch: of two joined, and on the diagonal of one alone.
     joined : (256,) int64
-    bits : (16,) uint8
-    symbols : (256,) uint8
-    scratch : (4, 258) int64
+    trees : (513,) int64
         Scratch.
+
+    Returns
+    -------
+    int
+        Bits of all symbols and tables.
     """
     n = counts.shape[0]
     for i in range(n):
@@ -73,7 +106,7 @@ def merge_counts(counts, groups, costs, joined, bits, symbols, scratch):
         for j in range(i + 1):
             for k in range(256):
                 joined[k] = counts[i, k] + (counts[j, k] if j < i else 0)
-            costs[i, j] = coded_bits(joined, bits, symbols, scratch)
+            costs[i, j] = _cost(joined, trees)
     while True:
         best, first, second = 0, 0, 0
         for i in range(n):
@@ -94,7 +127,28 @@ def merge_counts(counts, groups, costs, joined, bits, symbols, scratch):
             if groups[i] == i and i != first:
                 for k in range(256):
                     joined[k] = counts[i, k] + counts[first, k]
-                costs[max(i, first), min(i, first)] = coded_bits(joined, bits, symbols, scratch)
+                costs[max(i, first), min(i, first)] = _cost(joined, trees)
+    total = 0
+    for i in range(n):
+        if groups[i] == i:
+            total += costs[i, i]
+    return total
+
+
+def _merged(
+    counts: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+    """What :func:`merge_counts` makes of a copy: sums, groups, bits."""
+    n = len(counts)
+    sums, groups = counts.copy(), np.empty(n, np.int64)
+    costs, joined = np.empty((n, n), np.int64), np.empty(256, np.int64)
+    bits = merge_counts(sums, groups, costs, joined, np.empty(TREES, np.int64))
+    return sums, groups, bits
+
+
+def shared_bits(counts: npt.NDArray[np.int64]) -> int:
+    """Bits of symbols with the tables of :func:`share_tables`, and of these; no raw bits."""
+    return _merged(counts)[2]
 
 
 def share_tables(counts: npt.NDArray[np.int64]) -> tuple[list[int], dict[int, HuffmanTable]]:
@@ -112,12 +166,7 @@ def share_tables(counts: npt.NDArray[np.int64]) -> tuple[list[int], dict[int, Hu
     tables : dict
         By number.
     """
-    n = len(counts)
-    sums, groups = counts.copy(), np.empty(n, np.int64)
-    merge_counts(
-        sums, groups, np.empty((n, n), np.int64), np.empty(256, np.int64),
-        np.empty(16, np.uint8), np.empty(256, np.uint8), optimal_scratch(),
-    )  # fmt: skip
+    sums, groups, _ = _merged(counts)
     return groups.tolist(), {
         int(group): with_few_ones(optimal_table(sums[group]), sums[group])
         for group in np.unique(groups)
@@ -125,7 +174,7 @@ def share_tables(counts: npt.NDArray[np.int64]) -> tuple[list[int], dict[int, Hu
 
 
 def with_few_ones(table: HuffmanTable, counts: npt.NDArray[np.int64]) -> HuffmanTable:
-    """The same code lengths; of codes of one length, those with fewer ones for what is frequent.
+    """The same lengths, and of the codes of a length those with fewer ones for what is frequent.
 
     Bytes FF are followed by a stuffed zero, and this makes them rarer.
     """

@@ -25,11 +25,16 @@ from .coefficients import Geometry
 from .constants import ZIGZAG
 from .decoder import THREAD_PIXELS, decode, decode_partial
 from .encoder import encode
-from .header import SUBSAMPLINGS
+from .header import SUBSAMPLINGS, open_stream
 from .huffman import STANDARD_TABLES, decoding_tables
 from .metrics import SMALL, ms_ssim
+from .painting import paint
 from .rate import compress
 from .scan import READER_FIELDS
+from .scans import MAX_SCANS, Scans
+from .threads import Crew
+from .transforms import transform
+from .windows import window_of
 
 
 def _pictures(height: int, width: int) -> Iterator[npt.NDArray[np.uint8]]:
@@ -66,7 +71,8 @@ def _encode_standard() -> None:
 def _encode_progressive() -> None:
     for image in _pictures(48, 80):
         for subsampling in SUBSAMPLINGS:
-            encode(image, subsampling=subsampling, progressive=True)
+            for scans in (True, "search"):
+                encode(image, subsampling=subsampling, progressive=scans)
 
 
 def _encode_deep() -> None:
@@ -76,6 +82,14 @@ def _encode_deep() -> None:
             encode(deep, subsampling=subsampling)
         encode(image, lossless=True, restart_rows=1)
         encode(deep, lossless=True)
+
+
+def _rewrite() -> None:
+    for image in _pictures(48, 80):
+        data = encode(image, optimize=False)
+        for scans in (False, True):
+            transform(data, "rotate180", progressive=scans)
+            transform(data, "rotate90", progressive=scans, restart_interval=2)
 
 
 def _decode() -> None:
@@ -103,6 +117,9 @@ def _decode_stored() -> None:
             decode(data, scale=2, region=(20, 20, 8, 4))
     for color in ("grey", "YCbCr", "RGB", "stored"):
         decode(data, color=color)
+    stream = open_stream(memoryview(data))
+    scans = Scans(stream, stream.to_scan(), MAX_SCANS, None, Crew(1))
+    paint(scans, strips.GREY, Crew(1), window_of(scans.geometry, None, 2))
     geometry = Geometry(8, 8, [(1, 1)] * 4)
     planes = [np.zeros((8, 8), np.uint8)] * 4
     for painting in (strips.CMYK, strips.INVERTED_CMYK, strips.YCCK, strips.OTHER):
@@ -161,6 +178,7 @@ TASKS: dict[str, Callable[[], None]] = {
     "encode with standard tables": _encode_standard,
     "encode progressive files": _encode_progressive,
     "encode deep and lossless": _encode_deep,
+    "turn without loss": _rewrite,
     "score": _score,
     "decode": _decode,
     "decode by way of coefficients": _decode_stored,

@@ -317,6 +317,41 @@ def decode_window(
     return scan.OK
 
 
+@kernel
+def finish_reduced(
+    coefficients, extents, qtables, stored, layout, first, last, mcus_across, mcus_down, samples,
+    top, middle, bottom, height, left, width, color, out, origin, tail,
+):  # fmt: skip
+    """Pixels of stored coefficients, as :func:`pyjpegml.strips.finish_strips`, at a scale.
+
+    Parameters
+    ----------
+    coefficients, qtables, stored, first, last, mcus_across, mcus_down, samples
+        As there.
+    extents : (n,) uint8
+        Not used.
+    layout : (n, LAYOUT_FIELDS) int64
+        For two strips of samples at that scale.
+    top, middle, bottom, height, left, width, color, out, origin, tail
+        As there, of the scaled picture.
+    """
+    for row in range(first, last):
+        for c in range(layout.shape[0]):
+            part = layout[c]
+            for v in range(part[V]):
+                line = row * part[V] + v
+                block = stored[c, BLOCKS] + line * stored[c, CHUNK_STRIDE]
+                reduce_row(
+                    coefficients, 64 * block, mcus_across * part[H], qtables[c], part[SIZE],
+                    samples, part[SAMPLES] + part[SIZE] * line % part[ROWS] * part[STRIDE],
+                    part[STRIDE],
+                )  # fmt: skip
+        begin, end = ready_rows(samples, layout, row, mcus_down, height)
+        begin, end = max(begin, top), min(end, bottom)
+        paint_rows(samples, layout, begin, min(end, middle), left, width, color, out, origin)
+        paint_rows(samples, layout, max(begin, middle), end, left, width, color, tail, middle)
+
+
 def decode_part(
     view: memoryview, geometry: Geometry, single: Single, window: Window, color: int
 ) -> tuple[npt.NDArray[np.uint8], Coded]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +36,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 NO_CONFORMANCE = "the conformance files are not there"
 NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
+NO_CHROMIUM = "there is no chromium"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
 
@@ -43,6 +46,23 @@ def conformance() -> Path:
     if not (CONFORMANCE / "MANIFEST.tsv").is_file():
         pytest.skip(f"{NO_CONFORMANCE}: {CONFORMANCE}")
     return CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def jpegtran() -> Callable[..., bytes | None]:
+    """libjpeg-turbo's transcoder: the program that PYJPEGML_JPEGTRAN names, or that of the PATH.
+
+    Called with a file and options, it gives a file, or None if it refuses.
+    """
+    program = os.environ.get("PYJPEGML_JPEGTRAN") or shutil.which("jpegtran")
+    if program is None:
+        pytest.skip(NO_JPEGTRAN)
+
+    def run(data: bytes, *options: str) -> bytes | None:
+        done = subprocess.run([program, *options], input=data, capture_output=True, timeout=300)
+        return done.stdout if done.returncode in (0, 2) and done.stdout else None  # 2: warnings
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,9 +79,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
-    for program, reason in (
-        ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM),
-    ):  # fmt: skip
+    programs = ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM)
+    for program, reason in programs:
         if missed := skipped(reason):
             terminalreporter.section(f"NOT COMPARED WITH {program}", red=True, bold=True)
             terminalreporter.line(f"{missed} TESTS WERE SKIPPED: {reason}.", red=True)

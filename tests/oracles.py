@@ -41,7 +41,7 @@ def fixed(decimals: str) -> int:
     return math.floor(Fraction(decimals) * 2**16 + Fraction(1, 2))
 
 
-def rgb_to_ycbcr_fixed(r: int, g: int, b: int) -> tuple[int, int, int]:
+def rgb_to_ycbcr_fixed(r: int, g: int, b: int, precision: int = 8) -> tuple[int, int, int]:
     """One pixel in libjpeg's fixed point: Y rounds halves up, Cb and Cr just below the half."""
     half = Fraction(1, 2)
     less = half - Fraction(1, 2**16)
@@ -52,7 +52,8 @@ def rgb_to_ycbcr_fixed(r: int, g: int, b: int) -> tuple[int, int, int]:
     y = weighted(fixed("0.29900"), fixed("0.58700"), fixed("0.11400"))
     cb = weighted(-fixed("0.16874"), -fixed("0.33126"), fixed("0.50000"))
     cr = weighted(fixed("0.50000"), -fixed("0.41869"), -fixed("0.08131"))
-    return math.floor(y + half), math.floor(cb + 128 + less), math.floor(cr + 128 + less)
+    centre = 2 ** (precision - 1) + less
+    return math.floor(y + half), math.floor(cb + centre), math.floor(cr + centre)
 
 
 def ycbcr_to_rgb_fixed(y: int, cb: int, cr: int, precision: int = 8) -> tuple[int, int, int]:
@@ -70,15 +71,15 @@ def ycbcr_to_rgb_fixed(y: int, cb: int, cr: int, precision: int = 8) -> tuple[in
 # --- sampling -------------------------------------------------------------------------------------
 
 
-def downsample(plane: Bytes, across: int, down: int) -> Bytes:
+def downsample(plane: npt.NDArray[Any], across: int, down: int) -> npt.NDArray[Any]:
     """Means of boxes of samples, with libjpeg's rounding.
 
-    Half of one unit is rounded up where only rows are merged. Where columns are, what is added to
-    the mean before rounding down alternates along a row: 0, 1/2 for two samples, and 1/4, 1/2 for
-    four.
+    Half of one unit is rounded up. Where two columns are merged, and at most two rows, what is
+    added to the mean before rounding down alternates along a row: 0, 1/2 for two samples, and 1/4,
+    1/2 for four.
     """
     height, width = plane.shape[0] // down, plane.shape[1] // across
-    out = np.zeros((height, width), np.uint8)
+    out = np.zeros((height, width), plane.dtype)
     for row in range(height):
         for column in range(width):
             box = plane[row * down : (row + 1) * down, column * across : (column + 1) * across]
@@ -86,10 +87,9 @@ def downsample(plane: Bytes, across: int, down: int) -> Bytes:
             even = column % 2 == 0
             bias = {
                 (1, 1): Fraction(0),
-                (1, 2): Fraction(1, 2),
                 (2, 1): Fraction(0) if even else Fraction(1, 2),
                 (2, 2): Fraction(1, 4) if even else Fraction(1, 2),
-            }[across, down]
+            }.get((across, down), Fraction(1, 2))
             out[row, column] = math.floor(mean + bias)
     return out
 
@@ -172,14 +172,16 @@ def inverse_dct(coefficients: npt.ArrayLike) -> Floats:
 _ENTRY = 2.0**-12
 
 
-def forward_dct_error() -> float:
-    """Bound of the error of a forward DCT in fixed point, for samples in [-128, 128].
+def forward_dct_error(half: int = 128, extra: int = 2) -> float:
+    """Bound of the error of a forward DCT in fixed point, for samples in [-half, half], and the
+    extra bits between the passes.
 
     Rows of sqrt(8) times the matrix have absolute sums of at most 8.
     """
-    first = 4 * (8 * _ENTRY * 128) + 0.5
-    largest = 4 * 8 * 128 + first
-    eight_fold = (8 * first + 8 * _ENTRY * largest) / 4 + 0.5
+    scale = 2**extra
+    first = scale * (8 * _ENTRY * half) + 0.5
+    largest = scale * 8 * half + first
+    eight_fold = (8 * first + 8 * _ENTRY * largest) / scale + 0.5
     return eight_fold / 8
 
 

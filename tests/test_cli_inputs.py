@@ -77,6 +77,26 @@ def test_12_bits_on_request(run: Run, source: Callable[[bytes], str], png: str, 
     assert Path(out).read_bytes() == pyjpegml.encode(scaled, precision=12)
 
 
+def test_lossless_files_keep_all_bits(run: Run, source: Callable[[bytes], str], out: str) -> None:
+    path = source(imagecodecs.png_encode(DEEP))
+    assert run("encode", path, out, "--lossless")[0] == ExitCode.DONE
+    assert np.array_equal(pyjpegml.decode(Path(out).read_bytes()), DEEP)
+    assert run("encode", path, out, "--lossless", "--precision", "10")[0] == ExitCode.DONE
+    scaled = np.rint(DEEP * (1023 / 65535)).astype(np.uint16)
+    assert Path(out).read_bytes() == pyjpegml.encode(scaled, lossless=True, precision=10)
+    level = b"P5 96 72 4095\n" + (DEEP[:, :, 0] >> 4).astype(">u2").tobytes()
+    assert run("encode", source(level), out, "--lossless")[0] == ExitCode.DONE
+    assert pyjpegml.read_header(Path(out).read_bytes()).precision == 12
+    assert np.array_equal(pyjpegml.decode(Path(out).read_bytes()), DEEP[:, :, 0] >> 4)
+
+
+def test_bits_that_a_file_with_a_dct_cannot_have(
+    fails: Callable[..., str], png: str, out: str
+) -> None:
+    message = fails(ExitCode.USAGE, "encode", png, out, "--precision", "10")
+    assert "uint16 samples have 12 bits, or others with lossless=True" in message
+
+
 def test_a_jpeg_of_12_bits_is_scaled(run: Run, source: Callable[[bytes], str], out: str) -> None:
     data = pyjpegml.encode(DEEP >> 4, quality=95)
     assert run("encode", source(data), out)[0] == ExitCode.DONE
@@ -119,6 +139,8 @@ def test_inks(run: Run, tmp_path: Path, out: str, kind: str) -> None:
         inks = pyjpegml.decode(path.read_bytes())
     assert run("encode", str(path), out, "--quality", "90")[0] == ExitCode.DONE
     assert Path(out).read_bytes() == pyjpegml.encode(inks, color="CMYK", quality=90)
+    assert run("encode", str(path), out, "--stored-as", "YCCK")[0] == ExitCode.DONE
+    assert Path(out).read_bytes() == pyjpegml.encode(inks, color="CMYK", stored_as="YCCK")
 
 
 def test_inks_of_which_there_is_no_score(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import containers, xmp
+from pyjpegml import JpegUnsupportedError, containers, xmp
 from pyjpegml.containers import OtherImage
 from pyjpegml.metadata import Metadata
 
@@ -230,3 +230,59 @@ def test_any_packet_is_read(data, start, length):
 def test_bytes_that_belong_to_no_image(images, unlisted):
     found = [OtherImage("undefined", offset, size, "") for offset, size in images]
     assert containers.unlisted_bytes(found, 100, 1000) == unlisted
+
+
+# --- moved ----------------------------------------------------------------------------------------
+
+
+@given(
+    st.sampled_from("<>"), st.integers(0, 1000), st.integers(0, 1000), st.integers(-900, 900),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(1, 9999)), max_size=4),
+)  # fmt: skip
+def test_an_index_moves_with_its_images(order, base, moved_base, shorter, others):
+    """Distances behind the first image stay; so does what follows it up to the next one."""
+    end, at, entries = 5000, 5000, []
+    for gap, size in others:
+        entries.append((0x050000, size, at + gap - base))
+        at += gap + size
+    data = index([(0x030000, 5010, 0), *entries], order)
+    moved = containers.moved_index(memoryview(data), (base, moved_base), (end, end - shorter))
+    before, after = listed(data, base)[0], listed(moved, moved_base)[0]
+    assert [image.offset - end for image in before] == [
+        image.offset - (end - shorter) for image in after
+    ]
+    assert [image.size for image in before] == [image.size for image in after]
+    assert struct.unpack_from(order + "I", moved, 54) == (5010 - shorter,)
+
+
+def test_what_is_not_known_of_the_first_image_stays():
+    data = index([(0x030000, 0, 0), (0, 0, 0)])
+    assert containers.moved_index(memoryview(data), (0, 0), (5000, 4000)) == data
+
+
+@pytest.mark.parametrize(
+    ("entry", "end", "message"),
+    [
+        ((0, 5, 4899), (5000, 4000), "image 2 of the MPF index begins at byte 4999, within the fi"),
+        (
+            (0, 5, 2**32 - 1),
+            (5000, 6000),
+            "image 2 of the MPF index would lie where 32 bits cannot",
+        ),
+    ],
+)
+def test_images_that_cannot_be_moved(entry, end, message):
+    with pytest.raises(JpegUnsupportedError, match=message):
+        containers.moved_index(memoryview(index([PRIMARY, entry])), (100, 100), end)
+
+
+@pytest.mark.hostile
+@given(st.binary(max_size=100), st.integers(0, 82))
+def test_any_bytes_are_moved_or_refused(data, start):
+    sound = index([PRIMARY, (0, 1, 6000)])
+    for bytes_ in (data, sound[:start] + data, sound[:start] + data + sound[start + len(data) :]):
+        try:
+            moved = containers.moved_index(memoryview(bytes_), (100, 90), (5000, 4000))
+        except JpegUnsupportedError:
+            continue
+        assert len(moved) == len(bytes_)

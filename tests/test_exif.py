@@ -139,3 +139,70 @@ def test_second_exif_data_do_not_count():
     assert metadata.warnings == (
         "Exif: there are Exif data already; these do not count, at byte 77",
     )
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+@given(orders, st.integers(1, 8), st.integers(1, 8), st.integers(8, 99))
+def test_an_orientation_is_changed_in_place(order, value, other, start):
+    entry = (0x0112, 3, 1, struct.pack(order + "HH", value, 0))
+    before = tiff(order, [entry], start)
+    after = exif.with_orientation(before, other)
+    assert read(after) == (other, [])
+    assert len(after) == len(before)
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == (value != other)
+
+
+def test_no_orientation_is_added():
+    for data in (tiff("<", []), oriented(">", 6, 2, 1), b"", b"MM\0*"):
+        assert exif.with_orientation(data, 1) == data
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_exif_of_an_orientation_alone(value):
+    assert read(exif.orientation_exif(value)) == (value, [])
+
+
+@pytest.mark.hostile
+@given(st.binary(max_size=80), orders, st.integers(0, 80))
+def test_any_bytes_are_changed_or_left(data, order, start):
+    """Nothing raises, and nothing grows."""
+    sound = oriented(order, 6) + bytes(40)
+    for exif_data in (
+        data,
+        sound[:start] + data,
+        sound[:start] + data + sound[start + len(data) :],
+    ):
+        for changed in (
+            exif.with_orientation(exif_data, 1),
+            exif.with_size(exif_data, 100, 200),
+            exif.without_thumbnail(exif_data),
+        ):
+            assert len(changed) <= len(exif_data)
+            exif.first_directory(changed)
+
+
+@pytest.mark.hostile
+@given(orders, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.booleans())
+def test_thumbnails_wherever_they_are_said_to_be(order, begin, length, strips):
+    """Their bytes go; those before byte 8, and beyond the end, are nobody's."""
+    tags = (0x0111, 0x0117) if strips else (0x0201, 0x0202)
+    second = 8 + 2 + 4
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "IHI", 8, 0, second)
+    entries = b"".join(
+        struct.pack(order + "HHII", tag, 4, 1, value)
+        for tag, value in zip(tags, (begin, length), strict=True)
+    )
+    data = head + struct.pack(order + "H", 2) + entries + bytes(4) + b"\x55" * 50
+    for begin_now, length_now in ((begin, length), (len(data) - 50, 20), (len(data) - 50, 50)):
+        place = data.index(entries) + 8
+        now = bytearray(data)
+        struct.pack_into(order + "I", now, place, begin_now)
+        struct.pack_into(order + "I", now, place + 12, length_now)
+        after = exif.without_thumbnail(bytes(now))
+        assert after[:8] == data[:8]
+        assert exif.without_thumbnail(after) == after
+        if begin_now == len(data) - 50:
+            assert after.count(b"\x55") == 50 - length_now
+            assert len(after) == len(data) - (50 if length_now == 50 else 0)

@@ -24,6 +24,7 @@ FOUND = {
 }
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize("name", FOUND)
 def test_findings(name: str) -> None:
     fuzzing.check(bytes.fromhex(FOUND[name]))

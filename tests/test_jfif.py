@@ -149,3 +149,38 @@ def test_any_bytes_are_parsed(segments):
     found, problems = jfif.parse_adobe(views)
     assert (found is not None) == any(len(view) >= 7 for view in views)
     assert all(0 <= i < len(views) for i, _ in problems)
+
+
+# --- written --------------------------------------------------------------------------------------
+
+
+@given(
+    st.tuples(st.integers(0, 255), st.integers(0, 255)), st.integers(0, 2),
+    st.tuples(st.integers(1, 65535), st.integers(1, 65535)),
+)  # fmt: skip
+def test_what_is_written_is_read(version, unit, density):
+    made = jfif.Jfif(version, unit, density)
+    code, payload = jfif.jfif_segment(made)
+    assert code == markers.APP0
+    assert jfif.parse_jfif([memoryview(payload)[5:]])[:2] == (made, [])
+    assert jfif.sound(made) == made
+
+
+@pytest.mark.parametrize(("unit", "density"), [(3, (1, 1)), (1, (0, 5)), (1, (5, 65536))])
+def test_densities_that_make_no_sense(unit, density):
+    made = jfif.Jfif((1, 1), unit, density)
+    with pytest.raises(ValueError, match=f"are {density[0]}x{density[1]} and {unit}"):
+        jfif.jfif_segment(made)
+
+
+@pytest.mark.parametrize(("unit", "density"), [(3, (1, 1)), (1, (0, 5))])
+def test_densities_that_files_have_although_they_make_no_sense(unit, density):
+    assert jfif.sound(jfif.Jfif((1, 2), unit, density)) == jfif.Jfif((1, 2), 0, (1, 1))
+
+
+@given(st.tuples(*[st.integers(0, 65535)] * 3), st.integers(0, 255))
+def test_adobes_marker_is_read_as_written(fields, transform):
+    made = jfif.Adobe(*fields, transform)
+    code, payload = jfif.adobe_segment(made)
+    assert code == markers.APP14
+    assert jfif.parse_adobe([memoryview(payload)[5:]]) == (made, [])

@@ -28,8 +28,11 @@ from pyjpegml.metadata import (
     MOST_WARNINGS,
     ColorModel,
     Metadata,
+    appearance,
     color_model,
     kind,
+    metadata_segments,
+    with_color_model,
     with_metadata,
 )
 from pyjpegml.segments import comment_segment
@@ -372,6 +375,102 @@ def under(data: bytes, metadata: Metadata, ids: list[int]) -> bytes:
         if segment.code in (markers.DQT, markers.DHT) or markers.is_frame(segment.code):
             body += markers.segment_bytes(segment.code, bytes(payload))
     return beginning(metadata.segments) + body
+
+
+# --- made, chosen, written ------------------------------------------------------------------------
+
+
+@given(
+    st.binary(max_size=99), st.binary(min_size=1, max_size=99), st.binary(max_size=99),
+    st.lists(st.binary(max_size=30), max_size=3),
+)  # fmt: skip
+def test_what_is_made_of_parts_is_read(exif_data, profile, packet, comments):
+    parts = {
+        "jfif": Jfif((1, 2), 1, (300, 200)),
+        "exif": exif_data,
+        "xmp": packet,
+        "icc": profile,
+        "adobe": Adobe(100, 0, 0, 1),
+        "comments": tuple(comments),
+    }
+    made = Metadata.made_of(**parts)
+    assert {name: getattr(made, name) for name in parts} == parts
+    assert head(b"\xff\xd8" + metadata_segments(made) + written(())[2:]) == made
+
+
+def test_long_parts_are_split_or_refused():
+    made = Metadata.made_of(icc=bytes(200_000), xmp=b"<x/>" * 40_000)
+    assert made.icc == bytes(200_000)
+    assert made.extended_xmp == b"<x/>" * 40_000
+    assert len(made.contents("ICC profile")) == 4
+    with pytest.raises(ValueError, match="Exif data have at most 65527 bytes, not 65528"):
+        Metadata.made_of(exif=bytes(65528))
+    with pytest.raises(ValueError, match="a comment has at most 65533 bytes, not 65534"):
+        Metadata.made_of(comments=[bytes(65534)])
+    with pytest.raises(ValueError, match="APP5 segment holds at most 65533 bytes, not 65534"):
+        metadata_segments(Metadata(((0xE5, bytes(65534)),)))
+
+
+@given(any_segments, st.sets(st.sampled_from([*KINDS, None])))
+def test_kinds_are_chosen(parts, kinds):
+    metadata = Metadata(parts)
+    assert metadata.only(*kinds).segments == tuple(s for s in parts if kind(*s) in kinds)
+    assert metadata.without(*kinds).segments == tuple(s for s in parts if kind(*s) not in kinds)
+
+
+def test_kinds_that_there_are_not():
+    with pytest.raises(ValueError, match=r"kinds of metadata are JFIF, .*; not 'EXIF'"):
+        Metadata().only("EXIF")
+
+
+@given(any_segments)
+def test_payloads_are_replaced_where_they_stand(parts):
+    metadata = Metadata(parts, tuple(range(len(parts))))
+    payloads = [b"ICC_PROFILE\0" + bytes([i]) for i in range(len(metadata.contents("ICC profile")))]
+    changed = metadata.replaced("ICC profile", payloads)
+    assert [c for c, _ in changed.segments] == [c for c, _ in parts]
+    assert [bytes(p) for c, p in changed.segments if kind(c, p) == "ICC profile"] == payloads
+    assert changed.without("ICC profile") == metadata.without("ICC profile")
+    assert changed.offsets == metadata.offsets
+
+
+@given(any_segments)
+def test_all_segments_but_an_index_are_written(parts):
+    metadata = Metadata(parts)
+    assert head(b"\xff\xd8" + metadata_segments(metadata) + written(())[2:]) == metadata.without(
+        "MPF"
+    )
+
+
+@pytest.mark.hostile
+@given(any_segments)
+def test_appearance(parts):
+    """What decides how a picture looks stays, nothing else does; and it is a fixed point."""
+    metadata = Metadata(parts)
+    kept = appearance(metadata)
+    assert kept == kept.only("JFIF", "Exif", "ICC profile", "Adobe")
+    assert (kept.orientation, kept.icc, kept.adobe) == (
+        metadata.orientation, metadata.icc, metadata.adobe,
+    )  # fmt: skip
+    assert (kept.jfif is None) == (metadata.jfif is None)
+    assert kept.thumbnails == ()
+    assert appearance(kept) == kept
+
+
+@given(
+    any_segments, st.sampled_from(["grey", "YCbCr", "RGB", "CMYK", "YCCK", "2 components"]),
+    st.booleans(), st.sampled_from([b"\1\2\3\4", b"RGBA"]),
+)  # fmt: skip
+def test_colours_are_said_whatever_the_metadata_say(parts, name, inverted, identifiers):
+    counts = {"grey": 1, "YCbCr": 3, "RGB": 3, "CMYK": 4, "YCCK": 4, "2 components": 2}
+    components = tuple(FrameComponent(i, 1, 1, 0) for i in identifiers[: counts[name]])
+    frame = Frame(0, 8, 8, 8, components)
+    model = ColorModel(name, name == "YCCK" or (name == "CMYK" and inverted))
+    made = with_color_model(Metadata(parts), frame, model)
+    found = color_model(made, frame)
+    assert (found.name, found.inverted) == (model.name, model.inverted)
+    colors = ("JFIF", "JFXX", "Adobe")
+    assert made.without(*colors) == Metadata(parts).without(*colors)
 
 
 # --- in the file of an encoder --------------------------------------------------------------------

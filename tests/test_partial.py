@@ -13,6 +13,8 @@ from pyjpegml import JpegFormatError, decode, decode_partial
 from pyjpegml.markers import SOS, segments
 from pyjpegml.testing import Component, Content, Frame, Scan, Stream, write_stream
 
+pytestmark = pytest.mark.hostile
+
 KINDS = {
     "baseline": {"subsampling": "4:2:0"},
     "baseline with restarts": {"subsampling": "4:2:2", "restart_marker_blocks": 3},

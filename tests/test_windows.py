@@ -10,12 +10,23 @@ from helpers import SUBSAMPLINGS, assert_same_picture, picture, pillow_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import JpegFormatError, JpegUnsupportedError, decode, decoder, encode, markers
+from pyjpegml import (
+    JpegFormatError,
+    JpegUnsupportedError,
+    decode,
+    decode_coefficients,
+    decoder,
+    encode,
+    markers,
+    reduced,
+)
 from pyjpegml.coefficients import Geometry
-from pyjpegml.testing import Stream, jpeg_streams
+from pyjpegml.scaling import plan_scale
+from pyjpegml.testing import PROCESSES, Stream, jpeg_streams
 from pyjpegml.windows import window_of
 
 RGB = picture("natural", (301, 403, 3), 3)
+DCT = [name for name in PROCESSES if name != "lossless"]
 factors = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4)
 
 
@@ -78,20 +89,22 @@ def test_regions_of_all_files(stream: Stream, data: st.DataObject, scale: int) -
     )
 
 
-@given(
-    jpeg_streams(
-        processes=["baseline", "extended sequential"], precisions=[8], without=["multiple scans"]
-    ),
-    st.sampled_from([2, 4, 8]),
-)
-def test_scales_without_stored_coefficients(stream: Stream, scale: int) -> None:
-    """Strip by strip what test_reduced.py compares with djpeg's."""
+@given(jpeg_streams(processes=DCT, precisions=[8]), st.sampled_from([2, 4, 8]), st.integers(1, 3))
+def test_scales_strip_by_strip(stream: Stream, scale: int, threads: int) -> None:
+    """What :func:`reduced.picture` makes of whole planes; test_reduced.py holds that to djpeg."""
+    job = decoder._prepare(memoryview(stream.data), None)
+    geometry = job.geometry
+    flat = np.zeros(geometry.size, np.int16)
+    found = decode_coefficients(stream.data)
+    for i, (blocks, plane) in enumerate(zip(found.components, geometry.planes, strict=True)):
+        geometry.view(flat, i)[: plane.down, : plane.across] = blocks.reshape(*blocks.shape[:2], 64)
+    expected = reduced.picture(
+        geometry, plan_scale(geometry, scale), flat, found.qtables, job.painting(None)
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoder, "_single", lambda *arguments: None)
-        decoder._remembered.cache_clear()
-        expected = decode(stream.data, scale=scale)
-        decoder._remembered.cache_clear()
-    assert_same_picture(decode(stream.data, scale=scale), expected)
+        patch.setattr("pyjpegml.decoder.THREAD_PIXELS", 1)
+        got = decode(stream.data, scale=scale, threads=threads)
+    assert_same_picture(got, expected)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])
@@ -213,4 +226,6 @@ def test_pixels_of_a_region_only() -> None:
     data = pillow_encode(np.tile(tile, (4, 4, 1)), progressive=True)
     coefficients = 2 * 3008 * 2000 * 3 // 2
     beside = peak_beside_output(data, region=(2000, 1000, 300, 300))
+    assert coefficients < beside < coefficients * 1.25 + (1 << 20)
+    beside = peak_beside_output(data, scale=2)
     assert coefficients < beside < coefficients * 1.25 + (1 << 20)

@@ -232,3 +232,27 @@ def test_any_pieces_are_an_extension_or_a_problem(segments):
     assert found is not None or problems
     assert sum(map(len, found or [])) <= sum(map(len, segments))
     assert all(i is None or 0 <= i < len(segments) for i, _ in problems)
+
+
+# --- orientation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", range(2, 9))
+@pytest.mark.parametrize(
+    "text",
+    ["t:Orientation='{}'", 't:Orientation = "{}"', "><t:Orientation>{}</t:Orientation"],
+)
+def test_an_orientation_becomes_upright(value, text):
+    packet = f"<x xmlns:t='http://ns.adobe.com/tiff/1.0/' o:Orientation='7' {text}>"
+    expected = packet.format(1).encode()
+    assert xmp.with_upright_orientation(packet.format(value).encode()) == expected
+    assert xmp.with_upright_orientation(expected) == expected
+
+
+def test_other_orientations_are_left():
+    for packet in (
+        b"<x xmlns:o='http://other/' o:Orientation='7'>",
+        b"<x xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Orientations='7' nt:Orientation='7'>",
+        b"<x xmlns:t='http://ns.adobe.com/tiff/1.0/' t:Orientation='9'>",
+    ):
+        assert xmp.with_upright_orientation(packet) == packet

@@ -1,8 +1,8 @@
-"""What Chromium shows of our files, beside what we decode and score; writes bench/chromium.md.
+"""What Chromium shows of our files, beside what we decode and score; writes bench/browser.md.
 
-    python bench/chromium.py [--pictures FOLDER] [--most 24] [--quality 85] [--ms-ssim 0.99]
+    python bench/browser.py [--pictures FOLDER] [--most 24] [--quality 85] [--ms-ssim 0.99]
 
-Screenshots of headless Chromium, for each way in which it decodes (tests/browser.py). Pixels are
+Screenshots of headless Chromium, for each way in which it decodes (tests/browsers.py). Pixels are
 compared with those of `pyjpegml.decode`, levels of 8 bits; the score is that of what is shown
 against the original.
 """
@@ -23,7 +23,7 @@ import pyjpegml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-import browser  # noqa: E402
+import browsers  # noqa: E402
 
 #: Most rows of pixels on one page.
 ROWS = 4096
@@ -38,26 +38,28 @@ def screens(chromium: str, files: Sequence[bytes], graphics: str) -> Iterator[Pi
     for data in files:
         height = pyjpegml.read_header(data).height
         if page and rows + height > ROWS:
-            yield from browser.shown(chromium, page, graphics)
+            yield from browsers.shown(chromium, page, graphics)
             page, rows = [], 0
         page.append(data)
         rows += height
-    yield from browser.shown(chromium, page, graphics)
+    yield from browsers.shown(chromium, page, graphics)
 
 
 def modes_table(chromium: str, picture: Picture) -> list[str]:
     """Which modes open, and how far the pixels are from ours."""
-    files = browser.modes(picture)
-    deep = browser.deep_modes(picture)
-    ways = [list(screens(chromium, [*files.values(), *deep.values()], g)) for g in browser.GRAPHICS]
-    lines = ["| mode | opens | " + " | ".join(browser.GRAPHICS) + " |", "|---|---|---|---|"]
+    files = browsers.modes(picture)
+    deep = browsers.deep_modes(picture)
+    ways = [
+        list(screens(chromium, [*files.values(), *deep.values()], g)) for g in browsers.GRAPHICS
+    ]
+    lines = ["| mode | opens | " + " | ".join(browsers.GRAPHICS) + " |", "|---|---|---|---|"]
     for i, (name, data) in enumerate((files | deep).items()):
         cells = []
         for shown in (way[i] for way in ways):
             if shown is None or name in deep:
                 cells.append("")
                 continue
-            most = np.abs(shown.astype(int) - browser.expected(data)).max()
+            most = np.abs(shown.astype(int) - browsers.expected(data)).max()
             cells.append("equal" if most == 0 else f"{most}")
         opens = "yes" if all(way[i] is not None for way in ways) else "no"
         lines.append("| " + " | ".join([name, opens, *cells]) + " |")
@@ -68,7 +70,7 @@ def rows_of_samplings(
     chromium: str, pictures: Sequence[Picture], quality: int, graphics: str
 ) -> Iterator[str]:
     """How far the pixels of each subsampling are from ours, and the score."""
-    for name in browser.SUBSAMPLINGS:
+    for name in browsers.SUBSAMPLINGS:
         files = [pyjpegml.encode(p, quality=quality, subsampling=name) for p in pictures]
         most, total, differing, count, changes = 0, 0, 0, 0, []
         for original, data, shown in zip(
@@ -91,7 +93,7 @@ def rows_of_samplings(
 def rows_of_promises(chromium: str, pictures: Sequence[Picture], target: float) -> Iterator[str]:
     """Whether files of `compress` keep what it promises, as they are shown."""
     results = [pyjpegml.compress(picture, ms_ssim=target) for picture in pictures]
-    for graphics in browser.GRAPHICS:
+    for graphics in browsers.GRAPHICS:
         shown = list(screens(chromium, [result.data for result in results], graphics))
         scores = [pyjpegml.ms_ssim(a, b) for a, b in zip(pictures, shown, strict=True)]
         changes = [score - result.ms_ssim for score, result in zip(scores, results, strict=True)]
@@ -110,7 +112,7 @@ def main() -> None:
     parser.add_argument("--quality", type=int, default=85)
     parser.add_argument("--ms-ssim", type=float, default=0.99)
     arguments = parser.parse_args()
-    chromium = browser.program()
+    chromium = browsers.program()
     if chromium is None:
         raise SystemExit("there is no Chromium on the PATH, and PYJPEGML_CHROMIUM names none")
     paths = sorted(arguments.pictures.glob("*.png"))[: arguments.most] or [PHOTO]
@@ -118,8 +120,8 @@ def main() -> None:
     lines = [
         "# What Chromium shows",
         "",
-        "Written by `bench/chromium.py`, which says what is measured: screenshots of headless "
-        f"{browser.version(chromium)} beside `pyjpegml.decode`. *Software*: its own decoder makes "
+        "Written by `bench/browser.py`, which says what is measured: screenshots of headless "
+        f"{browsers.version(chromium)} beside `pyjpegml.decode`. *Software*: its own decoder makes "
         "RGB. *Graphics processor*: rasterization on SwiftShader, as on a machine that has one; "
         "planes of Y, Cb and Cr may be enlarged and converted there.",
         "",
@@ -139,7 +141,7 @@ def main() -> None:
         "| decoded by | sampling | largest | mean | pixels | MS-SSIM |",
         "|---|---|---|---|---|---|",
     ]
-    for graphics in browser.GRAPHICS:
+    for graphics in browsers.GRAPHICS:
         for row in rows_of_samplings(chromium, pictures, arguments.quality, graphics):
             print(row, flush=True)
             lines.append(row)
@@ -158,7 +160,7 @@ def main() -> None:
         print(row, flush=True)
         lines.append(row)
     lines += ["", versions_line() + "."]
-    target = Path(__file__).with_name("chromium.md")
+    target = Path(__file__).with_name("browser.md")
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {target}")
 
