@@ -123,7 +123,9 @@ def main() -> None:
         "Written by `bench/browser.py`, which says what is measured: screenshots of headless "
         f"{browsers.version(chromium)} beside `pyjpegml.decode`. *Software*: its own decoder makes "
         "RGB. *Graphics processor*: rasterization on SwiftShader, as on a machine that has one; "
-        "planes of Y, Cb and Cr may be enlarged and converted there.",
+        "planes of Y, Cb and Cr may be enlarged and converted there. Pictures of 4:2:0 of at most "
+        "four pixels across, whose chroma libjpeg enlarges without interpolation, may look quite "
+        "different there.",
         "",
         "## Modes",
         "",

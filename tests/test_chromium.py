@@ -48,11 +48,14 @@ def test_its_decoder_shows_the_pixels_that_ours_gives(chromium: str, mode: str) 
     assert np.array_equal(shown, browsers.expected((MODES | NOISE)[mode]))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, *NOISE])
 def test_a_graphics_processor_is_at_most_one_level_off(chromium: str, mode: str) -> None:
+    """But in very narrow pictures, whose chroma libjpeg enlarges without interpolation."""
     shown = screens(chromium, "graphics processor")[mode]
     assert shown is not None, "it does not open"
-    assert np.abs(shown.astype(int) - browsers.expected(MODES[mode])).max() <= 1
+    expected = browsers.expected((MODES | NOISE)[mode])
+    if expected.shape[1] > 4:
+        assert np.abs(shown.astype(int) - expected).max() <= 1
 
 
 def test_what_compress_promises_is_what_is_shown(chromium: str) -> None:

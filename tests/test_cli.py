@@ -197,7 +197,7 @@ def test_warmup_leaves_nothing_to_compile(run: Run, png: str, jpg: str, tmp_path
 def test_long_compilation_is_announced(run: Run, jpg: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Impatient(_jit.CompileWatch):
         def __enter__(self) -> _jit.CompileWatch:
-            self._announce()
+            self._tell()
             return super().__enter__()
 
     monkeypatch.setattr(cli, "_announce", ANNOUNCE)
