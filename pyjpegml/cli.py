@@ -340,6 +340,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="use the standard's Huffman tables instead of the image's own",
     )
+    command.add_argument(
+        "--scans",
+        choices=tuple(SCANS),
+        default="sequential",
+        help="in which order the coefficients are sent; search tries many orders, and takes longer "
+        "(default: %(default)s)",
+    )
     restarts = command.add_mutually_exclusive_group()
     restarts.add_argument(
         "--restart-interval",
@@ -526,31 +533,20 @@ def _jpeg_errors_of(name: str) -> Iterator[None]:
 
 def _read_picture(
     name: str, arguments: argparse.Namespace, keep: bool = False
-) -> tuple[Picture, int]:
-    """The picture in a file of any format, with all of its metadata or not; the file's size."""
+) -> tuple[Picture, bytes]:
+    """The picture in a file of any format, with all of its metadata or not; the file's bytes."""
     data = files.read_bytes(name)
     with _jpeg_errors_of(name):
         shown = files.shown_input(name)
-        return files.read_picture(shown, data, arguments.background, keep), len(data)
+        return files.read_picture(shown, data, arguments.background, keep), data
 
 
-def _read_input(arguments: argparse.Namespace) -> Picture:
-    """The picture that is to become a JPEG."""
-    picture, _ = _read_picture(arguments.input, arguments, arguments.metadata == "keep")
+def _read_input(arguments: argparse.Namespace) -> tuple[Picture, bytes]:
+    """The picture that is to become a JPEG, and the file's bytes."""
+    picture, data = _read_picture(arguments.input, arguments, arguments.metadata == "keep")
     for lost in picture.lost:
         _say(f"{files.shown_input(arguments.input)}: warning: not carried over: {lost}")
-    return picture
-
-
-def _with_metadata(arguments: argparse.Namespace, data: bytes, picture: Picture) -> bytes:
-    """A file with the metadata of its input."""
-    from .metadata import with_metadata
-
-    try:
-        return with_metadata(data, picture.metadata)
-    except ValueError as error:
-        message = f"{files.shown_input(arguments.input)}: {error}; --metadata strip drops them"
-        raise CommandError(ExitCode.FILE_FAILED, message) from error
+    return picture, data
 
 
 def _refuse_inks(name: str, picture: Picture, done: str) -> None:
@@ -568,19 +564,24 @@ def _size_facts(data: bytes, pixels: Samples) -> dict[str, Any]:
 
 def _compress(arguments: argparse.Namespace) -> ExitCode:
     _check_output(arguments.output, [arguments.input])
-    picture = _read_input(arguments)
+    picture, given = _read_input(arguments)
     _refuse_inks(arguments.input, picture, "compressed: encode takes it")
     pixels = picture.scaled()
 
     from .inspection import columns
+    from .metadata import with_metadata
     from .rate import annex_k_baseline, compress
 
     target = arguments.ms_ssim
-    result = compress(pixels, ms_ssim=target, threads=None)
-    data = _with_metadata(arguments, result.data, picture)
-    files.write_bytes(arguments.output, data)
-    facts = _size_facts(data, pixels) | {
-        "metadata_bytes": len(data) - len(result.data),
+    recompressed = files.is_jpeg(given) and picture.maximum == 255 and not picture.lost
+    result = compress(
+        given if recompressed else pixels,
+        ms_ssim=target,
+        metadata=arguments.metadata if recompressed else picture.metadata,
+        threads=None,
+    )
+    files.write_bytes(arguments.output, result.data)
+    facts = _size_facts(result.data, pixels) | {
         "ms_ssim": result.ms_ssim,
         "target": target,
         "met": result.met,
@@ -589,7 +590,6 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     }
     rows: list[tuple[str, object]] = [
         ("bytes", facts["bytes"]),
-        ("of metadata", facts["metadata_bytes"]),
         ("bits per pixel", f"{facts['bits_per_pixel']:.4f}"),
         ("MS-SSIM", f"{result.ms_ssim:.6f} (target {target:g})"),
         ("encodes", result.encodes),
@@ -597,14 +597,15 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     ]
     if arguments.against_libjpeg:
         other = annex_k_baseline(pixels, min(target, result.ms_ssim))
-        saved = 100 * (1 - len(result.data) / len(other.data)) if other.met else None
+        size = len(with_metadata(other.data, picture.metadata))
+        saved = 100 * (1 - len(result.data) / size) if other.met else None
         facts["libjpeg"] = {
-            "bytes": len(other.data),
+            "bytes": size,
             "ms_ssim": other.ms_ssim,
             "met": other.met,
             "saved_percent": saved,
         }
-        rows.append(("libjpeg's tables", f"{len(other.data)} bytes, MS-SSIM {other.ms_ssim:.6f}"))
+        rows.append(("libjpeg's tables", f"{size} bytes, MS-SSIM {other.ms_ssim:.6f}"))
         reason = "cannot be said: libjpeg's tables do not reach this score"
         rows.append(("saved", reason if saved is None else f"{saved:.1f} %"))
     _report(arguments, facts, columns(rows))
@@ -622,11 +623,12 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     _check_output(
         arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
     )
-    picture = _read_input(arguments)
+    picture, _ = _read_input(arguments)
     bits = arguments.precision or (picture.maximum.bit_length() if arguments.lossless else 8)
     pixels = picture.scaled(bits)
 
     from .encoder import encode
+    from .metadata import with_metadata
 
     usual = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}
     stored = arguments.stored_as or usual[picture.color]
@@ -642,6 +644,7 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
             lossless=arguments.lossless,
             predictor=arguments.predictor,
             point_transform=arguments.point_transform,
+            progressive=SCANS[arguments.scans],
             optimize=arguments.optimize,
             restart_interval=arguments.restart_interval,
             restart_rows=arguments.restart_rows,
@@ -650,7 +653,7 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     except ValueError as error:  # options that do not go together, or with this picture
         message = f"{files.shown_input(arguments.input)}: {error}"
         raise CommandError(ExitCode.USAGE, message) from error
-    data = _with_metadata(arguments, data, picture)
+    data = with_metadata(data, picture.metadata)
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)
     text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
@@ -784,7 +787,7 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     names = arguments.first, arguments.second
     if names == (files.DASH, files.DASH):
         raise CommandError(ExitCode.USAGE, "only one of the two images can be standard input")
-    (first, a_bytes), (second, b_bytes) = (_read_picture(name, arguments) for name in names)
+    (first, a_data), (second, b_data) = (_read_picture(name, arguments) for name in names)
     for name, picture in zip(names, (first, second), strict=True):
         _refuse_inks(name, picture, "compared")
     a, b = first.scaled(), second.scaled()
@@ -802,7 +805,7 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     facts = {
         "width": a.shape[1],
         "height": a.shape[0],
-        "bytes": [a_bytes, b_bytes],
+        "bytes": [len(a_data), len(b_data)],
         "ms_ssim": ms_ssim(a, b),
         "ms_ssim_luma": ms_ssim(a, b, luma_only=True),
         "psnr": decibels if math.isfinite(decibels) else None,
@@ -814,7 +817,7 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
             "PSNR",
             f"{decibels:.3f} dB" if math.isfinite(decibels) else "infinite: the pixels are equal",
         ),
-        ("bytes", f"{a_bytes} and {b_bytes}"),
+        ("bytes", f"{len(a_data)} and {len(b_data)}"),
     ]
     _report(arguments, facts, columns(rows))
     return ExitCode.DONE

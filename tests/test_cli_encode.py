@@ -49,6 +49,8 @@ def test_encode(
         (["--subsampling", "3x1,1x1,1x1"], {"subsampling": "3x1,1x1,1x1"}),
         (["--stored-as", "RGB"], {"stored_as": "RGB"}),
         (["--stored-as", "grey"], {"stored_as": "grey"}),
+        (["--scans", "progressive"], {"progressive": True}),
+        (["--scans", "search"], {"progressive": "search"}),
         (["--lossless"], {"lossless": True}),
         (
             ["--lossless", "--predictor", "5", "--point-transform", "2", "--restart-rows", "3"],
@@ -74,6 +76,7 @@ def test_encode_with_the_tables_of_a_jpeg(run: Run, png: str, out: str, tmp_path
     ("options", "words"),
     [
         (["--predictor", "3"], "predictor and point_transform belong to lossless=True"),
+        (["--lossless", "--scans", "progressive"], "exclude each other"),
         (["--lossless", "--subsampling", "4:2:0"], "subsampling of RGB is 4:4:4"),
         (["--lossless", "--restart-interval", "1"], "pass restart_rows"),
         (["--subsampling", "3x1,2x1,1x1"], "2/3 of the columns"),

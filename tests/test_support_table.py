@@ -32,6 +32,7 @@ from pyjpegml import (
     encode,
     markers,
     read_header,
+    scripts,
 )
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.icc import icc_segments
@@ -700,10 +701,12 @@ def _() -> None:
     assert np.array_equal(decode(encode(RGB)), pillow_decode(encode(RGB)))
 
 
-@encode_refuses("Progressive, SOF2")
+@encodes("Progressive, SOF2")
 def _() -> None:
-    with pytest.raises(JpegUnsupportedError, match="progressive"):
-        encode(RGB, progressive=True)
+    data = encode(RGB, progressive=True)
+    assert read_header(data).process == "progressive"
+    assert np.array_equal(decode(data), decode(encode(RGB)))
+    assert np.array_equal(decode(data), pillow_decode(data))
 
 
 @encodes("Grey (1 component, any sampling factors)")
@@ -718,17 +721,86 @@ def _() -> None:
         assert (header.subsampling, header.color) == (name, "YCbCr")
 
 
-@encode_refuses("Other sampling factors, luma coarser than chroma included")
+@encodes("Extended sequential, SOF1, 8 and 12 bits")
 def _() -> None:
-    for name in ("4:1:1", "4:1:0", "1x1,2x2,2x2"):
-        with pytest.raises(ValueError, match="subsampling"):
-            encode(RGB, subsampling=name)
+    deep = RGB.astype(np.uint16) * 16
+    header = read_header(encode(deep))
+    assert (header.process, header.precision) == ("extended sequential", 12)
+    assert np.array_equal(decode(encode(deep)), imagecodecs.jpeg8_decode(encode(deep)))
+    data = encode(GREY, qtables=np.full((8, 8), 300))
+    assert (read_header(data).process, read_header(data).precision) == ("extended sequential", 8)
+    assert np.array_equal(decode(data), imagecodecs.jpeg8_decode(data))
+
+
+@encodes("Lossless, SOF3")
+def _() -> None:
+    for image in (GREY, RGB, RGB.astype(np.uint16) * 257):
+        data = encode(image, lossless=True)
+        assert read_header(data).process == "lossless"
+        assert np.array_equal(decode(data), image)
+
+
+@encodes("All seven predictors, and point transforms, of lossless scans")
+def _() -> None:
+    for predictor in range(1, 8):
+        data = encode(GREY, lossless=True, predictor=predictor, point_transform=2)
+        assert np.array_equal(decode(data), GREY & ~np.uint8(3))
+
+
+@encodes("RGB components (Adobe marker with transform 0, or identifiers R, G, B)")
+@encodes("Adobe marker")
+def _() -> None:
+    data = encode(RGB, stored_as="RGB")
+    assert (read_header(data).color, read_header(data).adobe_transform) == ("RGB", 0)
+    assert np.array_equal(decode(data), pillow_decode(data))
+
+
+@encodes("Other sampling factors, luma coarser than chroma included")
+def _() -> None:
+    for name in ("4:1:1", "4:1:0", "1x1,2x1,2x1", "1x3,1x1,1x1"):
+        data = encode(RGB, subsampling=name)
+        assert np.array_equal(decode(data), imagecodecs.jpeg8_decode(data))
 
 
 @encode_refuses("Sampling ratios that are no whole numbers")
 def _() -> None:
-    with pytest.raises(ValueError, match="subsampling"):
+    with pytest.raises(ValueError, match="samples are merged whole"):
         encode(RGB, subsampling="3x1,2x1,2x1")
+
+
+@encodes("CMYK and YCCK")
+def _() -> None:
+    inks = picture("natural", (20, 30, 4))
+    for name in ("CMYK", "YCCK"):
+        data = encode(inks, color="CMYK", stored_as=name)
+        assert read_header(data).color == name
+        assert np.array_equal(decode(data), pillow_decode(data))
+
+
+@encodes("Several scans, or scans of some components")
+def _() -> None:
+    data = encode(RGB, subsampling="4x4,1x1,1x1")
+    assert len(read_header(data).scans) > 1
+    assert np.array_equal(decode(data), imagecodecs.jpeg8_decode(data))
+
+
+@encodes("Spectral selection and successive approximation in any legal order")
+def _() -> None:
+    every = (0, 1, 2)
+    script = [scripts.Scan(every, 0, 0, 0, 0)]
+    script += [scripts.Scan((c,), 20, 63, 0, 1) for c in (2, 0, 1)]
+    script += [scripts.Scan((c,), 1, 19, 0, 0) for c in every]
+    script += [scripts.Scan((c,), 20, 63, 1, 0) for c in (1, 2, 0)]
+    data = encode(RGB, progressive=script)
+    assert len(read_header(data).scans) == len(script)
+    assert np.array_equal(decode(data), decode(encode(RGB)))
+    assert np.array_equal(decode(data), pillow_decode(data))
+
+
+@encodes("Quantization tables of 16 bits")
+def _() -> None:
+    table = np.full((8, 8), 1000)
+    assert np.array_equal(read_header(encode(GREY, qtables=table)).qtables[0], table)
 
 
 def _refuses_channels(count: int) -> None:
@@ -736,7 +808,6 @@ def _refuses_channels(count: int) -> None:
         encode(picture("noise", (8, 8, count)))
 
 
-@encode_refuses("CMYK and YCCK")
 @encode_refuses("Alpha channel")
 def _() -> None:
     _refuses_channels(4)
