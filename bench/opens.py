@@ -28,7 +28,7 @@ import pyjpegml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-from chromium import CHROMIUM, chromium_pixels, chromium_version  # noqa: E402
+import browsers  # noqa: E402
 
 Pixels = npt.NDArray[Any]
 
@@ -145,9 +145,9 @@ def table() -> str:
             except Exception:  # each has errors of its own
                 pixels = None
             columns[name].append(verdict(data, pixels))
-    if CHROMIUM:
-        drawn = chromium_pixels(list(files.values()))
-        columns[chromium_version()] = [
+    if chromium := browsers.program():
+        drawn = browsers.shown(chromium, files.values(), "software")
+        columns[browsers.version(chromium)] = [
             verdict(data, pixels) for data, pixels in zip(files.values(), drawn, strict=True)
         ]
     lines = [

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .header import Header, read_header
     from .metadata import Metadata
     from .metrics import ms_ssim
-    from .rate import Result, compress
+    from .rate import compress
+    from .result import Result
     from .rewriting import encode_coefficients, recode
     from .transforms import transform
 
@@ -50,7 +51,7 @@ _HOME = {
     "Header": "header",
     "Metadata": "metadata",
     "Report": "decoder",
-    "Result": "rate",
+    "Result": "result",
     "compress": "rate",
     "decode": "decoder",
     "decode_coefficients": "decoder",

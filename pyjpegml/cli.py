@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from .pictures import Picture, Samples
 
 #: As :data:`pyjpegml.header.SUBSAMPLINGS`, whose import would take NumPy's time.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
@@ -195,6 +196,15 @@ def _whole_number(what: str, low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def _color(text: str) -> tuple[int, int, int]:
+    """A colour, as an argument."""
+    text = {"white": "#ffffff", "black": "#000000"}.get(text.lower(), text)
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise argparse.ArgumentTypeError(f"a colour is white, black or #rrggbb, not {text!r}")
+    r, g, b = bytes.fromhex(text[1:])
+    return r, g, b
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``pyjpegml``; each command's function is the default of ``run``."""
     parser = _Parser(
@@ -224,7 +234,24 @@ def build_parser() -> argparse.ArgumentParser:
             help="take pixels as they are stored, although Exif says that the picture lies turned",
         )
 
-    image = "image of any format that imageio reads, 8-bit grey or RGB"
+    def add_background(command: _Parser) -> None:
+        command.add_argument(
+            "--background",
+            type=_color,
+            metavar="COLOUR",
+            help="what is seen through an image with alpha: white, black or #rrggbb",
+        )
+
+    def add_metadata(command: _Parser) -> None:
+        command.add_argument(
+            "--metadata",
+            choices=("keep", "strip"),
+            default="keep",
+            help="carry Exif data, ICC profile, XMP and comments over, or only what decides how "
+            "the picture looks: profile, orientation, density (default: %(default)s)",
+        )
+
+    image = "image of any format that Pillow reads: grey, RGB or CMYK, of up to 16 bits"
 
     command = add(
         _compress,
@@ -245,8 +272,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="say what is saved against libjpeg's tables at the same target",
     )
+    add_background(command)
+    add_metadata(command)
     add_json(command)
-    add_orientation(command)
 
     command = add(
         _encode,
@@ -288,8 +316,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--stored-as",
-        choices=("YCbCr", "RGB", "grey"),
-        help="what the components of the file are (default: YCbCr; RGB with --lossless)",
+        choices=("YCbCr", "RGB", "grey", "YCCK"),
+        help="what the components of the file are (default: YCbCr, grey or CMYK; RGB with "
+        "--lossless)",
     )
     command.add_argument(
         "--subsampling",
@@ -297,6 +326,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"resolution of the colour: {', '.join(SUBSAMPLINGS)}, or factors of each component "
         "such as 2x1,1x1,1x1 (default: 4:2:0; 4:4:4 without chroma)",
+    )
+    command.add_argument(
+        "--precision",
+        type=_whole_number("a number of bits", 2, 16),
+        metavar="N",
+        help="bits of a sample, to which those of IN are scaled: 8 or 12, or 2 to 16 with "
+        "--lossless (default: 8; as many as IN has with --lossless)",
     )
     command.add_argument(
         "--no-optimize",
@@ -326,8 +362,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="rows of MCUs between restart markers (default: 0, none)",
     )
+    add_background(command)
+    add_metadata(command)
     add_json(command)
-    add_orientation(command)
 
     def add_rewriting(command: _Parser) -> None:
         command.add_argument("input", metavar="IN", help="JPEG to read")
@@ -423,6 +460,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("first", metavar="A", help=f"original: {image}")
     command.add_argument("second", metavar="B", help="image to compare with it")
+    add_background(command)
     add_json(command)
 
     command = add(
@@ -493,29 +531,32 @@ def _jpeg_errors_of(name: str) -> Iterator[None]:
         raise CommandError(ExitCode.BAD_JPEG, message) from error
 
 
-def _read_picture(name: str) -> tuple[files.Picture, int]:
-    """The picture in a file of any format, and the file's size."""
+def _read_picture(
+    name: str, arguments: argparse.Namespace, keep: bool = False
+) -> tuple[Picture, bytes]:
+    """The picture in a file of any format, with all of its metadata or not; the file's bytes."""
     data = files.read_bytes(name)
     with _jpeg_errors_of(name):
-        return files.read_picture(files.shown_input(name), data), len(data)
+        shown = files.shown_input(name)
+        return files.read_picture(shown, data, arguments.background, keep), data
 
 
-def _pixels_to_keep(arguments: argparse.Namespace, picture: files.Picture) -> npt.NDArray[np.uint8]:
-    """Pixels of the input, if the metadata that is lost does not turn the picture."""
-    name = files.shown_input(arguments.input)
-    if picture.orientation != 1 and not arguments.ignore_orientation:
-        raise CommandError(
-            ExitCode.FILE_FAILED,
-            f"{name}: its Exif orientation is {picture.orientation}, which is not carried over: "
-            "the picture would lie turned. Turn its pixels first, or pass --ignore-orientation to "
-            "take them as they are stored",
-        )
-    if picture.has_icc_profile:
-        _say(f"{name}: warning: its ICC profile is dropped; colours are taken for sRGB")
-    return picture.pixels
+def _read_input(arguments: argparse.Namespace) -> tuple[Picture, bytes]:
+    """The picture that is to become a JPEG, and the file's bytes."""
+    picture, data = _read_picture(arguments.input, arguments, arguments.metadata == "keep")
+    for lost in picture.lost:
+        _say(f"{files.shown_input(arguments.input)}: warning: not carried over: {lost}")
+    return picture, data
 
 
-def _size_facts(data: bytes, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
+def _refuse_inks(name: str, picture: Picture, done: str) -> None:
+    """Refuse CMYK, which has no score."""
+    if picture.color == "CMYK":
+        message = f"{files.shown_input(name)}: its colours are CMYK, which cannot be {done}"
+        raise CommandError(ExitCode.FILE_FAILED, message)
+
+
+def _size_facts(data: bytes, pixels: Samples) -> dict[str, Any]:
     height, width = pixels.shape[:2]
     bits_per_pixel = 8 * len(data) / (width * height)
     return {"width": width, "height": height, "bytes": len(data), "bits_per_pixel": bits_per_pixel}
@@ -523,13 +564,22 @@ def _size_facts(data: bytes, pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 def _compress(arguments: argparse.Namespace) -> ExitCode:
     _check_output(arguments.output, [arguments.input])
-    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+    picture, given = _read_input(arguments)
+    _refuse_inks(arguments.input, picture, "compressed: encode takes it")
+    pixels = picture.scaled()
 
     from .inspection import columns
+    from .metadata import with_metadata
     from .rate import annex_k_baseline, compress
 
     target = arguments.ms_ssim
-    result = compress(pixels, ms_ssim=target, threads=None)
+    recompressed = files.is_jpeg(given) and picture.maximum == 255 and not picture.lost
+    result = compress(
+        given if recompressed else pixels,
+        ms_ssim=target,
+        metadata=arguments.metadata if recompressed else picture.metadata,
+        threads=None,
+    )
     files.write_bytes(arguments.output, result.data)
     facts = _size_facts(result.data, pixels) | {
         "ms_ssim": result.ms_ssim,
@@ -547,14 +597,15 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     ]
     if arguments.against_libjpeg:
         other = annex_k_baseline(pixels, min(target, result.ms_ssim))
-        saved = 100 * (1 - len(result.data) / len(other.data)) if other.met else None
+        size = len(with_metadata(other.data, picture.metadata))
+        saved = 100 * (1 - len(result.data) / size) if other.met else None
         facts["libjpeg"] = {
-            "bytes": len(other.data),
+            "bytes": size,
             "ms_ssim": other.ms_ssim,
             "met": other.met,
             "saved_percent": saved,
         }
-        rows.append(("libjpeg's tables", f"{len(other.data)} bytes, MS-SSIM {other.ms_ssim:.6f}"))
+        rows.append(("libjpeg's tables", f"{size} bytes, MS-SSIM {other.ms_ssim:.6f}"))
         reason = "cannot be said: libjpeg's tables do not reach this score"
         rows.append(("saved", reason if saved is None else f"{saved:.1f} %"))
     _report(arguments, facts, columns(rows))
@@ -572,18 +623,24 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     _check_output(
         arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
     )
-    pixels = _pixels_to_keep(arguments, _read_picture(arguments.input)[0])
+    picture, _ = _read_input(arguments)
+    bits = arguments.precision or (picture.maximum.bit_length() if arguments.lossless else 8)
+    pixels = picture.scaled(bits)
 
     from .encoder import encode
+    from .metadata import with_metadata
 
-    stored = arguments.stored_as or ("grey" if pixels.ndim == 2 else "YCbCr")
+    usual = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}
+    stored = arguments.stored_as or usual[picture.color]
     try:
         data = encode(
             pixels,
+            color=picture.color,
             stored_as=arguments.stored_as,
             quality=arguments.quality,
             qtables=None if tables is None else _read_qtables(tables, stored),
             subsampling=arguments.subsampling,
+            precision=bits,
             lossless=arguments.lossless,
             predictor=arguments.predictor,
             point_transform=arguments.point_transform,
@@ -596,6 +653,7 @@ def _encode(arguments: argparse.Namespace) -> ExitCode:
     except ValueError as error:  # options that do not go together, or with this picture
         message = f"{files.shown_input(arguments.input)}: {error}"
         raise CommandError(ExitCode.USAGE, message) from error
+    data = with_metadata(data, picture.metadata)
     files.write_bytes(arguments.output, data)
     facts = _size_facts(data, pixels)
     text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
@@ -648,10 +706,23 @@ def _decode(arguments: argparse.Namespace) -> ExitCode:
             "encode and compress write JPEGs",
         )
     data = files.read_bytes(arguments.input)
+    shown = files.shown_input(arguments.input)
     with _jpeg_errors_of(arguments.input):
-        picture = files.read_jpeg(data)
-    pixels = _pixels_to_keep(arguments, picture)
-    files.write_bytes(arguments.output, files.picture_bytes(name, pixels, suffix))
+        picture = files.read_jpeg(shown, data)
+
+    from .pictures import picture_bytes
+
+    turned = picture.metadata.orientation
+    if turned != 1 and not arguments.ignore_orientation:
+        raise CommandError(
+            ExitCode.FILE_FAILED,
+            f"{shown}: its Exif orientation is {turned}, which is not carried over: the picture "
+            "would lie turned. Turn its pixels first (pyjpegml transform), or pass "
+            "--ignore-orientation to take them as they are stored",
+        )
+    if picture.metadata.icc is not None:
+        _say(f"{shown}: warning: its ICC profile is dropped; colours are taken for sRGB")
+    files.write_bytes(arguments.output, picture_bytes(name, picture.samples, suffix))
     return ExitCode.DONE
 
 
@@ -716,9 +787,12 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     names = arguments.first, arguments.second
     if names == (files.DASH, files.DASH):
         raise CommandError(ExitCode.USAGE, "only one of the two images can be standard input")
-    (a, a_bytes), (b, b_bytes) = (_read_picture(name) for name in names)
-    if a.pixels.shape != b.pixels.shape:
-        sizes = " and ".join(_dimensions(picture.pixels) for picture in (a, b))
+    (first, a_data), (second, b_data) = (_read_picture(name, arguments) for name in names)
+    for name, picture in zip(names, (first, second), strict=True):
+        _refuse_inks(name, picture, "compared")
+    a, b = first.scaled(), second.scaled()
+    if a.shape != b.shape:
+        sizes = " and ".join(_dimensions(pixels) for pixels in (a, b))
         message = (
             f"{files.shown_input(names[1])}: only images of the same kind can be compared: {sizes}"
         )
@@ -727,13 +801,13 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     from .inspection import columns
     from .metrics import ms_ssim, psnr
 
-    decibels = psnr(a.pixels, b.pixels)
+    decibels = psnr(a, b)
     facts = {
-        "width": a.pixels.shape[1],
-        "height": a.pixels.shape[0],
-        "bytes": [a_bytes, b_bytes],
-        "ms_ssim": ms_ssim(a.pixels, b.pixels),
-        "ms_ssim_luma": ms_ssim(a.pixels, b.pixels, luma_only=True),
+        "width": a.shape[1],
+        "height": a.shape[0],
+        "bytes": [len(a_data), len(b_data)],
+        "ms_ssim": ms_ssim(a, b),
+        "ms_ssim_luma": ms_ssim(a, b, luma_only=True),
         "psnr": decibels if math.isfinite(decibels) else None,
     }
     rows: list[tuple[str, object]] = [
@@ -743,13 +817,13 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
             "PSNR",
             f"{decibels:.3f} dB" if math.isfinite(decibels) else "infinite: the pixels are equal",
         ),
-        ("bytes", f"{a_bytes} and {b_bytes}"),
+        ("bytes", f"{len(a_data)} and {len(b_data)}"),
     ]
     _report(arguments, facts, columns(rows))
     return ExitCode.DONE
 
 
-def _dimensions(pixels: npt.NDArray[np.uint8]) -> str:
+def _dimensions(pixels: Samples) -> str:
     height, width = pixels.shape[:2]
     return f"{width}x{height} {'grey' if pixels.ndim == 2 else 'RGB'}"
 

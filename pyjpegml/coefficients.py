@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from . import scan
 from .dct import forward_dct, inverse_dct
 from .huffman import AC
+
+Number = TypeVar("Number", np.int16, np.float32)
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -113,7 +116,7 @@ class Geometry:
         """MCUs of an interleaved scan of all components."""
         return self.mcus_across * self.mcus_down
 
-    def view(self, coefficients: npt.NDArray[np.int16], component: int) -> npt.NDArray[np.int16]:
+    def view(self, coefficients: npt.NDArray[Number], component: int) -> npt.NDArray[Number]:
         """One component's array in the flat one: (rows, stride, 64), blocks of whole MCUs."""
         plane = self.planes[component]
         size = 64 * plane.stride * plane.rows

@@ -32,7 +32,7 @@ from . import jfif as jfif_data
 from . import xmp as xmp_data
 from .containers import OtherImage
 from .jfif import Adobe, Jfif, Thumbnail
-from .markers import APP0, APP14, COM, Frame, Segment, marker_name, segment_bytes
+from .markers import APP0, APP14, COM, Frame, Segment, marker_name, next_segment, segment_bytes
 from .segments import APP1, APP2, Payload, Problems, comment_segment, first_counts
 
 KINDS: dict[str, tuple[int, bytes]] = {
@@ -452,6 +452,29 @@ def metadata_segments(metadata: Metadata) -> bytes:
     """
     kept = metadata.without("MPF").segments
     return b"".join(segment_bytes(code, bytes(payload)) for code, payload in kept)
+
+
+def with_metadata(data: bytes, metadata: Metadata) -> bytes:
+    """A file as an encoder makes it, with metadata of another file besides.
+
+    JFIF's marker stays the first segment, and takes the density. What the components mean is said
+    by the file's own JFIF or Adobe marker.
+
+    Parameters
+    ----------
+    data : bytes
+        SOI, a JFIF or an Adobe marker, and the rest.
+    metadata : Metadata
+    """
+    own = next_segment(memoryview(data), 2, [])
+    if kind(own.code, own.payload) != "JFIF":
+        rest = metadata_segments(metadata.without("JFIF", "JFXX", "Adobe"))
+        return data[:2] + rest + data[2:]
+    jfif = data[own.offset : own.end]
+    if metadata.jfif is not None:
+        jfif = segment_bytes(*jfif_data.jfif_segment(jfif_data.sound(metadata.jfif)))
+    rest = metadata_segments(metadata.without("JFIF", "Adobe"))
+    return data[:2] + jfif + rest + data[own.end :]
 
 
 def appearance(metadata: Metadata) -> Metadata:

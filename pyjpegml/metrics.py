@@ -239,7 +239,7 @@ def _difference(other, plane, share, errors, levels):
 
 
 @kernel
-def _next_windows(other, plane, share, left, columns, top, window, rows, strips, means):
+def next_windows(other, plane, share, left, columns, top, window, rows, strips, means):
     """Gaussian means of e, e^2 and x e in GROUP rows of windows, where e = other - share * plane.
 
     Parameters
@@ -339,7 +339,7 @@ def similarity_loss(
         padded = (columns + LANES - 1) // LANES * LANES
         known = statistics[left // tile]
         for top in range(0, height, GROUP):
-            _next_windows(
+            next_windows(
                 other, plane, np.float32(1.0), left, padded, top, window, rows, strips, means
             )
             for k in range(min(GROUP, height - top)):
@@ -371,7 +371,7 @@ def moments(plane, statistics, window, constants, rows, strips, means):
         columns = min(tile, width - left)
         padded = (columns + LANES - 1) // LANES * LANES
         for top in range(0, height, GROUP):
-            _next_windows(
+            next_windows(
                 plane, plane, np.float32(0.0), left, padded, top, window, rows, strips, means
             )
             for k in range(min(GROUP, height - top)):
@@ -483,11 +483,11 @@ class Reference:
         array = _continued(array)
         self.weights = scale_weights(scale_count(*array.shape[:2]))
         self.channels: list[list[Scale]] = []
-        for plane in _planes(array):
+        for plane in channel_planes(array):
             scales = []
             for s in range(len(self.weights)):
                 if s:
-                    plane = _halved(plane)
+                    plane = halved(plane)
                 scales.append(_scale(plane))
             self.channels.append(scales)
 
@@ -513,10 +513,10 @@ class Reference:
             raise ValueError(f"the pictures differ in shape: {self.shape} and {array.shape}")
         array = _continued(array)
         scores = np.ones(array.shape[2])
-        for c, (scales, plane) in enumerate(zip(self.channels, _planes(array), strict=True)):
+        for c, (scales, plane) in enumerate(zip(self.channels, channel_planes(array), strict=True)):
             for s, scale in enumerate(scales):
                 if s:
-                    plane = _halved(plane)
+                    plane = halved(plane)
                 last = s == len(scales) - 1
                 given = scale.plane, plane, scale.statistics, last
                 loss, cancelled = math.nan, math.inf
@@ -528,7 +528,7 @@ class Reference:
         return scores
 
 
-def _planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
+def channel_planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
     """The channels of a picture as planes; float32 if they are small (see SMALL)."""
     height, width, channels = array.shape
     if height * width <= SMALL:
@@ -557,7 +557,8 @@ def _loss(precision: type[np.floating], *given: Any) -> tuple[float, float]:
         return similarity_loss(*given, *scratch)
 
 
-def _halved(plane: AnyPlane) -> npt.NDArray[np.float32]:
+def halved(plane: AnyPlane) -> npt.NDArray[np.float32]:
+    """The next scale of a plane."""
     height, width = plane.shape
     out = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
     halve(plane, out)

@@ -5,14 +5,13 @@
 2. What no table can mend (colours rounded, chroma at half size) is found out once: for 4:2:0 by the
    score of the picture after colour and sampling alone. To that the estimator adds the loss of
    quantization. The scale at which the sum is the target is solved for either subsampling, with
-   the size of the file there; the smaller one wins.
-3. That file is made, decoded and scored. The estimate is off by some percent, so smoothly that its
-   logarithm is corrected by a constant after one encode, and by a line through two points after
-   that (a secant in log-log). The search ends when the score is above the target by at most half a
-   percent of ``1 - target``, or when scales that pass and fail have met.
-4. In large flat areas a DC step may happen to hit their level; then a slightly larger scale costs
-   far more than its neighbour. If the search ends too far above the target, it goes on with the DC
-   steps of its best file held.
+   the size of the file there; the smaller one is tried first.
+3. Levels are chosen by trellis and gradient, and their price leads them to the target
+   (:func:`refine`, :mod:`pyjpegml.closed_loop`). The file is written once, at the end, in the scans
+   that make it smallest.
+4. With ``effort="fast"``, and where the loop does not reach the target (colours that cannot be met,
+   tiny pictures), coefficients are rounded instead, and the scale is searched
+   (:mod:`pyjpegml.scale_search`): a file is made, decoded and scored for each that is tried.
 
 *The guarantee.* Each file is judged by decoding its bytes with :func:`pyjpegml.decode`, whose
 pixels are those of libjpeg-turbo, and by a score in double precision. The smallest file that passed
@@ -22,85 +21,55 @@ is returned. A target that no file can meet (say 1.0) gives the best one there i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from .arguments import check_image
-from .assembly import assemble
-from .coefficients import Geometry
+from .closed_loop import (
+    FINER,
+    FIRST_LOSS,
+    LEAST_LOSS,
+    LOSS_PER_BIT,
+    LOSS_PER_FULL_BIT,
+    PRICE,
+    SCALE_POWER,
+    ClosedLoop,
+    Schedule,
+)
 from .decoder import decode
-from .encoder import analyse, encode, quantize_all
-from .header import SUBSAMPLINGS
-from .metrics import Reference
-from .planes import component_planes
+from .encoder import encode
+from .errors import JpegUnsupportedError
+from .header import read_header
+from .markers import jfif_bytes
+from .metadata import Metadata, metadata_segments
+from .metrics import TAPS, Reference
 from .quantize import standard_qtables
-from .strips import YCBCR, picture
-from .tables import ROUNDING, Estimator
+from .quantizer import Quantizer
+from .result import Result, better
+from .rewriting import chosen_metadata
+from .scale_search import TOLERANCE, Candidate, Search, Writing, candidate, careful_score
+from .sensitivity import block_maps
 from .threads import check_threads
 
-#: A score that is above the target by this part of ``1 - target`` is near enough.
-TOLERANCE = 0.005
-#: Scores this close to the target are measured again in double precision throughout.
-CLOSE = 1e-6
-#: Encodes after which the best file so far is taken, if one passed.
-MAX_ENCODES = 6
-#: Files below this size are mostly tables: the finest, all the same, may make a smaller one.
-TINY = 1024
-#: If that one is further above the target than this, DC steps are held and the search goes on.
-OVERSHOOT = 1.5e-4
-#: The search ends when a scale that passes and one that fails differ by less than this part.
-RESOLUTION = 1e-3
-#: Range of scales: all steps 1, and all steps 255, for any picture.
-FINEST, COARSEST = 1e-6, 1e6
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """A compressed picture.
-
-    Attributes
-    ----------
-    data : bytes
-        The JPEG file.
-    ms_ssim : float
-        Its score, measured on these bytes.
-    met : bool
-        Whether the score reaches the target.
-    encodes : int
-        Sets of coefficients that were reconstructed and scored.
-    qtables : tuple of (8, 8) uint16
-        Quantization table of each component.
-    subsampling : str
-        ``"4:2:0"``, ``"4:4:4"``, or ``"grey"``.
-    target : float
-    width, height : int
-    """
-
-    data: bytes
-    ms_ssim: float
-    met: bool
-    encodes: int
-    qtables: tuple[npt.NDArray[np.uint16], ...]
-    subsampling: str
-    target: float
-    width: int
-    height: int
-
-    @property
-    def bits_per_pixel(self) -> float:
-        """Size of the file over the pixels of the picture."""
-        return 8 * len(self.data) / (self.width * self.height)
-
-    def __repr__(self) -> str:
-        return (
-            f"<{self.width}x{self.height} JPEG, {len(self.data)} bytes "
-            f"({self.bits_per_pixel:.3f} bits per pixel), MS-SSIM {self.ms_ssim:.6f} "
-            f"{'>=' if self.met else '< target'} {self.target:g}, {self.subsampling}, "
-            f"{self.encodes} encode{'s' * (self.encodes != 1)}>"
-        )
+NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
+THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001)
+#: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
+SCHEDULES: dict[str, tuple[Schedule, ...]] = {
+    "fast": (),
+    "normal": (NORMAL,),
+    "best": (NORMAL, THOROUGH),
+}
+#: Bits a pixel from which on the first loss grows no more; change of scale that is none.
+MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: Where luma has such steps the loop's tables have lost their shape; rounding may do better.
+COARSEST_STEP = 255
+#: Tables are finer by this factor when the loop has not reached the target.
+SECOND_ATTEMPT = 0.85
+#: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
+#: the loss grows as files shrink.
+MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
 
 
 def check_target(ms_ssim: float) -> float:
@@ -117,118 +86,37 @@ def check_target(ms_ssim: float) -> float:
     return target
 
 
-def solve_scale(loss: Callable[[float], float], aim: float) -> float:
-    """The scale at which a growing function of it reaches `aim`.
-
-    A secant in log-log, kept between a scale that is too fine and one that is too coarse; four or
-    five evaluations. Returns FINEST or COARSEST if the function never gets there.
-    """
-    low, high = math.log(FINEST), math.log(COARSEST)
-    if aim <= 0:
-        return FINEST
-    x, best = 0.0, low
-    previous: tuple[float, float] | None = None
-    for _ in range(40):
-        y = math.log(max(loss(math.exp(x)), 1e-12) / aim)
-        if y <= 0:
-            low = best = x
-        else:
-            high = x
-        if abs(y) < 0.003 or high - low < 1e-4:
-            return math.exp(x if abs(y) < 0.003 else best)
-        slope = 2.0
-        if previous is not None and previous[0] != x:
-            slope = min(max((y - previous[1]) / (x - previous[0]), 0.5), 4.0)
-        previous = x, y
-        x = x - y / slope
-        if not low < x < high:
-            x = (low + high) / 2
-    return math.exp(best)
-
-
-@dataclass
-class Candidate:
-    """A subsampling for a picture, analysed as far as the tables do not matter."""
-
-    subsampling: str
-    geometry: Geometry
-    coefficients: npt.NDArray[np.int16]
-    estimator: Estimator
-    floor: float
-    trials: list[tuple[float, float]] = field(default_factory=list)
-    dc_steps: list[int] | None = None
-
-    def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
-        """The closed form at a scale, DC steps apart if they are held."""
-        tables = self.estimator.qtables(scale)
-        for table, step in zip(tables, self.dc_steps or (), strict=False):
-            table[0, 0] = step
-        return tables
-
-    def model(self, scale: float) -> float:
-        """Estimated 1 - MS-SSIM."""
-        return self.floor + self.estimator.estimate(self.qtables(scale)).loss
-
-    def hold_dc(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
-        """Keep the DC steps of these tables from now on. In large flat areas, a step that happens
-        to hit their level and the next one, that does not, can differ by more than the target's
-        whole budget; then only the other coefficients can lead the score to the target.
-        """
-        self.dc_steps = [int(table[0, 0]) for table in qtables]
-        self.trials.clear()
-
-    def correction(self, scale: float) -> float:
-        """Logarithm of measured to estimated loss: constant after one trial, then a line through
-        the two trials nearest to this scale.
-        """
-        if not self.trials:
-            return 0.0
-        x = math.log(scale)
-        points = sorted(
-            (
-                (math.log(s), math.log(max(loss, 1e-9) / max(self.model(s), 1e-9)))
-                for s, loss in self.trials
-            ),
-            key=lambda point: abs(point[0] - x),
-        )[:2]
-        if len(points) == 1 or abs(points[0][0] - points[1][0]) < 1e-6:
-            return points[0][1]
-        (x0, y0), (x1, y1) = points
-        slope = min(max((y1 - y0) / (x1 - x0), -1.0), 1.0)
-        return y0 + slope * min(max(x - x0, -0.5), 0.5)
-
-    def scale_for(self, aim: float) -> float:
-        """The scale at which the corrected estimate reaches `aim`."""
-        if not self.trials:
-            return solve_scale(self.model, aim)
-        near = solve_scale(self.model, aim)
-        for _ in range(3):
-            near = solve_scale(self.model, aim * math.exp(-self.correction(near)))
-        return near
-
-
-def candidate(image: npt.NDArray[np.uint8], reference: Reference, subsampling: str) -> Candidate:
-    """Analyse a picture for one subsampling (``"grey"`` for one component)."""
-    factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
-    geometry, coefficients = analyse(image, factors)
-    estimator = Estimator(reference, geometry, coefficients)
-    floor = estimator.rounding_loss
-    if geometry.h_max * geometry.v_max > 1:
-        planes = component_planes(image, geometry)
-        floor = 1 - reference.score(picture(geometry, planes, YCBCR))
-    return Candidate(subsampling, geometry, coefficients, estimator, floor)
-
-
-def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None = 1) -> Result:
+def compress(
+    image: npt.ArrayLike | bytes,
+    *,
+    ms_ssim: float = 0.99,
+    max_bytes: int | None = None,
+    effort: str = "normal",
+    progressive: bool = True,
+    metadata: str | Metadata | None = None,
+    threads: int | None = 1,
+) -> Result:
     """Compress a picture to the smallest file that meets an MS-SSIM.
 
     Parameters
     ----------
-    image : (h, w), (h, w, 1) or (h, w, 3) uint8 array
-        Grey or RGB.
+    image : (h, w), (h, w, 1) or (h, w, 3) uint8 array, or bytes
+        Grey or RGB; or a JPEG file of 8 bits, whose pixels are then the original.
     ms_ssim : float
         Least MS-SSIM of the decoded file to `image`, above 0 and at most 1; for RGB the mean over
         the three channels. Photographs look untouched at 0.99.
+    max_bytes : int, optional
+        The most that the file may have. If `ms_ssim` needs more, the best file that fits is
+        returned, with ``met=False``.
+    effort : str
+        ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
+        trellis and three rounds of gradient. ``"best"``: six rounds too, each subsampling tried.
+    progressive : bool
+        Progressive files are smaller by some percent; some old or simple decoders want sequential
+        ones.
+    metadata : "keep", "strip" or Metadata, optional
+        What the file holds beside the picture. Of a JPEG, all of it is kept by default;
+        ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. This version uses one.
 
@@ -236,17 +124,21 @@ def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None
     -------
     Result
         ``.data`` is the file, ``.ms_ssim`` its score, ``.met`` tells whether that reaches the
-        target. If no file can reach it, the one with the highest score is returned.
+        target. If no file can reach it, the one with the highest score is returned. A JPEG that is
+        not made smaller is returned as it is.
 
     Raises
     ------
     TypeError, ValueError
-        If the image is not uint8 or of another shape, or the target not in (0, 1].
+        If the image is not uint8 or of another shape, the target not in (0, 1], or no file fits
+        into `max_bytes`.
+    JpegError
+        If the JPEG cannot be decoded, or has four components or another precision.
 
     Notes
     -----
     The score holds in every program that decodes as libjpeg-turbo does by default (Pillow, OpenCV,
-    simplejpeg, imagecodecs). Baseline coding, optimal Huffman tables.
+    simplejpeg, imagecodecs).
 
     Examples
     --------
@@ -259,130 +151,193 @@ def compress(image: npt.ArrayLike, *, ms_ssim: float = 0.99, threads: int | None
     """
     check_threads(threads)
     target = check_target(ms_ssim)
-    array = check_image(image)
-    reference = Reference(array)
-    names = ("grey",) if array.ndim == 2 else ("4:2:0", "4:4:4")
-    candidates = [candidate(array, reference, name) for name in names]
-    aim = (1 - target) * (1 - TOLERANCE / 2)
-    possible = [c for c in candidates if c.floor < aim] or candidates[-1:]
-    if len(possible) > 1:
-        plans = [c.qtables(c.scale_for(aim)) for c in possible]
-        sizes = [c.estimator.estimate(plan).size for c, plan in zip(possible, plans, strict=True)]
-        order = sorted(range(len(possible)), key=lambda i: sizes[i])
-        possible = [possible[i] for i in order]
-    encodes = 0
-    results = []
-    for plan in possible:
-        search = Search(plan, reference, target, encodes)
-        results.append(search.run())
-        encodes = search.encodes
-        if results[-1].met:
-            break
-    best = max(results, key=lambda result: result.ms_ssim)
-    return replace(best, encodes=encodes)
+    if effort not in SCHEDULES:
+        raise ValueError(f"effort is one of {', '.join(SCHEDULES)}, not {effort!r}")
+    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int)):
+        raise TypeError(f"max_bytes is a number of bytes, not {max_bytes!r}")
+    source = bytes(image) if isinstance(image, (bytes, bytearray, memoryview)) else None
+    own = Metadata(())
+    if source is not None:
+        header = read_header(source)
+        if len(header.components) not in (1, 3) or header.precision != 8:
+            raise JpegUnsupportedError(
+                f"compress takes JPEG files of 8 bits, grey or in colour; this one has "
+                f"{len(header.components)} components of {header.precision} bits"
+            )
+        own = header.metadata
+        array = check_image(decode(source))
+    else:
+        array = check_image(image)
+    segments = segments_around(chosen_metadata("keep" if metadata is None else metadata, own))
+    task = Task(array, Reference(array), effort, progressive, segments)
+    result = task.compress(target)
+    if max_bytes is not None and len(result.data) > max_bytes:
+        result = task.fit(result, max_bytes)
+    if source is not None and metadata in (None, "keep") and len(source) <= len(result.data):
+        result = replace(result, data=source, ms_ssim=1.0, met=True)
+    return result
 
 
-class Search:
-    """The search for the coarsest scale of a candidate whose file meets a target.
+def segments_around(metadata: Metadata) -> bytes:
+    """The segments of a file whose components are grey or YCbCr (JFIF says so)."""
+    kept = metadata.without("Adobe", "JFXX")
+    jfif = b"" if kept.contents("JFIF") else jfif_bytes()
+    return jfif + metadata_segments(kept)
+
+
+class Task:
+    """One picture that is to be compressed.
 
     Parameters
     ----------
-    plan : Candidate
+    image : (h, w) or (h, w, 3) uint8
     reference : Reference
-    target : float
-    encodes : int
-        Encodes so far, of other candidates.
-
-    Attributes
-    ----------
-    best : Result
-        The smallest file that passed, or else the one with the highest score.
-    encodes : int
+    effort : str
+    progressive : bool
+    segments : bytes
     """
 
     def __init__(
-        self, plan: Candidate, reference: Reference, target: float, encodes: int = 0
+        self,
+        image: npt.NDArray[np.uint8],
+        reference: Reference,
+        effort: str,
+        progressive: bool,
+        segments: bytes,
     ) -> None:
-        self.plan = plan
         self.reference = reference
-        self.target = target
-        self.encodes = encodes
-        self.budget = 1 - target
-        self.best: Result | None = None
-        self.best_scale = FINEST
-        self._results: dict[tuple[object, ...], Result] = {}
+        self.effort = effort
+        self.writing = Writing(progressive, segments)
+        self.loops = min(image.shape[:2]) >= TAPS
+        maps = block_maps(reference)
+        names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
+        self.candidates = [candidate(image, reference, name, maps) for name in names]
 
-    def run(self) -> Result:
-        """Search, and return the best result."""
-        best = self.approach(FINEST)
-        if not best.met or len(best.data) < TINY:
-            self.judge(FINEST)
-            self.judge(FINEST, rounding=0.5)
-        assert self.best is not None
-        if self.best.met and self.best.ms_ssim - self.target > OVERSHOOT:
-            self.plan.hold_dc(self.best.qtables)
-            self.plan.trials.append((self.best_scale, 1 - self.best.ms_ssim))
-            self.approach(self.best_scale, 2 * MAX_ENCODES)
-        return self.best
+    def compress(self, target: float) -> Result:
+        """The smallest file that meets a target, or the best one."""
+        plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
+        schedules = SCHEDULES[self.effort] if self.loops else ()
+        encodes = 0
+        best: Result | None = None
+        for plan in plans:
+            for schedule in schedules:
+                refined = refine(plan, self.reference, target, schedule, self.writing)
+                if refined is None:
+                    continue
+                encodes += refined.encodes
+                if best is None or better(refined, best):
+                    best = refined
+            if self.effort != "best" and best is not None and best.met:
+                break
+        for plan in plans:
+            if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
+                break
+            search = Search(plan, self.reference, target, encodes, self.writing)
+            found = search.run()
+            encodes = search.encodes
+            if best is None or better(found, best):
+                best = found
+        assert best is not None
+        return replace(best, encodes=encodes)
 
-    def approach(self, low: float, most: int = MAX_ENCODES) -> Result:
-        """Try scales from the prediction on, between the coarsest that passes (`low`, or FINEST)
-        and the finest that fails; at most `most` of them.
-        """
-        high = COARSEST
-        step = 1.002
-        aim = self.budget * (1 - TOLERANCE / 2)
-        scale = self.plan.scale_for(aim)
-        for tries in range(1, most + 1):
-            if not low < scale < high:
-                # the prediction repeats or contradicts what is known: a small step, then larger
-                # ones, but at most to the middle
-                middle = math.sqrt(low * high)
-                scale = max(high / step, middle) if scale >= high else min(low * step, middle)
-                step = min(step**4, 4.0)
-            if self.judge(scale).met:
-                low = scale
+    def plans(self, aim: float) -> list[Candidate]:
+        """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
+        possible = [c for c in self.candidates if c.floor < aim] or self.candidates[-1:]
+        for plan in possible:
+            plan.trials.clear()
+            plan.dc_steps = None
+        if len(possible) == 1:
+            return possible
+        return sorted(
+            possible, key=lambda c: c.estimator.estimate(c.qtables(c.scale_for(aim))).size
+        )
+
+    def fit(self, result: Result, max_bytes: int) -> Result:
+        """The best file of at most so many bytes, by a search over targets."""
+        low, high = 0.0, 1 - result.target  # logarithms would do too; losses that fit, that do not
+        encodes, wanted = result.encodes, result.target
+        best: Result | None = None
+        smallest = len(result.data)
+        loss = (1 - result.ms_ssim) or 1e-6
+        size = len(result.data)
+        for _ in range(MOST_FITS):
+            loss *= (size / (max_bytes * FIT_MARGIN)) ** FIT_POWER
+            if low and not high < loss < low:
+                loss = math.sqrt(high * low)
+            loss = min(max(loss, high * 1.001), 0.999)
+            found = self.compress(1 - loss)
+            encodes += found.encodes
+            size, loss = len(found.data), max(1 - found.ms_ssim, 1e-6)
+            smallest = min(smallest, size)
+            if size <= max_bytes:
+                low = loss
+                if best is None or found.ms_ssim > best.ms_ssim:
+                    best = found
+                if size >= max_bytes * FIT_MARGIN**2:
+                    break
             else:
-                high = scale
-            assert self.best is not None
-            if self.best.met and 1 - self.best.ms_ssim >= self.budget * (1 - TOLERANCE):
-                break
-            near = self.best.met and self.best.ms_ssim - self.target <= OVERSHOOT
-            if high <= low * (1 + RESOLUTION) or (tries >= MAX_ENCODES and near):
-                break
-            scale = self.plan.scale_for(aim)
-        assert self.best is not None
-        return self.best
-
-    def judge(self, scale: float, rounding: float = ROUNDING) -> Result:
-        """Make the file of a scale, decode it, score it (once for equal tables)."""
-        plan, geometry = self.plan, self.plan.geometry
-        qtables = plan.qtables(scale)
-        key = (rounding, *(table.tobytes() for table in qtables))
-        if key not in self._results:
-            quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
-            data = assemble(geometry, quantized, qtables)
-            pixels = decode(data, max_pixels=geometry.width * geometry.height)
-            score = self.reference.score(pixels)
-            if abs(score - self.target) < CLOSE:  # rounding must not turn a miss into a hit
-                score = self.reference.score(pixels, exact=True)
-            self.encodes += 1
-            self._results[key] = Result(
-                data, score, score >= self.target, self.encodes, tuple(qtables), plan.subsampling,
-                self.target, geometry.width, geometry.height,
-            )  # fmt: skip
-            plan.trials.append((scale, 1 - score))
-        result = self._results[key]
-        if self.best is None or _better(result, self.best):
-            self.best, self.best_scale = result, scale
-        return result
+                high = loss
+        if best is None:
+            raise ValueError(
+                f"no file of this picture was found that has at most {max_bytes} bytes; "
+                f"the smallest has {smallest}"
+            )
+        return replace(best, target=wanted, met=best.ms_ssim >= wanted, encodes=encodes)
 
 
-def _better(a: Result, b: Result) -> bool:
-    """Whether a result is to be preferred: one that passes, then the smaller; else the better."""
-    if a.met != b.met:
-        return a.met
-    return len(a.data) < len(b.data) if a.met else a.ms_ssim > b.ms_ssim
+def refine(
+    plan: Candidate, reference: Reference, target: float, schedule: Schedule, writing: Writing
+) -> Result | None:
+    """The closed loop for one subsampling; None if it does not reach the target.
+
+    The first levels are scored, and the scale is corrected once by what they lose: the estimate is
+    made for rounding, not for a trellis.
+    """
+    geometry, estimator = plan.geometry, plan.estimator
+    budget = 1 - target
+    if budget < LEAST_LOSS:
+        return None
+    pixels = geometry.width * geometry.height
+    subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
+    per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
+    scale = plan.scale_for(budget) * FINER
+    encodes = 0
+    trial = None
+    for attempt in range(3):
+        quantizer = Quantizer(
+            reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
+            estimator.qtables(scale), writing.progressive,
+        )  # fmt: skip
+        price = PRICE * scale * scale / pixels
+        quantizer.keep(quantizer.trellis(price))
+        if attempt == 0:
+            encodes += 1
+            loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
+            bits = 8 * quantizer.statistics.size / pixels
+            wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
+            change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
+            if abs(math.log(change)) > SAME_SCALE:
+                scale *= min(max(change, 0.5), 2.0)
+                continue
+        loop = ClosedLoop(
+            quantizer, price, target, lambda pixels: careful_score(reference, pixels, target)
+        )
+        trial = loop.run(schedule)
+        encodes += len(loop.history)
+        if trial is not None:
+            break
+        scale *= SECOND_ATTEMPT
+    if trial is None:
+        return None
+    data = writing(geometry, trial.levels, quantizer.qtables)
+    decoded = decode(data, max_pixels=pixels)
+    score = trial.score
+    if not np.array_equal(decoded, trial.pixels):
+        score = careful_score(reference, decoded, target)
+    return Result(
+        data, score, score >= target, encodes, tuple(quantizer.qtables),
+        plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
+    )  # fmt: skip
 
 
 def annex_k_baseline(image: npt.ArrayLike, ms_ssim: float, *, subsampling: str = "4:2:0") -> Result:

@@ -294,20 +294,12 @@ def weigh_blocks(
                 out[by, bx] += total
 
 
-def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[np.float64]]:
-    """V[b, s] of every component: the picture's part of the sensitivity.
-
-    Parameters
-    ----------
-    reference : Reference
-        The original, grey or RGB.
-    geometry : Geometry
-        Of the encoder's components.
+def block_maps(reference: Reference) -> npt.NDArray[np.float64]:
+    """V of errors of the channels themselves, for each block of 8x8 pixels.
 
     Returns
     -------
-    list of (down, across, 6) float64
-        ``V @ basis_energy(...)`` is W, (down, across, 64).
+    (channels, rows, columns, 6) float64
     """
     height, width = reference.shape[:2]
     rows, columns = -(-height // 8), -(-width // 8)
@@ -331,6 +323,41 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
                     statistics, across, squared_mean, constants, *bands, ring, ring[0].copy(), out
                 )
                 maps[c, :, :, term] = factor * out
+    return maps
+
+
+def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[np.float64]]:
+    """V[b, s] of every component: the picture's part of the sensitivity.
+
+    Parameters
+    ----------
+    reference : Reference
+        The original, grey or RGB.
+    geometry : Geometry
+        Of the encoder's components.
+
+    Returns
+    -------
+    list of (down, across, 6) float64
+        ``V @ basis_energy(...)`` is W, (down, across, 64).
+    """
+    return mix_weights(block_maps(reference), geometry)
+
+
+def mix_weights(maps: npt.NDArray[np.float64], geometry: Geometry) -> list[npt.NDArray[np.float64]]:
+    """V of R, G and B to V of the components.
+
+    Parameters
+    ----------
+    maps : (1 or 3, rows, columns, 6) float64
+        From :func:`block_maps`.
+    geometry : Geometry
+
+    Returns
+    -------
+    list of (down, across, 6) float64
+    """
+    rows, columns = maps.shape[1:3]
     mixed = [maps[0]] if len(maps) == 1 else list(np.tensordot(_TO_RGB / 3, maps, 1))
     weights = []
     for plane, full in zip(geometry.planes, mixed, strict=True):

@@ -31,8 +31,9 @@ from .metrics import Reference
 from .scan import END_OF_BLOCK, ZERO_RUN, category
 from .sensitivity import (
     basis_energy,
-    block_weights,
+    block_maps,
     halving_offset,
+    mix_weights,
     sampling_attenuation,
 )
 
@@ -179,9 +180,15 @@ class Estimator:
     geometry : Geometry
     coefficients : (geometry.size,) int16
         Times 8, not quantized.
+    maps : (channels, rows, columns, 6) float64, optional
+        Of the original (:func:`pyjpegml.sensitivity.block_maps`), if they are known.
 
     Attributes
     ----------
+    weights : list of (down, across, 6) float64
+        The picture's part of the sensitivities, by component.
+    energies : list of (6, 64) float64
+        The patterns' part.
     mean_weights : list of (64,) float64
         For :func:`closed_form_qtables`.
     rounding_loss : float
@@ -189,7 +196,11 @@ class Estimator:
     """
 
     def __init__(
-        self, reference: Reference, geometry: Geometry, coefficients: npt.NDArray[np.int16]
+        self,
+        reference: Reference,
+        geometry: Geometry,
+        coefficients: npt.NDArray[np.int16],
+        maps: npt.NDArray[np.float64] | None = None,
     ) -> None:
         scales = len(reference.weights)
         offsets = halving_offset(geometry.width), halving_offset(geometry.height)
@@ -197,10 +208,14 @@ class Estimator:
         self.mean_weights: list[npt.NDArray[np.float64]] = []
         self.rounding_loss = 0.0
         self._samples = []
-        for i, weights in enumerate(block_weights(reference, geometry)):
+        maps = block_maps(reference) if maps is None else maps
+        self.weights = mix_weights(maps, geometry)
+        self.energies = []
+        for i, weights in enumerate(self.weights):
             plane = geometry.planes[i]
             across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
             energy = basis_energy(across, down, scales, offsets)
+            self.energies.append(energy)
             flat = weights.reshape(-1, weights.shape[2])
             self.mean_weights.append(flat.mean(0) @ energy * pixels)
             if len(geometry.planes) > 1:

@@ -11,9 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from commands import RGB, Run
 from helpers import CONFORMANCE, REPOSITORY, natural
 from hypothesis import HealthCheck, settings
 from PIL import Image
+
+import pyjpegml
+from pyjpegml import cli
+from pyjpegml.cli import ExitCode, main
 
 settings.register_profile(
     "default",
@@ -29,6 +34,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
+NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
 NO_CHROMIUM = "there is no chromium"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
@@ -87,3 +93,62 @@ def photo() -> npt.NDArray[np.uint8]:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     return natural((400, 600, 3), np.random.default_rng(2))
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def png(tmp_path: Path) -> str:
+    """An RGB picture as a PNG file."""
+    path = tmp_path / "in.png"
+    Image.fromarray(RGB).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def jpg(tmp_path: Path) -> str:
+    """The same as a JPEG file."""
+    path = tmp_path / "in.jpg"
+    path.write_bytes(pyjpegml.encode(RGB, quality=90))
+    return str(path)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> str:
+    """A name for an output."""
+    return str(tmp_path / "out.jpg")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``main`` here; returns the exit code, standard output and standard error."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def fails(run: Run) -> Callable[..., str]:
+    """Run ``main``, which must fail with this code and one line; returns that line's message."""
+
+    def call(code: ExitCode, *arguments: str) -> str:
+        got, printed, complaint = run(*arguments)
+        assert (got, printed) == (code, "")
+        assert complaint.startswith("pyjpegml: ")
+        assert complaint.count("\n") == 1
+        assert complaint.endswith("\n")
+        return complaint.removeprefix("pyjpegml: ").rstrip("\n")
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def _quiet_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compiles, and when, depends on the tests that ran before."""
+    monkeypatch.setattr(cli, "_announce", lambda: None)

@@ -188,17 +188,26 @@ def test_files_without_their_last_marker() -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
-@given(st.integers(40, 2500))
-def test_a_file_that_is_cut(end: bytes, noise: bytes, kept: int) -> None:
-    """That is noticed, and the MCUs before the end are those of the whole file."""
+def test_a_file_that_is_cut(end: bytes, noise: bytes) -> None:
+    """That is noticed, and the MCUs before the end are those of the whole file.
+
+    Unless what is left is a legal file: zeros at the end need not be written (T.81 D.1.8), and may
+    by chance be all that is missing to blocks that are zero.
+    """
     start = noise.index(b"\xff\xda") + 10
-    assume(start + kept < len(noise) - 10)
-    whole, cut = Decoded(noise), Decoded(noise[: start + kept] + end)
-    assert cut.statuses == [scan.ENDED_EARLY]
-    [reader] = cut.readers
-    sound = 64 * reader[scan.MCU]
-    assert reader[scan.MCU] >= 48 * kept // (len(noise) - start) - 4
-    assert np.array_equal(whole.coefficients[:sound], cut.coefficients[:sound])
+    whole, missed = Decoded(noise), 0
+    cuts = range(40, len(noise) - 20 - start, 9)
+    for kept in cuts:
+        cut = Decoded(noise[: start + kept] + end)
+        if cut.statuses == [scan.OK]:
+            missed += 1
+            continue
+        assert cut.statuses == [scan.ENDED_EARLY]
+        [reader] = cut.readers
+        sound = 64 * reader[scan.MCU]
+        assert reader[scan.MCU] >= 48 * kept // (len(noise) - start) - 4
+        assert np.array_equal(whole.coefficients[:sound], cut.coefficients[:sound])
+    assert missed <= len(cuts) // 50
 
 
 @given(jpeg_streams(PROCESSES[:1], without=["DNL", "restarts"]), st.integers(0, 10**4))

@@ -17,9 +17,11 @@ from test_containers import PRIMARY, index
 from test_jfif import adobe, marker
 from test_xmp import naming
 
+import pyjpegml
 from pyjpegml import exif, icc, markers, segments, xmp
 from pyjpegml.containers import OtherImage
-from pyjpegml.jfif import Adobe, Jfif
+from pyjpegml.icc import icc_segments
+from pyjpegml.jfif import Adobe, Jfif, adobe_segment, jfif_segment
 from pyjpegml.markers import Frame, FrameComponent
 from pyjpegml.metadata import (
     KINDS,
@@ -31,7 +33,9 @@ from pyjpegml.metadata import (
     kind,
     metadata_segments,
     with_color_model,
+    with_metadata,
 )
+from pyjpegml.segments import comment_segment
 
 PROPERTIES = (
     "exif", "orientation", "icc", "xmp", "extended_xmp", "jfif", "thumbnails", "adobe", "comments",
@@ -467,3 +471,28 @@ def test_colours_are_said_whatever_the_metadata_say(parts, name, inverted, ident
     assert (found.name, found.inverted) == (model.name, model.inverted)
     colors = ("JFIF", "JFXX", "Adobe")
     assert made.without(*colors) == Metadata(parts).without(*colors)
+
+
+# --- in the file of an encoder --------------------------------------------------------------------
+
+
+def test_with_metadata_keeps_jfif_first_and_takes_its_density() -> None:
+    plain = pyjpegml.encode(np.zeros((8, 8, 3), np.uint8))
+    adobe = adobe_segment(Adobe(100, 0, 0, 0))
+    jfif = jfif_segment(Jfif((1, 2), 1, (300, 300)))
+    wanted = Metadata((adobe, comment_segment(b"hello"), jfif, *icc_segments(b"a profile")))
+    found = pyjpegml.read_header(with_metadata(plain, wanted)).metadata
+    assert found == Metadata((jfif, comment_segment(b"hello"), *icc_segments(b"a profile")))
+    assert with_metadata(plain, Metadata()) == plain
+
+
+def test_with_metadata_leaves_the_colours_to_the_file() -> None:
+    image = np.random.default_rng(3).integers(0, 256, (16, 16, 3), np.uint8)
+    plain = pyjpegml.encode(image, stored_as="RGB")
+    jfif = jfif_segment(Jfif((1, 2), 1, (300, 300)))
+    data = with_metadata(plain, Metadata((jfif, comment_segment(b"hello"))))
+    header = pyjpegml.read_header(data)
+    assert (header.color, header.metadata.jfif, header.metadata.comments) == (
+        "RGB", None, (b"hello",),
+    )  # fmt: skip
+    assert np.array_equal(pyjpegml.decode(data), pyjpegml.decode(plain))

@@ -1,0 +1,266 @@
+"""From a picture's coefficients to levels: the trellis, the prices it reckons with, the gradient.
+
+A :class:`Quantizer` holds what a search changes step by step::
+
+    targets ─ trellis(lambda) ─ levels ─ pixels ─ gradient ─ targets ─ ...
+
+1. Prices come from the levels before: counted symbols, their optimal Huffman code, its lengths.
+   The first ones are of levels rounded to the nearest, or cut off a little lower.
+2. The trellis (:mod:`pyjpegml.trellis`) finds the best levels for the targets, which at first are
+   the coefficients of the original.
+3. :meth:`Quantizer.aim` decodes them, takes the gradient of the true metric there
+   (:mod:`pyjpegml.gradient`) and moves each target against it.
+
+*Damping.* The step to the minimum of a coefficient's own parabola is too long where its neighbours
+move as well, so parabolas are made steeper, by a factor d above 1, for the trellis too: then each
+round can only make ``loss + lambda bits`` smaller, as long as d is large enough. Many levels are
+chosen once and for all, because changing one costs more bits than it brings; so rounds are bold
+first (d = 1.2) and careful at the end (d = 2).
+
+*Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
+scan and, for each component, first one of AC with a table of its own, and then those bands that a
+search found best (:meth:`Quantizer.follow`), each with its table. That low bits may be sent in
+refinements is left to the writer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import trellis
+from .coefficients import Geometry
+from .constants import ZIGZAG
+from .encoder import quantize_all
+from .gradient import Descent, aim
+from .huffman import optimal_table
+from .metrics import Reference
+from .scan import END_OF_BLOCK
+from .scripts import Scan
+from .strips import GREY, YCBCR, picture
+from .tables import ROUNDING
+from .trellis import RUN_SIZES
+
+#: Bits that a symbol is taken to cost while nothing has it: a long code, and its place in the DHT.
+UNSEEN = 18
+#: Bits of a DHT segment besides its symbols.
+TABLE_BITS = 8 * 21
+
+_NATURAL = ZIGZAG.astype(np.int64)
+_U = np.arange(8)
+_BASIS = np.cos((2 * _U + 1) * _U[:, None] * math.pi / 16) / 2
+_BASIS[0] /= math.sqrt(2)
+BASIS = _BASIS.astype(np.float32)
+
+
+class Code(NamedTuple):
+    """Bits of the symbols of one table, raw bits not included, and how often they occur.
+
+    Attributes
+    ----------
+    lengths : (256,) float64
+    counts : (256,) int64
+    """
+
+    lengths: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+
+class Statistics(NamedTuple):
+    """What levels cost, and the code that follows from them.
+
+    Attributes
+    ----------
+    size : float
+        Bytes of the scans, Huffman tables included.
+    dc : list of Code
+        Of each component.
+    ac : list of list of Code
+        Of each component and band.
+    """
+
+    size: float
+    dc: list[Code]
+    ac: list[list[Code]]
+
+
+def _code(counts: npt.NDArray[np.int64]) -> tuple[Code, float]:
+    """The optimal code, and the bits of the table and of all symbols."""
+    table = optimal_table(counts)
+    lengths = np.full(256, float(UNSEEN))
+    lengths[list(table.symbols)] = table.code_lengths()
+    bits = float((counts * lengths).sum()) + TABLE_BITS + 8 * len(table.symbols)
+    return Code(lengths, counts), bits
+
+
+class Quantizer:
+    """Levels of one picture with one set of tables.
+
+    Parameters
+    ----------
+    reference : Reference
+        The original; at least 11 pixels a side.
+    geometry : Geometry
+    coefficients : (geometry.size,) int16
+        Times 8, not quantized.
+    weights : list of (down, across, 6) float64
+        Sensitivities at the original, the picture's part.
+    energies : list of (6, 64) float64
+        The patterns' part.
+    qtables : sequence of (8, 8) uint16
+    progressive : bool
+        For which kind of scans bits are counted.
+
+    Attributes
+    ----------
+    levels : (geometry.size,) int16
+        Those chosen last.
+    statistics : Statistics
+        Theirs.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        geometry: Geometry,
+        coefficients: npt.NDArray[np.int16],
+        weights: Sequence[npt.NDArray[np.float64]],
+        energies: Sequence[npt.NDArray[np.float64]],
+        qtables: Sequence[npt.NDArray[np.uint16]],
+        progressive: bool = True,
+    ) -> None:
+        self.reference = reference
+        self.geometry = geometry
+        self.qtables = list(qtables)
+        self.progressive = progressive
+        self.pixels_of_picture = geometry.width * geometry.height
+        self._bands = [[(1, 63)] for _ in geometry.planes]
+        self._original = weights
+        self._weights = [v.astype(np.float32) for v in weights]
+        self._energies = [energy.astype(np.float32) for energy in energies]
+        self._damping = np.float32(1.0)
+        self._descent: Descent | None = None
+        self._descent_of: npt.NDArray[np.int16] | None = None
+        self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
+        self._targets = coefficients.astype(np.float32)
+        self._targets *= np.float32(0.125)
+        self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING)
+        self.statistics = self.count(self.levels)
+
+    def follow(self, script: Sequence[Scan]) -> None:
+        """Reckon with the bands of a script's first scans from now on."""
+        for scan in script:
+            if scan.Ss == 1:
+                self._bands[scan.components[0]] = []
+        for scan in script:
+            if scan.Ss > 0 and scan.Ah == 0:
+                self._bands[scan.components[0]].append((scan.Ss, scan.Se))
+        self.statistics = self.count(self.levels)
+
+    def count(self, levels: npt.NDArray[np.int16]) -> Statistics:
+        """Bytes of levels, and the codes that are best for them."""
+        geometry = self.geometry
+        dc = np.zeros((len(geometry.planes), 256), np.int64)
+        ac = []
+        bits = 0.0
+        for i, plane in enumerate(geometry.planes):
+            view = geometry.view(levels, i)
+            size = plane.down, plane.across
+            bits += trellis.count_dc(view, plane.h, plane.v, *size, dc[i])
+            ac.append(np.zeros((len(self._bands[i]), 256), np.int64))
+            for band, counts in zip(self._bands[i], ac[i], strict=True):
+                bits += trellis.count_ac(view, ZIGZAG, *band, *size, self.progressive, counts)
+
+        def code(counts: npt.NDArray[np.int64]) -> Code:
+            nonlocal bits
+            found, cost = _code(counts)
+            bits += cost
+            return found
+
+        dc_codes = [code(dc[0])]
+        if len(dc) > 1:
+            dc_codes += [code(dc[1:].sum(0))] * (len(dc) - 1)
+        if self.progressive:
+            ac_codes = [[code(counts) for counts in bands] for bands in ac]
+        else:
+            ac_codes = [[code(ac[0][0])]]
+            if len(ac) > 1:
+                ac_codes += [[code(sum(bands[0] for bands in ac[1:]))]] * (len(ac) - 1)
+        return Statistics(bits / 8, dc_codes, ac_codes)
+
+    def trellis(self, price: float) -> npt.NDArray[np.int16]:
+        """The best levels for the targets at a price of a bit, in units of loss; not kept yet."""
+        geometry, planes = self.geometry, self.geometry.planes
+        levels = np.zeros(geometry.size, np.int16)
+        scratch, nodes = np.empty((4, 64), np.float32), np.empty((3, 64), np.int64)
+        for i, plane in enumerate(planes):
+            view, targets = geometry.view(levels, i), geometry.view(self._targets, i)
+            size = plane.down, plane.across
+            energy = self._energies[i] * self._damping
+            dc = self.statistics.dc[i]
+            dc_prices = ((dc.lengths[:16] + np.arange(16)) * price).astype(np.float32)
+            trellis.choose_dc(
+                targets, self._weights[i], energy[:, 0].copy(), self._steps[i][0], dc_prices,
+                plane.h, plane.v, *size, np.empty((2, trellis.DC_CHOICES), np.float32),
+                np.empty((plane.rows * plane.stride, trellis.DC_CHOICES), np.int8), view,
+            )  # fmt: skip
+            costs, ends = np.empty(size, np.float32), np.empty(size, np.uint8)
+            for band, ac in zip(self._bands[i], self.statistics.ac[i], strict=True):
+                prices, least, runs = self._prices(ac, price)
+                trellis.choose_ac(
+                    targets, self._weights[i], energy[:, _NATURAL], self._steps[i][_NATURAL],
+                    ZIGZAG, *band, prices, least, *size, scratch, nodes, costs, ends, view,
+                )  # fmt: skip
+                if self.progressive:
+                    trellis.choose_blocks(
+                        costs, ends, runs, ZIGZAG, *band,
+                        np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
+                        np.empty(size, np.int64), view,
+                    )  # fmt: skip
+                else:
+                    trellis.drop_blocks(costs, ends, prices[END_OF_BLOCK], ZIGZAG, *band, view)
+        return levels
+
+    def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
+        """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
+        bits = code.lengths + (np.arange(256) & 15)
+        runs = np.zeros(RUN_SIZES + 1)
+        runs[:RUN_SIZES] = code.lengths[: RUN_SIZES << 4 : 16] + np.arange(RUN_SIZES)
+        runs[RUN_SIZES] = runs.max()
+        if self.progressive:
+            used = code.counts[: RUN_SIZES << 4 : 16]
+            bits[END_OF_BLOCK] = (used @ runs[:RUN_SIZES]) / max(int(used.sum()), 1)
+        prices = (bits * price).astype(np.float32)
+        least = np.array([np.inf, *(prices[s::16].min() for s in range(1, 16))], np.float32)
+        return prices, least, (runs * price).astype(np.float32)
+
+    def keep(self, levels: npt.NDArray[np.int16]) -> None:
+        """Take levels as the present ones; prices follow from them."""
+        self.levels = levels
+        self.statistics = self.count(levels)
+
+    def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+        """What any decoder makes of levels."""
+        planes = self.geometry.reconstruct(levels, self.qtables)
+        return picture(self.geometry, planes, YCBCR if len(planes) > 1 else GREY)
+
+    def aim(self, damping: float) -> float:
+        """Move the targets against the gradient at the present levels; returns their loss."""
+        geometry = self.geometry
+        descent = self._descent
+        if descent is None or self._descent_of is not self.levels:
+            descent = Descent(self.reference, self.pixels(self.levels), geometry, self._original)
+            self._descent, self._descent_of = descent, self.levels
+        self._weights, self._damping = descent.weights, np.float32(damping)
+        scratch = np.empty((2, 8, 8), np.float32)
+        for i, plane in enumerate(geometry.planes):
+            aim(
+                descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
+                self._weights[i], self._energies[i] * self._damping, BASIS, plane.down,
+                plane.across, scratch, geometry.view(self._targets, i),
+            )  # fmt: skip
+        return 1 - descent.score

@@ -1,0 +1,79 @@
+"""What :func:`pyjpegml.compress` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """A compressed picture.
+
+    Attributes
+    ----------
+    data : bytes
+        The JPEG file.
+    ms_ssim : float
+        Its score, measured on these bytes.
+    met : bool
+        Whether the score reaches the target.
+    encodes : int
+        Sets of coefficients that were reconstructed and scored.
+    qtables : tuple of (8, 8) uint16
+        Quantization table of each component.
+    subsampling : str
+        ``"4:2:0"``, ``"4:4:4"``, or ``"grey"``.
+    target : float
+    width, height : int
+    steps : tuple of (str, float, float)
+        What was done, in order: a name, the loss ``1 - MS-SSIM`` and the size in bytes then (of the
+        scans, as counted, for all but the last).
+    """
+
+    data: bytes
+    ms_ssim: float
+    met: bool
+    encodes: int
+    qtables: tuple[npt.NDArray[np.uint16], ...]
+    subsampling: str
+    target: float
+    width: int
+    height: int
+    steps: tuple[tuple[str, float, float], ...] = ()
+
+    def explain(self) -> str:
+        """Which plan, and what each step did, in a few lines."""
+        table = self.qtables[0].ravel()
+        lines = [
+            f"{self.subsampling}, luma steps {table[0]} (DC), {table[1]} to {table.max()} (AC)",
+            *(
+                f"{name:24s} MS-SSIM {1 - loss:.5f}  {size:9.0f} bytes"
+                for name, loss, size in self.steps
+            ),
+            f"{'file':24s} MS-SSIM {self.ms_ssim:.5f}  {len(self.data):9d} bytes",
+            f"target {self.target:g} {'met' if self.met else 'NOT MET'}, {self.encodes} encodes",
+        ]
+        return "\n".join(lines)
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Size of the file over the pixels of the picture."""
+        return 8 * len(self.data) / (self.width * self.height)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self.width}x{self.height} JPEG, {len(self.data)} bytes "
+            f"({self.bits_per_pixel:.3f} bits per pixel), MS-SSIM {self.ms_ssim:.6f} "
+            f"{'>=' if self.met else '< target'} {self.target:g}, {self.subsampling}, "
+            f"{self.encodes} encode{'s' * (self.encodes != 1)}>"
+        )
+
+
+def better(a: Result, b: Result) -> bool:
+    """Whether a result is to be preferred: one that passes, then the smaller; else the better."""
+    if a.met != b.met:
+        return a.met
+    return len(a.data) < len(b.data) if a.met else a.ms_ssim > b.ms_ssim

@@ -1,0 +1,246 @@
+"""Trellis quantization against exhaustive search, and counted bits against written files."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from helpers import picture as made
+
+from pyjpegml import trellis
+from pyjpegml.assembly import assemble
+from pyjpegml.constants import ZIGZAG
+from pyjpegml.encoder import analyse, quantize_all
+from pyjpegml.header import SUBSAMPLINGS
+from pyjpegml.metrics import Reference
+from pyjpegml.quantizer import Quantizer
+from pyjpegml.scripts import Scan, interleaved
+from pyjpegml.tables import Estimator
+
+
+def size_of(value: int) -> int:
+    return int(abs(value)).bit_length()
+
+
+def price_of_block(levels: np.ndarray, prices: np.ndarray, first: int, last: int) -> float:
+    """Prices of a block's AC symbols in zigzag order (T.81 F.1.2.2), its end included."""
+    run, total = 0, 0.0
+    for k in range(first, last + 1):
+        if levels[k] == 0:
+            run += 1
+            continue
+        total += prices[0xF0] * (run // 16) + prices[run % 16 * 16 + size_of(levels[k])]
+        run = 0
+    return total + (prices[0] if run else 0.0)
+
+
+def random_prices(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    prices = rng.uniform(0.2, 2.0, 256).astype(np.float32)
+    least = np.array([np.inf, *(prices[s::16].min() for s in range(1, 16))], np.float32)
+    return prices, least
+
+
+def run_choose_ac(target, weights, energy, steps, first, last, prices, least):
+    """One block; natural order in, costs, end and zigzag levels out."""
+    costs, ends = np.empty((1, 1), np.float32), np.empty((1, 1), np.uint8)
+    levels = np.zeros((1, 1, 64), np.int16)
+    trellis.choose_ac(
+        target.reshape(1, 1, 64), weights.reshape(1, 1, 6), energy, steps, ZIGZAG, first, last,
+        prices, least, 1, 1, np.empty((4, 64), np.float32), np.empty((3, 64), np.int64),
+        costs, ends, levels,
+    )  # fmt: skip
+    return float(costs[0, 0]), int(ends[0, 0]), levels[0, 0, ZIGZAG]
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(("first", "last"), [(1, 7), (3, 9), (57, 63)])
+def test_no_other_block_is_cheaper(seed, first, last):
+    """All combinations of the candidates: nearest, largest of one size less, zero."""
+    rng = np.random.default_rng(seed)
+    prices, least = random_prices(rng)
+    weights = rng.uniform(0.1, 1, 6).astype(np.float32)
+    energy = rng.uniform(0.01, 0.2, (6, 64)).astype(np.float32)
+    steps = rng.uniform(0.5, 3, 64).astype(np.float32)
+    target = rng.normal(0, 3, 64).astype(np.float32)
+    zigzagged, sensitivity = target[ZIGZAG], weights @ energy
+
+    def loss(k: int, level: int) -> float:
+        return float(sensitivity[k]) * (abs(float(zigzagged[k])) - level * float(steps[k])) ** 2
+
+    choices = []
+    for k in range(first, last + 1):
+        nearest = int(abs(zigzagged[k]) / steps[k] + np.float32(0.5))
+        values = [0]
+        if nearest:
+            pair = [nearest, (1 << (size_of(nearest) - 1)) - 1]
+            # what cannot even pay for the cheapest symbol of its size is not tried
+            if any(v and loss(k, v) - loss(k, 0) + least[size_of(v)] < 0 for v in pair):
+                values += [v for v in pair if v]
+        choices.append(values)
+    best = np.inf
+    for combination in itertools.product(*choices):
+        if any(combination):
+            levels = np.zeros(64, int)
+            levels[first : last + 1] = combination
+            change = sum(loss(k, levels[k]) - loss(k, 0) for k in range(first, last + 1))
+            best = min(best, change + price_of_block(levels, prices, first, last))
+    cost, end, levels = run_choose_ac(target, weights, energy, steps, first, last, prices, least)
+    if best == np.inf:
+        assert cost == 0
+        assert not levels.any()
+        return
+    change = sum(loss(k, abs(levels[k])) - loss(k, 0) for k in range(first, last + 1))
+    total = change + price_of_block(levels, prices, first, last)
+    assert total == pytest.approx(best, rel=1e-5, abs=1e-5)
+    assert cost == pytest.approx(min(total - end * prices[0], 0), rel=1e-5, abs=1e-5)
+    assert end == (levels[last] == 0)
+    assert np.all((levels == 0) | (np.sign(levels) == np.sign(zigzagged)))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_other_choice_of_empty_blocks_is_cheaper(seed):
+    rng = np.random.default_rng(seed)
+    down, across = 2, 5
+    costs = rng.uniform(-4, 0.5, (down, across)).clip(max=0).astype(np.float32)
+    ends = rng.integers(0, 2, (down, across)).astype(np.uint8)
+    runs = np.cumsum(rng.uniform(0, 1.5, trellis.RUN_SIZES + 1)).astype(np.float32)
+    runs[-1] = runs[:-1].max()
+    levels = np.ones((down, across, 64), np.int16)
+    trellis.choose_blocks(
+        costs, ends, runs, ZIGZAG, 1, 63, np.empty(trellis.STARTS, np.int64),
+        np.empty(trellis.STARTS, np.float32), np.empty((down, across), np.int64), levels,
+    )  # fmt: skip
+
+    def total(kept: np.ndarray) -> float:
+        value, length = 0.0, 0
+        for cost, end, keep in zip(costs.ravel(), ends.ravel(), kept, strict=True):
+            if keep:
+                value += cost + (runs[length.bit_length() - 1] if length else 0)
+                length = int(end)
+            else:
+                length += 1
+        return value + (runs[length.bit_length() - 1] if length else 0)
+
+    kept = levels[:, :, 1:].any(2).ravel()
+    assert levels[:, :, 0].all()
+    best = min(
+        total(np.array(choice))
+        for choice in itertools.product(
+            *([False, True] if c < 0 else [False] for c in costs.ravel())
+        )
+    )
+    assert total(kept) == pytest.approx(best, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("h", "v"), [(1, 1), (2, 2)])
+def test_no_other_path_of_dc_is_cheaper(seed, h, v):
+    rng = np.random.default_rng(seed)
+    rows, stride, down, across = 2, 4, 2, 3  # the last column is of dummies
+    targets = np.zeros((rows, stride, 64), np.float32)
+    targets[:, :, 0] = rng.normal(0, 20, (rows, stride))
+    weights = rng.uniform(0.1, 1, (down, across, 6)).astype(np.float32)
+    energy = rng.uniform(0.01, 0.1, 6).astype(np.float32)
+    prices = np.cumsum(rng.uniform(0, 2, 16)).astype(np.float32)
+    step = np.float32(3.0)
+    levels = np.zeros((rows, stride, 64), np.int16)
+    trellis.choose_dc(
+        targets, weights, energy, step, prices, h, v, down, across,
+        np.empty((2, trellis.DC_CHOICES), np.float32),
+        np.empty((rows * stride, trellis.DC_CHOICES), np.int8), levels,
+    )  # fmt: skip
+    order = [
+        (y * v + j, x * h + i)
+        for y in range(rows // v) for x in range(stride // h) for j in range(v) for i in range(h)
+        if y * v + j < down and x * h + i < across
+    ]  # fmt: skip
+
+    def total(path: tuple[int, ...]) -> float:
+        value, before = 0.0, 0
+        for (row, column), level in zip(order, path, strict=True):
+            error = targets[row, column, 0] - level * step
+            value += float(weights[row, column] @ energy) * error**2
+            value += prices[size_of(level - before)]
+            before = level
+        return value
+
+    nearest = [int(np.floor(targets[(*p, 0)] / step + 0.5)) for p in order]
+    best = min(total(path) for path in itertools.product(*([n - 1, n, n + 1] for n in nearest)))
+    chosen = tuple(int(levels[(*p, 0)]) for p in order)
+    assert total(chosen) == pytest.approx(best, rel=1e-5)
+
+
+def script(geometry, bands) -> tuple[Scan, ...]:
+    """All DC, then some bands of AC of each component."""
+    every = range(len(geometry.planes))
+    dc = [Scan(chosen, 0, 0, 0, 0) for chosen in interleaved(every, geometry.sampling)]
+    return (*dc, *(Scan((i,), *band, 0, 0) for i in every for band in bands))
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "grey"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_counted_bytes_are_those_of_the_file(subsampling, progressive):
+    image = made("natural", (203, 250, 3), 3)
+    if subsampling == "grey":
+        image = np.ascontiguousarray(image[:, :, 1])
+    geometry, coefficients = analyse(image, SUBSAMPLINGS.get(subsampling, ((1, 1),)))
+    reference = Reference(image)
+    estimator = Estimator(reference, geometry, coefficients)
+    qtables = estimator.qtables(0.5)
+    quantizer = Quantizer(
+        reference, geometry, coefficients, estimator.weights, estimator.energies, qtables,
+        progressive,
+    )  # fmt: skip
+    price = 0.1 * 0.25 / (geometry.width * geometry.height)
+    rounded = quantizer.statistics.size
+    for bands in [((1, 63),), ((1, 2), (3, 63))][: 1 + progressive]:
+        scans = progressive and script(geometry, bands)
+        if scans:
+            quantizer.follow(scans)
+        quantizer.keep(quantizer.trellis(price))
+        data = assemble(geometry, quantizer.levels, qtables, progressive=scans)
+        head = data.index(b"\xff\xc4")  # before the first Huffman table
+        assert quantizer.statistics.size == pytest.approx(len(data) - head, rel=0.02)
+    assert quantizer.statistics.size < rounded
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_trellis_lowers_what_it_says_it_lowers(progressive):
+    """Loss by the quadratic form plus price times bits, against plain rounding."""
+    image = made("natural", (176, 192, 3), 5)
+    geometry, coefficients = analyse(image, SUBSAMPLINGS["4:2:0"])
+    reference = Reference(image)
+    estimator = Estimator(reference, geometry, coefficients)
+    qtables = estimator.qtables(0.4)
+    quantizer = Quantizer(
+        reference, geometry, coefficients, estimator.weights, estimator.energies, qtables,
+        progressive,
+    )  # fmt: skip
+    price = 0.1 * 0.16 / (geometry.width * geometry.height)
+
+    def objective(levels: np.ndarray) -> float:
+        loss = 0.0
+        for i, plane in enumerate(geometry.planes):
+            real = slice(plane.down), slice(plane.across)
+            wanted = geometry.view(coefficients, i)[real] / 8.0
+            error = geometry.view(levels, i)[real] * qtables[i].reshape(64).astype(float) - wanted
+            loss += float((estimator.weights[i] @ estimator.energies[i] * error**2).sum())
+        return loss + price * 8 * quantizer.count(levels).size
+
+    chosen = quantizer.trellis(price)
+    for rounding in (0.5, 1 / 3):
+        assert objective(chosen) < objective(
+            quantize_all(geometry, coefficients, qtables, rounding)
+        )
+
+
+def test_levels_are_within_what_baseline_files_can_hold():
+    """Hostile targets: the largest there can be, with the finest table."""
+    prices, least = random_prices(np.random.default_rng(0))
+    target = np.full(64, 1e9, np.float32)
+    one = np.ones(6, np.float32)
+    _, _, levels = run_choose_ac(
+        target, one, np.ones((6, 64), np.float32), np.ones(64, np.float32), 1, 63, prices, least
+    )
+    assert levels[1:].max() == 1023
