@@ -49,7 +49,8 @@ def test_nothing_beside_the_arrays(name: str, request: pytest.FixtureRequest) ->
     if "conformance" in name:
         request.getfixturevalue("conformance")
     tests = str(Path(__file__).parent)
-    assert run_python(RUN, tests, name, options=("-X", "faulthandler")).stdout == "done\n"
+    done = run_python(RUN, tests, name, options=("-X", "faulthandler"), timeout=600)  # compiles
+    assert done.stdout == "done\n"
 
 
 # --- the checks themselves ------------------------------------------------------------------------
