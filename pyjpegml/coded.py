@@ -70,7 +70,10 @@ class Coded:
 
     def misnumbered(self) -> JpegFormatError | None:
         """An error if a restart marker is not the one that should stand there (T.81 E.2.4)."""
-        expected = np.arange(min(self.found, self.intervals) - 1) % 8
+        count = min(self.found, self.intervals) - 1
+        if count == 0:
+            return None
+        expected = np.arange(count) % 8
         for i in np.flatnonzero(self.numbers[: expected.size] != expected)[:1]:
             return self._error(f"restart marker RST{self.numbers[i]} where RST{i % 8} should be", i)
         return None

@@ -17,7 +17,7 @@ what can be had, and says what was wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +149,7 @@ def decode(
     if job is None:
         job = _prepare(view, other, max_pixels, max_metadata)
     pixels = job.frame.width * job.frame.height
-    window = window_of(job.geometry, region, scale)
+    window = job.whole if region is None and scale == 1 else window_of(job.geometry, region, scale)
     if job.single is not None and not (window.whole and scale == 1):
         picture, coded = decode_part(view, job.geometry, job.single, window, job.painting(color))
         if window.whole:
@@ -257,9 +257,8 @@ def decode_partial(
     problems: list[JpegFormatError] = []
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
-        window = window_of(job.geometry, None, 1)
         sos = stream.to_scan()
-        picture, tally = _stored(stream, sos, job, color, window, max_scans, problems, crew)
+        picture, tally = _stored(stream, sos, job, color, job.whole, max_scans, problems, crew)
     return converted(picture, job.model, color), Report(
         tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
     )
@@ -381,6 +380,11 @@ class Job:
     orientation: int
     geometry: Geometry
     single: Single | None
+
+    @cached_property
+    def whole(self) -> Window:
+        """All of the picture, at its size."""
+        return window_of(self.geometry, None, 1)
 
     def painting(self, color: str | None) -> int:
         """How the picture is painted."""

@@ -141,13 +141,18 @@ def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
     rows = max(1, PIECE_BLOCKS // (len(setting.plan) * geometry.mcus_across))
     if threads > 1:  # not too many pieces: each is a few calls
         rows = max(rows, geometry.mcus_down // (TURNS * threads))
+    unit = 1
     if threads > 1 and setting.restart_interval:
         unit = setting.restart_interval // math.gcd(setting.restart_interval, geometry.mcus_across)
         rows = -(-rows // unit) * unit
-    return [
-        (first, min(first + rows, geometry.mcus_down))
-        for first in range(0, geometry.mcus_down, rows)
-    ]
+    pieces, first = [], 0
+    while (left := geometry.mcus_down - first) > 0:
+        # the last ones are smaller, so that threads end at about the same time
+        size = rows if threads == 1 else max(unit, min(rows, left // (2 * threads)), rows // 3)
+        size = min(-(-size // unit) * unit, left)
+        pieces.append((first, first + size))
+        first += size
+    return pieces
 
 
 class _Work:
@@ -193,8 +198,21 @@ class _Work:
         pending = [(0, 0)] * len(self.pieces)
         known = [threading.Event() for _ in self.pieces]
         known[0].set()
+        done: dict[int, bytes] = {}
+        next_one, writing = 0, threading.Lock()
 
-        def code(i: int) -> bytes:
+        def write_done() -> None:
+            """Write what is next, as long as it is done, unless another thread does so."""
+            nonlocal next_one
+            while next_one in done and writing.acquire(blocking=False):
+                try:
+                    while next_one in done:
+                        file.write(done.pop(next_one))
+                        next_one += 1
+                finally:
+                    writing.release()
+
+        def code(i: int) -> None:
             scratch, last = self.scratch(), i == len(self.pieces) - 1
             writer = scratch.writer
             writer.state[:] = 0
@@ -203,11 +221,10 @@ class _Work:
             if not last:
                 pending[i + 1] = symbols.pending_bits(writer, *pending[i])
                 known[i + 1].set()
-            return writer.out[: symbols.finish(writer, written, *pending[i], last)].tobytes()
+            done[i] = writer.out[: symbols.finish(writer, written, *pending[i], last)].tobytes()
+            write_done()
 
-        pieces = self.crew.each(code, len(self.pieces))
-        while pieces:
-            file.write(pieces.popleft())
+        self.crew.each(code, len(self.pieces))
 
 
 def _head(

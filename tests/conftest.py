@@ -18,7 +18,8 @@ from PIL import Image
 
 import pyjpegml
 from pyjpegml import cli
-from pyjpegml.cli import ExitCode, main
+from pyjpegml.cli import main
+from pyjpegml.console import ExitCode
 
 settings.register_profile(
     "default",

@@ -167,6 +167,7 @@ def run_python(
     *arguments: str,
     path: Path = PACKAGE.parent,
     options: tuple[str, ...] = (),
+    timeout: float = 120,
     **env: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a fresh interpreter that finds pyjpegml in `path`; it must not fail.
@@ -179,7 +180,8 @@ def run_python(
     kept |= {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"} | env
     done = subprocess.run(
         [sys.executable, *options, "-c", script, *arguments],
-        env=kept, cwd=path, capture_output=True, text=True, timeout=120, check=False,
+        env=kept, cwd=path, capture_output=True, text=True, timeout=timeout,
+        check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

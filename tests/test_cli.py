@@ -21,7 +21,8 @@ from commands import GREY, RGB, Run, environment, process, standard_input
 
 import pyjpegml
 from pyjpegml import _jit, cli, encoder, rate
-from pyjpegml.cli import ExitCode, main
+from pyjpegml.cli import main
+from pyjpegml.console import EXIT_CODES, ExitCode
 from pyjpegml.warmup import TASKS
 
 ANNOUNCE = cli._announce
@@ -210,8 +211,8 @@ def test_long_compilation_is_announced(run: Run, jpg: str, monkeypatch: pytest.M
 def test_help_tells_every_exit_code(run: Run) -> None:
     code, printed, _ = run("--help")
     assert code == ExitCode.DONE
-    assert set(cli.EXIT_CODES) == set(ExitCode)
-    for number, meaning in cli.EXIT_CODES.items():
+    assert set(EXIT_CODES) == set(ExitCode)
+    for number, meaning in EXIT_CODES.items():
         assert f"{number:3}  {meaning}\n" in printed
 
 

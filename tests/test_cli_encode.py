@@ -15,9 +15,7 @@ from commands import GREY, RGB, Run
 
 import pyjpegml
 from pyjpegml import cli
-from pyjpegml.cli import ExitCode
-
-ANNOUNCE = cli._announce
+from pyjpegml.console import ExitCode
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from test_pictures import ORANGE, blended, profile, tags, tiff
 
 import pyjpegml
 from pyjpegml import rate
-from pyjpegml.cli import ExitCode
+from pyjpegml.console import ExitCode
 from pyjpegml.exif import orientation_exif
 
 DEEP = RGB.astype(np.uint16) * 257 + np.random.default_rng(0).integers(-128, 129, RGB.shape)

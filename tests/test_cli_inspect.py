@@ -13,7 +13,7 @@ from PIL import Image
 
 import pyjpegml
 from pyjpegml import markers
-from pyjpegml.cli import ExitCode
+from pyjpegml.console import ExitCode
 
 
 def test_inspect_as_json(run: Run, tmp_path: Path) -> None:

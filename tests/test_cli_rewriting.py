@@ -11,9 +11,7 @@ from commands import Run
 
 import pyjpegml
 from pyjpegml import cli, transforms
-from pyjpegml.cli import ExitCode
-
-ANNOUNCE = cli._announce
+from pyjpegml.console import ExitCode
 
 
 @pytest.mark.parametrize(
