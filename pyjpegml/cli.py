@@ -195,6 +195,30 @@ def build_parser() -> argparse.ArgumentParser:
         help="MS-SSIM to meet, above 0 and at most 1 (default: %(default)s)",
     )
     command.add_argument(
+        "--effort",
+        choices=("fast", "normal", "best"),
+        default="normal",
+        help="how much work may be done for a smaller file (default: %(default)s)",
+    )
+    command.add_argument(
+        "--progressive",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="progressive files are smaller; some simple decoders want sequential ones",
+    )
+    command.add_argument(
+        "--max-bytes",
+        type=_whole_number("a number of bytes", 1, 2**63 - 1),
+        metavar="N",
+        help="the most that the file may have; then the best file that fits is written",
+    )
+    command.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="say on standard error how the file was found",
+    )
+    command.add_argument(
         "--against-libjpeg",
         action="store_true",
         help="say what is saved against libjpeg's tables at the same target",

@@ -97,12 +97,23 @@ def run_compress(arguments: argparse.Namespace) -> ExitCode:
 
     target = arguments.ms_ssim
     recompressed = files.is_jpeg(given) and picture.maximum == 255 and not picture.lost
-    result = compress(
-        given if recompressed else pixels,
-        ms_ssim=target,
-        metadata=arguments.metadata if recompressed else picture.metadata,
-        threads=None,
-    )
+    try:
+        result = compress(
+            given if recompressed else pixels,
+            ms_ssim=target,
+            max_bytes=arguments.max_bytes,
+            effort=arguments.effort,
+            progressive=arguments.progressive,
+            metadata=arguments.metadata if recompressed else picture.metadata,
+            threads=None,
+        )
+    except JpegError:
+        raise
+    except ValueError as error:  # no file has so few bytes
+        message = f"{files.shown_input(arguments.input)}: {error}"
+        raise CommandError(ExitCode.TARGET_NOT_MET, message) from error
+    if arguments.verbose:
+        show(result.explain(), sys.stderr)
     files.write_bytes(arguments.output, result.data)
     facts = _size_facts(result.data, pixels) | {
         "ms_ssim": result.ms_ssim,

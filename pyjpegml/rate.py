@@ -49,7 +49,7 @@ from .metrics import TAPS, LumaReference, Reference
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
-from .rewriting import chosen_metadata
+from .rewriting import chosen_metadata, recode
 from .scale_search import (
     TOLERANCE,
     Candidate,
@@ -79,6 +79,8 @@ SECOND_ATTEMPT = 0.85
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
 #: the loss grows as files shrink.
 MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
+#: A JPEG is also recoded without loss, if what was made of it is larger than this part of it.
+RECODED = 0.5
 #: Fewer pixels than this are not worth a thread.
 THREAD_PIXELS = 1 << 16
 
@@ -139,7 +141,7 @@ def compress(
     Result
         ``.data`` is the file, ``.ms_ssim`` its score, ``.met`` tells whether that reaches the
         target. If no file can reach it, the one with the highest score is returned. A JPEG that is
-        not made smaller is returned as it is.
+        not made smaller than without any loss (:func:`pyjpegml.recode`) is returned in that way.
 
     Raises
     ------
@@ -191,9 +193,19 @@ def compress(
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
-    if source is not None and metadata in (None, "keep") and len(source) <= len(result.data):
-        result = replace(result, data=source, ms_ssim=1.0, met=True)
+    if source is not None and len(result.data) > RECODED * len(source):
+        exact = recode(
+            source, progressive="search" if progressive else False,
+            metadata="keep" if metadata is None else metadata,
+        )  # fmt: skip
+        if len(exact) <= len(result.data) or (not result.met and fits(exact, max_bytes)):
+            result = replace(result, data=exact, ms_ssim=1.0, met=True)
     return result
+
+
+def fits(data: bytes, max_bytes: int | None) -> bool:
+    """Whether a file has at most so many bytes."""
+    return max_bytes is None or len(data) <= max_bytes
 
 
 def segments_around(metadata: Metadata) -> bytes:

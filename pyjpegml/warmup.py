@@ -160,7 +160,8 @@ def _score() -> None:
 
 def _compress() -> None:
     for image in _pictures(48, 80):
-        compress(image, ms_ssim=0.95)
+        for scans in (True, False):
+            compress(image, ms_ssim=0.95, progressive=scans)
     side = math.isqrt(SMALL) + 1
     for image in _pictures(side, side):
         compress(image, ms_ssim=0.95)

@@ -72,6 +72,29 @@ def test_compress_reads_jpegs(run: Run, jpg: str, out: str) -> None:
     assert pyjpegml.ms_ssim(original, pyjpegml.decode(Path(out).read_bytes())) >= 0.9
 
 
+def test_compress_with_less_and_with_more_effort(run: Run, png: str, out: str) -> None:
+    sizes = {}
+    for effort in ("fast", "best"):
+        assert run("compress", png, out, "--effort", effort)[0] == ExitCode.DONE
+        sizes[effort] = Path(out).stat().st_size
+    assert sizes["best"] < sizes["fast"]
+    code, _, said = run("compress", png, out, "--no-progressive", "-v")
+    assert code == ExitCode.DONE
+    assert pyjpegml.read_header(Path(out).read_bytes()).process == "baseline"
+    assert "luma steps" in said
+    assert "target 0.99 met" in said
+
+
+def test_compress_into_so_many_bytes(run: Run, png: str, out: str) -> None:
+    assert run("compress", png, out, "--max-bytes", "1500")[0] == ExitCode.TARGET_NOT_MET
+    assert Path(out).stat().st_size <= 1500
+    Path(out).unlink()
+    code, _, said = run("compress", png, out, "--max-bytes", "50", "--effort", "fast")
+    assert code == ExitCode.TARGET_NOT_MET
+    assert "at most 50 bytes" in said
+    assert not Path(out).exists()
+
+
 def test_a_target_that_no_file_meets(run: Run, png: str, out: str) -> None:
     code, printed, complaint = run("compress", png, out, "--ms-ssim", "1", "--json")
     assert code == ExitCode.TARGET_NOT_MET

@@ -441,7 +441,8 @@ before = signatures()
 rng = np.random.default_rng(1)
 for shape in ((20, 30), (300, 330), (20, 30, 3), (300, 330, 3)):
     image = rng.integers(0, 256, shape, np.uint8)
-    result = pyjpegml.compress(image, ms_ssim=0.9)
+    for progressive in (True, False):
+        pyjpegml.compress(image, ms_ssim=0.9, progressive=progressive, threads=2)
     pyjpegml.ms_ssim(image, 255 - image, luma_only=True)
     pyjpegml.ms_ssim(image, np.zeros_like(image))
     pyjpegml.decode(bytearray(pyjpegml.encode(image, quality=3, restart_interval=1)))
