@@ -140,6 +140,8 @@ def decode(
     """
     check_threads(threads)
     check_color(color)
+    if out is not None and not isinstance(out, np.ndarray):
+        raise TypeError(f"out is an array, not {type(out).__name__}")
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     size = markers.head_size(view)

@@ -138,19 +138,29 @@ class ScanReader(ABC):
         """Decode a scan, now or later; returns the offset of the marker that ends it."""
 
     def _decode_waiting(self) -> None:
-        """Decode the scans that wait, each when those before it of the same components are done."""
+        """Decode the scans that wait, each when those before it of the same components are done.
+
+        Of several that are wrong, the first is told, as one thread would.
+        """
         done = [threading.Event() for _ in self._waiting]
+        errors: list[JpegError | None] = [None] * len(self._waiting)
 
         def task(i: int) -> None:
             chosen, decode = self._waiting[i]
             for before in range(i):
                 if set(chosen) & set(self._waiting[before][0]):
                     self.crew.wait(done[before])
-            decode()
+            if not any(errors[:i]):
+                try:
+                    decode()
+                except JpegError as error:
+                    errors[i] = error
             done[i].set()
 
         if self._waiting:
             self.crew.each(task, len(self._waiting))
+        for error in filter(None, errors):
+            raise error
 
     def _decode(
         self,

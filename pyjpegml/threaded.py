@@ -440,8 +440,10 @@ def take_part(k, source, shared, patience):
     for _ in range(CALL_TASKS):
         lock(numbers)
         _finish(k, task, place, shared)
-        announce(numbers)
+        waited = task == WAIT
         task, place = _choose(k, shared)
+        if not waited or task != WAIT:  # else threads that wait would wake each other
+            announce(numbers)
         news = numbers[8]
         unlock(numbers)
         if task == DECODE:

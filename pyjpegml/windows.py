@@ -156,7 +156,7 @@ def window_of(
     >>> window.geometry.mcus_down, window.geometry.mcus_across
     (1, 2)
     """
-    if denominator not in DENOMINATORS:
+    if not isinstance(denominator, int) or denominator not in DENOMINATORS:
         raise ValueError(f"a picture is decoded at 1/1, 1/2, 1/4 or 1/8, not 1/{denominator}")
     width, height = (-(-side // denominator) for side in (geometry.width, geometry.height))
     x, y, wanted_width, wanted_height = region or (0, 0, width, height)

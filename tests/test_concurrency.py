@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 from helpers import KINDS, SUBSAMPLINGS, Bytes, assert_same_picture, picture, run_python
 
 import pyjpegml
+from pyjpegml.markers import SOS, segments
 
 NAMES = ("grey", *SUBSAMPLINGS)
 THREADS: tuple[int | None, ...] = (2, 3, 4, 7, None)
@@ -233,6 +235,28 @@ def test_errors_do_not_depend_on_threads(interval: int) -> None:
                 outcomes.append(error)
         for other in outcomes[1:]:
             assert_equal(other, outcomes[0])
+
+
+@pytest.mark.hostile
+def test_the_first_scan_that_is_wrong_is_told() -> None:
+    """It breaks off late, and one of another component, which a thread meets earlier, at once."""
+    data = bytearray(pyjpegml.encode(large("4:4:4"), progressive=True))
+    found = list(segments(memoryview(bytes(data))))
+    of_one = [i for i, s in enumerate(found) if s.code == SOS and s.payload[0] == 1]
+    first, other = next(
+        (i, j) for i, j in combinations(of_one, 2) if found[i].payload[1] != found[j].payload[1]
+    )
+    behind = found[first + 1].offset
+    for position in (behind - 4, found[other].end + 8):
+        data[position : position + 2] = b"\xff\xd0"
+    errors = []
+    for threads in (1, 2, 4):
+        with pytest.raises(pyjpegml.JpegFormatError) as caught:
+            pyjpegml.decode(bytes(data), threads=threads)
+        errors.append(caught.value)
+    assert found[first].end < (errors[0].offset or 0) < behind
+    for error in errors[1:]:
+        assert_equal(error, errors[0])
 
 
 # Numba comes first, since Python cannot go on with an import that was interrupted

@@ -183,6 +183,10 @@ def test_out() -> None:
     for wrong in (out[1:], out[..., 0], out.astype(np.int16)):
         with pytest.raises(ValueError, match=r"out is to be \(61, 83, 3\) uint8"):
             decode(data, out=wrong)
+    with pytest.raises(TypeError, match="out is an array, not list"):
+        decode(data, out=[1])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"1/4 or 1/8, not 1/2\.0"):
+        decode(data, scale=2.0)  # type: ignore[arg-type]
 
 
 def test_tables_from_another_stream() -> None:

@@ -127,18 +127,33 @@ def test_stretches_that_do_not_meet_are_thrown_away(photo: np.ndarray) -> None:
     assert np.array_equal(pixels, decode(coded))
 
 
-def test_buffers_do_not_grow_with_the_picture(photo: np.ndarray) -> None:
+def test_those_who_wait_are_no_news() -> None:
+    """Two threads that wait would else wake each other, and hold the lock against the others."""
+    rounds = of_zeros(160)
+    whole, slots = rounds.shared.whole, rounds.shared.slots
+    slots[:, threaded.PHASE] = threaded.DECODING
+    whole[threaded.BEGUN] = len(slots)
+    assert threaded.take_part(1, rounds.source, rounds.shared, 10) == 0
+    assert rounds.shared.numbers[8] == 0
+
+
+def test_buffers_do_not_grow_with_the_picture() -> None:
     sizes = []
     for height in (4000, 16000):
-        geometry = decoder.Geometry(2000, height, [(2, 2), (1, 1), (1, 1)])
-        rounds = threaded.Threaded(
-            np.zeros(600, np.uint8), np.array([88]), 0, geometry,
-            geometry.scan_plan([(0, 0), (1, 1), (1, 1)]), decoder.decoding_tables(STANDARD_TABLES),
-            np.ones((3, 64), np.int32), 1, np.zeros(height * 6000 + 192, np.uint8), FakeCrew(),
-        )  # fmt: skip
+        rounds = of_zeros(height)
         sizes.append((rounds.shared.samples.size, rounds.shared.coefficients.nbytes))
     assert sizes[0] == sizes[1]
     assert sum(sizes[0]) < 25e6
+
+
+def of_zeros(height: int) -> threaded.Threaded:
+    """A picture of 2000 columns for two threads; its data are zeros."""
+    geometry = decoder.Geometry(2000, height, [(2, 2), (1, 1), (1, 1)])
+    return threaded.Threaded(
+        np.zeros(600, np.uint8), np.array([88]), 0, geometry,
+        geometry.scan_plan([(0, 0), (1, 1), (1, 1)]), decoder.decoding_tables(STANDARD_TABLES),
+        np.ones((3, 64), np.int32), 1, np.zeros(height * 6000 + 192, np.uint8), FakeCrew(),
+    )  # fmt: skip
 
 
 class FakeCrew:
