@@ -116,8 +116,8 @@ def encode(
     metadata : Metadata, optional
         What stands in the file besides the picture, byte for byte: that of another file
         (``read_header(data).metadata``), or made of parts (:meth:`Metadata.made_of`). JFIF's and
-        Adobe's markers are exchanged if they do not say what the components are, and an index of
-        other images is left out. A JFIF marker of no stated density by default.
+        Adobe's markers are exchanged if they do not say what the components are, and what is said
+        of other images in that file is left out. A JFIF marker of no stated density by default.
     threads : int or None
         How many threads may work on this image; None for all useful cores. The bytes are the same
         for any number. Small images, and modes other than baseline grey and YCbCr from RGB, never

@@ -221,8 +221,8 @@ def encode_coefficients(
         MCUs between restart markers, 0 for none; by default that of the header.
     metadata : "keep", "strip" or Metadata
         What stands in the header byte for byte; or only what decides how the picture looks
-        (density, what the components mean, ICC profile, orientation); or others. An index of other
-        images in the file (MPF) is left out, since the images are not there.
+        (density, what the components mean, ICC profile, orientation); or others. What is said of
+        other images in the file (MPF, gain maps) is left out, since they are not there.
 
     Returns
     -------
