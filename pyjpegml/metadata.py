@@ -460,9 +460,13 @@ def metadata_segments(metadata: Metadata) -> bytes:
     Raises
     ------
     ValueError
-        If a payload is longer than the 65533 bytes that a segment holds.
+        If a payload is longer than the 65533 bytes that a segment holds, or its marker is none of
+        metadata.
     """
     kept = metadata.of_first_image().segments
+    for code, _ in kept:
+        if code != COM and not 0xE0 <= code <= 0xEF:
+            raise ValueError(f"metadata stand in APPn and COM segments, not in {marker_name(code)}")
     return b"".join(segment_bytes(code, bytes(payload)) for code, payload in kept)
 
 

@@ -411,6 +411,11 @@ def test_long_parts_are_split_or_refused():
         metadata_segments(Metadata(((0xE5, bytes(65534)),)))
 
 
+def test_segments_of_other_markers_are_refused():
+    with pytest.raises(ValueError, match="metadata stand in APPn and COM segments, not in SOS"):
+        metadata_segments(Metadata(((0xDA, bytes(8)),)))
+
+
 @given(any_segments, st.sets(st.sampled_from([*KINDS, None])))
 def test_kinds_are_chosen(parts, kinds):
     metadata = Metadata(parts)
