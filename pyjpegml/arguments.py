@@ -410,6 +410,18 @@ def check_lossless(
         raise ValueError(f"predictor is 1 to 7 (T.81 Table H.1), or None; not {predictor!r}")
 
 
+def check_optimize(optimize: bool | str, sequential: bool, precision: int) -> None:
+    """Refuse Huffman tables that there are not, or not for such files."""
+    if isinstance(optimize, str) and (optimize != "scans" or not sequential):
+        raise ValueError(
+            f"optimize is a bool, or of sequential files 'scans', not {optimize!r} for this one"
+        )
+    if not optimize and (precision != 8 or not sequential):
+        raise ValueError(
+            "Annex K's Huffman tables are for sequential files of 8 bits: optimize is to be True"
+        )
+
+
 def check_point_transform(point_transform: int, precision: int) -> int:
     """Bits that a lossless file drops."""
     whole = isinstance(point_transform, (int, np.integer)) and not isinstance(point_transform, bool)

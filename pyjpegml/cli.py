@@ -260,7 +260,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--point-transform",
-        type=_whole_number("a point transform", 0, 7),
+        type=_whole_number("a point transform", 0, 15),
         default=0,
         metavar="N",
         help="low bits that --lossless drops (default: 0)",

@@ -258,7 +258,8 @@ def run_decode(arguments: argparse.Namespace) -> ExitCode:
         )
     if picture.metadata.icc is not None:
         say(f"{shown}: warning: its ICC profile is dropped; colours are taken for sRGB")
-    files.write_bytes(arguments.output, picture_bytes(name, picture.samples, suffix))
+    samples = picture.scaled(8 if picture.maximum <= 255 else 16)
+    files.write_bytes(arguments.output, picture_bytes(name, samples, suffix))
     return ExitCode.DONE
 
 

@@ -106,7 +106,7 @@ def encode(
         your own.
     optimize : bool or "scans"
         Huffman tables made for this image (some percent smaller), instead of Annex K's, which are
-        for 8 bits. Progressive files always have such. ``"scans"``: and luma, or each component, in
+        for sequential files of 8 bits. ``"scans"``: and luma, or each component, in
         a sequential scan of its own, where that makes the file smaller; decoders need more memory
         for such files.
     restart_interval : int
@@ -116,8 +116,8 @@ def encode(
     metadata : Metadata, optional
         What stands in the file besides the picture, byte for byte: that of another file
         (``read_header(data).metadata``), or made of parts (:meth:`Metadata.made_of`). JFIF's and
-        Adobe's markers are exchanged if they do not say what the components are, and an index of
-        other images is left out. A JFIF marker of no stated density by default.
+        Adobe's markers are exchanged if they do not say what the components are, and what is said
+        of other images in that file is left out. A JFIF marker of no stated density by default.
     threads : int or None
         How many threads may work on this image; None for all useful cores. The bytes are the same
         for any number. Small images, and modes other than baseline grey and YCbCr from RGB, never
@@ -155,14 +155,11 @@ def encode(
     if progressive is not False and (lossless or restart_rows):
         other = "lossless" if lossless else "restart_rows"
         raise ValueError(f"progressive and {other} exclude each other")
-    if isinstance(optimize, str) and (optimize != "scans" or lossless or progressive is not False):
-        raise ValueError(
-            f"optimize is a bool, or of sequential files 'scans', not {optimize!r} for this one"
-        )
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
     arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, bool(optimize))
+    arguments.check_optimize(optimize, progressive is False and not lossless, precision)
     if lossless and subsampling is None:
         subsampling = "4:4:4"
     factors = arguments.check_subsampling(subsampling, stored)
@@ -177,10 +174,6 @@ def encode(
             samples, model.components(Geometry(width, height, factors)), segments, precision,
             predictor, point_transform, lines,
         )  # fmt: skip
-    if not optimize and (precision != 8 or progressive is not False):
-        raise ValueError(
-            "Annex K's Huffman tables are for sequential files of 8 bits: optimize is to be True"
-        )
     tables = arguments.check_tables(quality, qtables, stored, precision)
     narrow = qtables is None or all(int(table.max()) <= 255 for table in tables)
     one_scan = progressive is False and not isinstance(optimize, str)

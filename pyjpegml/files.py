@@ -123,11 +123,8 @@ def read_jpeg(name: str, data: bytes, keep: bool = True) -> Picture:
         raise FileError(name, "it has 2 components; grey, RGB and CMYK can be read")
     metadata = header.metadata
     lost = tuple(sorted({f"another image ({image.kind})" for image in metadata.images}))
-    if lost:
-        metadata = metadata.without("MPF", "ISO gain map", "XMP", "extended XMP")
-    return Picture(
-        samples, (1 << header.precision) - 1, metadata if keep else appearance(metadata), lost
-    )
+    metadata = metadata.of_first_image() if keep else appearance(metadata)
+    return Picture(samples, (1 << header.precision) - 1, metadata, lost)
 
 
 def jpeg_metadata(data: bytes) -> tuple[int, bool]:

@@ -157,6 +157,18 @@ class Metadata:
         self._check_kinds(kinds)
         return self.without(*({*KINDS, None} - set(kinds)))
 
+    def of_first_image(self) -> Metadata:
+        """The same without what is said of other images in the file, for files without them.
+
+        That is their index (MPF); and where images are listed, the parameters of a gain map, and an
+        XMP packet that lists them or says that there is a gain map.
+        """
+        if not self.images:
+            return self.without("MPF")
+        packet = memoryview(self.xmp or b"")
+        told = bool(self._items[0]) or containers.has_gain_map_version(packet)
+        return self.without("MPF", "ISO gain map", *(("XMP", "extended XMP") if told else ()))
+
     def replaced(self, name: str, payloads: Sequence[bytes]) -> Metadata:
         """The same with other payloads in place of those of a kind, one for each segment."""
         segments = list(self.segments)
@@ -443,14 +455,18 @@ def _transform_warning(adobe: Adobe, expected: int) -> str | None:
 def metadata_segments(metadata: Metadata) -> bytes:
     """The segments as they stand in a file, in their order.
 
-    An index of other images (MPF) is left out: it says where in its own file they lie.
+    What is said of other images is left out (:meth:`Metadata.of_first_image`): they are not there.
 
     Raises
     ------
     ValueError
-        If a payload is longer than the 65533 bytes that a segment holds.
+        If a payload is longer than the 65533 bytes that a segment holds, or its marker is none of
+        metadata.
     """
-    kept = metadata.without("MPF").segments
+    kept = metadata.of_first_image().segments
+    for code, _ in kept:
+        if code != COM and not 0xE0 <= code <= 0xEF:
+            raise ValueError(f"metadata stand in APPn and COM segments, not in {marker_name(code)}")
     return b"".join(segment_bytes(code, bytes(payload)) for code, payload in kept)
 
 

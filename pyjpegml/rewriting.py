@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import containers, markers
+from .arguments import check_optimize
 from .assembly import HUFFMAN_SLOTS, Progressive, assemble
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS, Coefficients, decode_coefficients
@@ -64,11 +65,10 @@ class Levels:
     qtables: list[npt.NDArray[np.uint16]]
 
     def write(
-        self, segments: bytes, progressive: Progressive, optimize: bool, restart_interval: int
+        self, segments: bytes, progressive: Progressive, optimize: bool | str, restart_interval: int
     ) -> bytes:
         """The file, with these metadata."""
-        if not optimize and self.frame.precision > 8:
-            raise ValueError("Annex K's Huffman tables are for 8 bits: optimize is to be True")
+        check_optimize(optimize, progressive is False, self.frame.precision)
         return assemble(
             self.geometry, self.quantized, self.qtables, optimize=optimize, progressive=progressive,
             restart_interval=restart_interval, components=self.frame.components,
@@ -197,7 +197,7 @@ def encode_coefficients(
     coefficients: Coefficients,
     *,
     progressive: Progressive = False,
-    optimize: bool = True,
+    optimize: bool | str = True,
     restart_interval: int | None = None,
     metadata: str | Metadata = "keep",
 ) -> bytes:
@@ -214,15 +214,15 @@ def encode_coefficients(
         are those of its header.
     progressive : bool, "search" or sequence of Scan
         Several scans that refine the picture, instead of one; as for :func:`pyjpegml.encode`.
-    optimize : bool
-        Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
-        Progressive files always have such.
+    optimize : bool or "scans"
+        Huffman tables made for these coefficients, instead of Annex K's, which are for sequential
+        files of 8 bits; ``"scans"`` as for :func:`pyjpegml.encode`.
     restart_interval : int, optional
         MCUs between restart markers, 0 for none; by default that of the header.
     metadata : "keep", "strip" or Metadata
         What stands in the header byte for byte; or only what decides how the picture looks
-        (density, what the components mean, ICC profile, orientation); or others. An index of other
-        images in the file (MPF) is left out, since the images are not there.
+        (density, what the components mean, ICC profile, orientation); or others. What is said of
+        other images in the file (MPF, gain maps) is left out, since they are not there.
 
     Returns
     -------

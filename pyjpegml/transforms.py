@@ -15,6 +15,7 @@ was, what is cropped away included, and are dropped.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -136,7 +137,10 @@ def _check_region(region: Region | None, size: tuple[int, int], unit: tuple[int,
     """A region of a picture of a size, if it begins at the corner of an MCU."""
     if region is None:
         return 0, 0, *size
-    x, y, width, height = region
+    try:
+        x, y, width, height = (operator.index(number) for number in region)
+    except (TypeError, ValueError):
+        raise ValueError(f"region is (x, y, width, height) in whole pixels, not {region}") from None
     inside = x >= 0 and y >= 0 and x + width <= size[0] and y + height <= size[1]
     if width < 1 or height < 1 or not inside:
         raise ValueError(

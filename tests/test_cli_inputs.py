@@ -105,6 +105,27 @@ def test_a_jpeg_of_12_bits_is_scaled(run: Run, source: Callable[[bytes], str], o
     assert Path(out).read_bytes() == pyjpegml.encode(scaled)
 
 
+def test_low_bits_of_16_are_dropped_on_request(
+    run: Run, source: Callable[[bytes], str], out: str
+) -> None:
+    path = source(imagecodecs.png_encode(DEEP))
+    assert run("encode", path, out, "--lossless", "--point-transform", "9")[0] == ExitCode.DONE
+    assert Path(out).read_bytes() == pyjpegml.encode(DEEP, lossless=True, point_transform=9)
+
+
+@pytest.mark.parametrize("bits", [3, 12])
+def test_decoded_samples_are_scaled_to_those_of_the_format(
+    run: Run, source: Callable[[bytes], str], tmp_path: Path, bits: int
+) -> None:
+    white = (1 << bits) - 1
+    grey = (GREY.astype(np.uint16) * 13 & white).astype(np.uint8 if bits < 8 else np.uint16)
+    path = source(pyjpegml.encode(grey, lossless=True, precision=bits))
+    out = str(tmp_path / "decoded.png")
+    assert run("decode", path, out)[0] == ExitCode.DONE
+    full = 255 if bits < 8 else 65535
+    assert np.array_equal(np.asarray(Image.open(out)), np.rint(grey * (full / white)))
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_alpha_on_a_background(
     run: Run, source: Callable[[bytes], str], out: str, deep: bool

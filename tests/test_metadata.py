@@ -411,6 +411,11 @@ def test_long_parts_are_split_or_refused():
         metadata_segments(Metadata(((0xE5, bytes(65534)),)))
 
 
+def test_segments_of_other_markers_are_refused():
+    with pytest.raises(ValueError, match="metadata stand in APPn and COM segments, not in SOS"):
+        metadata_segments(Metadata(((0xDA, bytes(8)),)))
+
+
 @given(any_segments, st.sets(st.sampled_from([*KINDS, None])))
 def test_kinds_are_chosen(parts, kinds):
     metadata = Metadata(parts)
@@ -435,11 +440,35 @@ def test_payloads_are_replaced_where_they_stand(parts):
 
 
 @given(any_segments)
-def test_all_segments_but_an_index_are_written(parts):
+def test_all_segments_are_written_but_what_tells_of_other_images(parts):
     metadata = Metadata(parts)
-    assert head(b"\xff\xd8" + metadata_segments(metadata) + written(())[2:]) == metadata.without(
-        "MPF"
-    )
+    kept = metadata.of_first_image()
+    assert head(b"\xff\xd8" + metadata_segments(metadata) + written(())[2:]) == kept
+    assert kept.contents("MPF") == []
+    if not metadata.images:
+        assert kept == metadata.without("MPF")
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("imagecodecs__rgba.uhdr", ("MPF", "XMP")),
+        ("libavif__paris_exif_xmp_gainmap_bigendian.jpg", ("MPF", "XMP", "extended XMP")),
+        ("Pillow__frame_size.mpo", ("MPF",)),
+    ],
+)
+def test_a_file_of_the_first_image_alone_says_nothing_of_others(conformance, name, left_out):
+    metadata = head((conformance / "valid" / name).read_bytes())
+    alone = metadata.of_first_image()
+    assert metadata.images
+    assert not alone.images
+    assert alone == metadata.without(*left_out)
+
+
+def test_a_packet_that_lists_no_images_stays_with_the_first_one(conformance):
+    listed = head((conformance / "valid" / "Pillow__frame_size.mpo").read_bytes())
+    metadata = Metadata((*listed.segments, *Metadata.made_of(xmp=b"<x/>").segments))
+    assert metadata.of_first_image() == metadata.without("MPF")
 
 
 @pytest.mark.hostile

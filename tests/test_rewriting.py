@@ -76,8 +76,18 @@ def test_standard_tables() -> None:
     written = encode_coefficients(found, optimize=False)
     assert written == encode(IMAGE, quality=80, optimize=False)
     deep = replace(found, header=replace(found.header, precision=12))
-    with pytest.raises(ValueError, match="Annex K's Huffman tables are for 8 bits"):
-        encode_coefficients(deep, optimize=False)
+    for coefficients, progressive in ((deep, False), (found, True)):
+        with pytest.raises(ValueError, match="Annex K's Huffman tables are for sequential files"):
+            encode_coefficients(coefficients, optimize=False, progressive=progressive)
+
+
+def test_tables_and_scans_that_do_not_go_together() -> None:
+    found = decode_coefficients(FILE)
+    apart = encode_coefficients(found, optimize="scans")
+    assert apart == encode(IMAGE, quality=80, optimize="scans")
+    for optimize, progressive in (("best", False), ("scans", True)):
+        with pytest.raises(ValueError, match="optimize is a bool, or of sequential files 'scans'"):
+            encode_coefficients(found, optimize=optimize, progressive=progressive)
 
 
 @pytest.mark.parametrize("precision", [8, 12])

@@ -265,6 +265,11 @@ def test_edges() -> None:
         ({"edges": "keep"}, "edges is one of refuse, trim, leave, not 'keep'"),
         ({"region": (0, 0, 0, 9)}, r"region is \(x, y, width, height\) within 64x48 pixels; this "),
         ({"region": (-16, 0, 9, 9)}, "within 64x48 pixels"),
+        (
+            {"region": (0, 0, 9)},
+            r"region is \(x, y, width, height\) in whole pixels, not \(0, 0, 9",
+        ),
+        ({"region": (0, 0, 8.5, 9)}, "in whole pixels"),
         ({"region": (48, 0, 17, 9)}, "within 64x48 pixels"),
         (
             {"region": (24, 17, 10, 10)},
