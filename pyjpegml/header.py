@@ -184,11 +184,17 @@ class Stream:
         elif code == markers.SOI:
             raise JpegFormatError("a second start of image", offset=segment.offset, marker="SOI")
         elif 0xD0 <= code <= 0xD7:
+            self._count(segment)  # each leaves a warning
             self.warnings.append(f"{segment.name} outside of a scan, at byte {segment.offset}")
         return segment
 
     def _keep(self, segment: Segment) -> None:
         """Remember a segment of metadata, if there are not too many bytes of them."""
+        self._count(segment)
+        self.segments.append(segment)
+
+    def _count(self, segment: Segment) -> None:
+        """Add a segment to the bytes that `max_metadata` limits."""
         self.metadata_size += max(LEAST_SEGMENT, segment.end - segment.offset)
         if self.metadata_size > self.max_metadata:
             raise JpegLimitError(
@@ -197,7 +203,6 @@ class Stream:
                 offset=segment.offset,
                 marker=segment.name,
             )
-        self.segments.append(segment)
 
     def metadata(self) -> Metadata:
         """What APPn and COM segments have said so far; they are read when asked."""

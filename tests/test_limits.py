@@ -201,3 +201,12 @@ def test_pixels() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_stray_restart_markers_are_limited() -> None:
+    """Each leaves a warning: a file of nothing else would leave millions."""
+    data = with_segments(b"\xff\xd0" * 200_000)
+    with pytest.raises(JpegLimitError, match="max_metadata"):
+        read_header(data)
+    with pytest.raises(JpegLimitError, match="max_metadata"):
+        decode(data)
