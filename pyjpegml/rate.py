@@ -377,7 +377,7 @@ def refine(
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if trial is not None:
+        if trial is not None or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
     if trial is None:
