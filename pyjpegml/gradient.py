@@ -385,10 +385,12 @@ class Descent:
         ]
 
         def average(s: int) -> None:
+            blocks = np.zeros((rows, columns))
             mean_of_blocks(
                 self._masks[s], _pixels(height, rows, s), _pixels(width, columns, s),
-                np.empty(scales[s].plane.shape[-1], np.float32), factors[s] / 4.0**s, maps[:, :, s],
+                np.empty(scales[s].plane.shape[-1], np.float32), factors[s] / 4.0**s, blocks,
             )  # fmt: skip
+            maps[:, :, s] = blocks
 
         self._crew.each(average, len(scales))
         coarse: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)

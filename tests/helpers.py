@@ -167,7 +167,7 @@ def run_python(
     *arguments: str,
     path: Path = PACKAGE.parent,
     options: tuple[str, ...] = (),
-    timeout: float = 120,
+    timeout: float = 600,
     **env: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a fresh interpreter that finds pyjpegml in `path`; it must not fail.

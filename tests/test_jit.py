@@ -331,7 +331,7 @@ def test_processes_and_threads_on_one_cold_cache(tmp_path: Path) -> None:
         )
         for _ in range(2)
     ]  # fmt: skip
-    said = [process.communicate(timeout=120) for process in running]
+    said = [process.communicate(timeout=600) for process in running]
     assert [process.returncode for process in running] == [0, 0], said
     assert [out.strip() for out, _ in said] == ["4", "4"]
     again = {"NUMBA_CACHE_DIR": str(tmp_path), "PYJPEGML_OBJECTS": "0"}
