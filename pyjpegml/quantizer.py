@@ -17,6 +17,9 @@ round can only make ``loss + lambda bits`` smaller, as long as d is large enough
 chosen once and for all, because changing one costs more bits than it brings; so rounds are bold
 first (d = 1.2) and careful at the end (d = 2).
 
+*Range.* Targets may move beyond what 8-bit samples can make, and coarse levels still more. Where a
+block gets so large that decoders might wrap around and disagree, it keeps its rounded levels.
+
 *Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
 scan and, for each component, first one of AC with a table of its own, and then those bands that a
 search found best (:meth:`Quantizer.follow`), each with its table. That low bits may be sent in
@@ -46,6 +49,10 @@ from .strips import GREY, YCBCR, picture
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
 
+#: Largest length of a block's coefficients, as a vector. Of 8-bit samples it is at most 1024; below
+#: 1448 no sum of four that an inverse DCT makes between its passes leaves 16 bits, beyond which
+#: libjpeg-turbo's vectors and its plain code do not agree.
+LARGEST_BLOCK = 1400.0
 #: Bits that a symbol is taken to cost while nothing has it: a long code, and its place in the DHT.
 UNSEEN = 18
 #: Rows of blocks that a thread takes at a time, at least.
@@ -157,7 +164,8 @@ class Quantizer:
         self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
         self._targets = coefficients.astype(np.float32)
         self._targets *= np.float32(0.125)
-        self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING)
+        self._rounded = quantize_all(geometry, coefficients, qtables, ROUNDING)
+        self.levels = self._rounded
         self.statistics = self._count(self.levels)
 
     def follow(self, script: Sequence[Scan]) -> None:
@@ -264,7 +272,18 @@ class Quantizer:
             strips = [strip for strip in self._strips if strip[0] in bands]
             self._each(choose_ac, len(strips))
             self._each(drop, len(components))
+        self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
         return levels
+
+    def _restrain(self, i: int, first: int, last: int, levels: npt.NDArray[np.int16]) -> None:
+        """Give rows of blocks of a component rounded levels where decoders might not agree."""
+        chosen = self.geometry.view(levels, i)[first:last].reshape(-1, 64)
+        values = chosen * self._steps[i]
+        beyond = np.einsum("bk,bk->b", values, values) > LARGEST_BLOCK**2
+        if beyond.any():
+            chosen[beyond] = self.geometry.view(self._rounded, i)[first:last].reshape(-1, 64)[
+                beyond
+            ]
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
         """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
