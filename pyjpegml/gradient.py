@@ -385,12 +385,13 @@ class Descent:
         ]
 
         def average(s: int) -> None:
-            blocks = np.zeros((rows, columns))
+            out = np.empty((rows, columns))  # of its own: kernels take arrays without gaps
             mean_of_blocks(
                 self._masks[s], _pixels(height, rows, s), _pixels(width, columns, s),
-                np.empty(scales[s].plane.shape[-1], np.float32), factors[s] / 4.0**s, blocks,
+                np.empty(scales[s].plane.shape[-1], np.float32), float(factors[s] / 4.0**s),
+                out,
             )  # fmt: skip
-            maps[:, :, s] = blocks
+            maps[:, :, s] = out
 
         self._crew.each(average, len(scales))
         coarse: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
