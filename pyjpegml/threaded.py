@@ -428,7 +428,7 @@ def take_part(k, source, shared, patience):
     source : Source
     shared : Shared
     patience : int
-        How often it looks whether there is news (:func:`pyjpegml.threads.wait_for_news`).
+        How often it looks whether there is news (:func:`pyjpegml.locks.wait_for_news`).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Trellis quantization against exhaustive search, and counted bits against written files."""
+"""Trellis quantization against exhaustive search."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import picture as made
 
 from pyjpegml import trellis
-from pyjpegml.assembly import assemble
 from pyjpegml.constants import ZIGZAG
-from pyjpegml.encoder import analyse, quantize_all
-from pyjpegml.header import SUBSAMPLINGS
-from pyjpegml.metrics import Reference
-from pyjpegml.quantizer import Quantizer
-from pyjpegml.scripts import Scan, interleaved
-from pyjpegml.tables import Estimator
 
 
 def size_of(value: int) -> int:
@@ -170,70 +162,6 @@ def test_no_other_path_of_dc_is_cheaper(seed, h, v):
     best = min(total(path) for path in itertools.product(*([n - 1, n, n + 1] for n in nearest)))
     chosen = tuple(int(levels[(*p, 0)]) for p in order)
     assert total(chosen) == pytest.approx(best, rel=1e-5)
-
-
-def script(geometry, bands) -> tuple[Scan, ...]:
-    """All DC, then some bands of AC of each component."""
-    every = range(len(geometry.planes))
-    dc = [Scan(chosen, 0, 0, 0, 0) for chosen in interleaved(every, geometry.sampling)]
-    return (*dc, *(Scan((i,), *band, 0, 0) for i in every for band in bands))
-
-
-@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "grey"])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_counted_bytes_are_those_of_the_file(subsampling, progressive):
-    image = made("natural", (203, 250, 3), 3)
-    if subsampling == "grey":
-        image = np.ascontiguousarray(image[:, :, 1])
-    geometry, coefficients = analyse(image, SUBSAMPLINGS.get(subsampling, ((1, 1),)))
-    reference = Reference(image)
-    estimator = Estimator(reference, geometry, coefficients)
-    qtables = estimator.qtables(0.5)
-    quantizer = Quantizer(
-        reference, geometry, coefficients, estimator.weights, estimator.energies, qtables,
-        progressive,
-    )  # fmt: skip
-    price = 0.1 * 0.25 / (geometry.width * geometry.height)
-    rounded = quantizer.statistics.size
-    for bands in [((1, 63),), ((1, 2), (3, 63))][: 1 + progressive]:
-        scans = progressive and script(geometry, bands)
-        if scans:
-            quantizer.follow(scans)
-        quantizer.keep(quantizer.trellis(price))
-        data = assemble(geometry, quantizer.levels, qtables, progressive=scans)
-        head = data.index(b"\xff\xc4")  # before the first Huffman table
-        assert quantizer.statistics.size == pytest.approx(len(data) - head, rel=0.02)
-    assert quantizer.statistics.size < rounded
-
-
-@pytest.mark.parametrize("progressive", [False, True])
-def test_the_trellis_lowers_what_it_says_it_lowers(progressive):
-    """Loss by the quadratic form plus price times bits, against plain rounding."""
-    image = made("natural", (176, 192, 3), 5)
-    geometry, coefficients = analyse(image, SUBSAMPLINGS["4:2:0"])
-    reference = Reference(image)
-    estimator = Estimator(reference, geometry, coefficients)
-    qtables = estimator.qtables(0.4)
-    quantizer = Quantizer(
-        reference, geometry, coefficients, estimator.weights, estimator.energies, qtables,
-        progressive,
-    )  # fmt: skip
-    price = 0.1 * 0.16 / (geometry.width * geometry.height)
-
-    def objective(levels: np.ndarray) -> float:
-        loss = 0.0
-        for i, plane in enumerate(geometry.planes):
-            real = slice(plane.down), slice(plane.across)
-            wanted = geometry.view(coefficients, i)[real] / 8.0
-            error = geometry.view(levels, i)[real] * qtables[i].reshape(64).astype(float) - wanted
-            loss += float((estimator.weights[i] @ estimator.energies[i] * error**2).sum())
-        return loss + price * 8 * quantizer.count(levels).size
-
-    chosen = quantizer.trellis(price)
-    for rounding in (0.5, 1 / 3):
-        assert objective(chosen) < objective(
-            quantize_all(geometry, coefficients, qtables, rounding)
-        )
 
 
 def test_levels_are_within_what_baseline_files_can_hold():
