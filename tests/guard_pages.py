@@ -171,10 +171,11 @@ def guarded_arrays(place: str, fill: int) -> Iterator[None]:
             if options or not caller.startswith("pyjpegml."):
                 array: npt.NDArray[Any] = plain[name](shape, dtype, **options)
                 return array
-            made.append(Guarded(shape, dtype, place, fill))
+            guarded = Guarded(shape, dtype, place, fill)
+            made.append(guarded)  # other threads ask too: the last one of the list may be theirs
             if name == "zeros":
-                made[-1].array[...] = 0
-            return made[-1].array
+                guarded.array[...] = 0
+            return guarded.array
 
         return make
 
