@@ -62,7 +62,7 @@ from .sensitivity import block_maps
 from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
-THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001)
+THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98))
 #: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
 SCHEDULES: dict[str, tuple[Schedule, ...]] = {
     "fast": (),
@@ -71,6 +71,8 @@ SCHEDULES: dict[str, tuple[Schedule, ...]] = {
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: After so many sets of levels no other way is begun, if the target is met.
+ENOUGH = 40
 #: Where luma has such steps the loop's tables have lost their shape; rounding may do better.
 COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
@@ -247,16 +249,20 @@ class Task:
         plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
+        before = self.account.encodes
         for plan in plans:
             for schedule in schedules:
                 if self.account.left < 2:
                     break
                 refined = refine(plan, self.reference, target, schedule, self.writing, self.account)
                 if refined is None:
-                    continue
+                    break
                 if best is None or better(refined, best):
                     best = refined
-            if self.effort != "best" and best is not None and best.met:
+                if self.account.encodes - before >= ENOUGH:
+                    break
+            enough = self.effort != "best" or self.account.encodes - before >= ENOUGH
+            if enough and best is not None and best.met:
                 break
         for plan in plans:
             if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
@@ -354,6 +360,7 @@ def refine(
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
     scale = plan.scale_for(budget) * FINER
     trial = None
+    loops = 0
     for attempt in range(3):
         quantizer = Quantizer(
             reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
@@ -370,6 +377,7 @@ def refine(
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
+        loops += 1
         loop = ClosedLoop(
             quantizer,
             price,
@@ -380,7 +388,7 @@ def refine(
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if trial is not None or quantizer.qtables[0].max() >= COARSEST_STEP:
+        if trial is not None or loops == 2 or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
     if trial is None:
