@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -121,6 +121,14 @@ class Crew:
         """Wait, within a task, for what another one does; not if any has failed."""
         while not done.wait(0.1):
             self.check()
+
+    def get(self, queue: SimpleQueue[T]) -> T:
+        """What another one puts, within a task, into a queue; not if any has failed."""
+        while True:
+            try:
+                return queue.get(timeout=0.1)
+            except Empty:
+                self.check()
 
     def nap(self) -> None:
         """Let others run, within a task that waits for them; not if any has failed."""
