@@ -200,8 +200,7 @@ class _Work:
                 file.write(writer.out.data[: scratch.code(*piece, coding, writer, False)])
             return
         free: SimpleQueue[symbols.Writer] = SimpleQueue()
-        for _ in range(WRITERS * len(self.crew)):
-            free.put(symbols.new_writer(self.blocks))
+        unmade = iter(range(WRITERS * len(self.crew)))
         numbers = iter(range(len(self.pieces)))
         coded: dict[int, tuple[symbols.Writer, int]] = {}
         # the piece that is finished next, and the bits that it finds pending
@@ -225,8 +224,11 @@ class _Work:
 
         def code(_: int) -> None:
             # a writer first: who has the number of a piece does not wait for anything
-            writer = self.crew.get(free)
-            writer.state[:] = 0
+            if free.empty() and next(unmade, None) is not None:
+                writer = symbols.new_writer(self.blocks)
+            else:
+                writer = self.crew.get(free)
+                writer.state[:] = 0
             i = next(numbers)
             coded[i] = writer, self.scratch().code(*self.pieces[i], coding, writer, True)
             finish()
