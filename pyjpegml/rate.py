@@ -77,9 +77,10 @@ ENOUGH = 40
 COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
 SECOND_ATTEMPT = 0.85
-#: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
-#: the loss grows as files shrink.
-MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
+#: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; how the
+#: loss grows as files shrink; the largest that is asked for; and the ratio of two that are as good
+#: as equal.
+MOST_FITS, FIT_MARGIN, FIT_POWER, MOST_LOSS, SAME_LOSS = 10, 0.99, 1.3, 0.999, 1.01
 #: Fewer pixels than this are not worth a thread.
 THREAD_PIXELS = 1 << 16
 
@@ -296,19 +297,18 @@ class Task:
         """The best file of at most so many bytes, by a search over targets; if none fits, the
         smallest that was found.
         """
-        low, high = 0.0, 1 - result.target  # logarithms would do too; losses that fit, that do not
-        wanted = result.target
+        wanted, size = result.target, len(result.data)
+        loss = max(1 - result.ms_ssim, LEAST_LOSS)  # that is asked for
+        low, high = 0.0, max(1 - wanted, LEAST_LOSS)  # losses whose files fit, and do not
         best: Result | None = None
         smallest = result
-        loss = (1 - result.ms_ssim) or 1e-6
-        size = len(result.data)
         for _ in range(MOST_FITS):
             loss *= (size / (max_bytes * FIT_MARGIN)) ** FIT_POWER
             if low and not high < loss < low:
                 loss = math.sqrt(high * low)
-            loss = min(max(loss, high * 1.001), 0.999)
+            loss = min(max(loss, high * 1.001), MOST_LOSS)
             found = self.compress(1 - loss)
-            size, loss = len(found.data), max(1 - found.ms_ssim, 1e-6)
+            size = len(found.data)
             smallest = min(smallest, found, key=lambda result: len(result.data))
             if size <= max_bytes:
                 low = loss
@@ -318,6 +318,8 @@ class Task:
                     break
             else:
                 high = loss
+            if loss == MOST_LOSS or low and low < SAME_LOSS * high:
+                break
             if best is not None and self.account.left < 1:
                 break
         best = smallest if best is None else best
