@@ -182,8 +182,8 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--others",
             choices=("keep", "drop"),
-            help="other images that a JPEG has behind its first one (MPO, Ultra HDR), and what else "
-            "follows it: as they are, or left out (default: kept, if all metadata are)",
+            help="other images that a JPEG has behind its first one (MPO, Ultra HDR), and what "
+            "else follows it: as they are, or left out (default: kept, if all metadata are)",
         )
 
     image = "image of any format that Pillow reads: grey, RGB or CMYK, of up to 16 bits"

@@ -302,13 +302,18 @@ class Task:
         low, high = 0.0, max(1 - wanted, LEAST_LOSS)  # losses whose files fit, and do not
         best: Result | None = None
         smallest = result
+        power = FIT_POWER
         for _ in range(MOST_FITS):
-            loss *= (size / (max_bytes * FIT_MARGIN)) ** FIT_POWER
+            before = loss, size
+            loss *= (size / (max_bytes * FIT_MARGIN)) ** power
             if low and not high < loss < low:
                 loss = math.sqrt(high * low)
             loss = min(max(loss, high * 1.001), MOST_LOSS)
             found = self.compress(1 - loss)
             size = len(found.data)
+            if size != before[1]:
+                power = math.log(loss / before[0]) / math.log(before[1] / size)
+                power = min(max(power, FIT_POWER / 2), 4 * FIT_POWER)
             smallest = min(smallest, found, key=lambda result: len(result.data))
             if size <= max_bytes:
                 low = loss
@@ -318,7 +323,7 @@ class Task:
                     break
             else:
                 high = loss
-            if loss == MOST_LOSS or low and low < SAME_LOSS * high:
+            if loss == MOST_LOSS or (low and low < SAME_LOSS * high):
                 break
             if best is not None and self.account.left < 1:
                 break
