@@ -89,7 +89,8 @@ def assemble(
     if progressive is not False:
         frame = markers.Frame(2, precision, geometry.height, geometry.width, tuple(components))
         scans = encode_scans(
-            geometry, quantized, _script(progressive, geometry, quantized),
+            geometry, quantized,
+            _script(progressive, geometry, quantized, restart_interval, restart_rows),
             restart_interval=restart_interval, restart_rows=restart_rows,
             identifiers=[c.identifier for c in components],
         )  # fmt: skip
@@ -150,13 +151,17 @@ def _sequential_scans(
 
 
 def _script(
-    progressive: Progressive, geometry: Geometry, quantized: npt.NDArray[np.int16]
+    progressive: Progressive,
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    restart_interval: int,
+    restart_rows: int,
 ) -> Sequence[Scan]:
     """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
     if isinstance(progressive, bool):
         return usual_script(geometry.sampling)
     if isinstance(progressive, str):
-        return best_script(geometry, quantized)
+        return best_script(geometry, quantized, restart_interval, restart_rows)
     return check_script(progressive, geometry.sampling)
 
 
