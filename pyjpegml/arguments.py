@@ -310,8 +310,8 @@ def check_qtables(
     counts = _counts(stored)
     if tables.ndim < 2 or tables.shape[1:] not in ((8, 8), (64,)) or len(tables) not in counts:
         raise ValueError(
-            f"qtables is (8, 8), or {' or '.join(map(str, counts))} such tables for {stored}; "
-            f"this one is {tables.shape}"
+            f"qtables is (8, 8), or {' or '.join(map(str, counts))} such tables for {stored}, or a "
+            f"file's header (read_header); this one is {tables.shape}"
         )
     if not np.issubdtype(tables.dtype, np.integer):
         raise TypeError(f"steps of a quantization table are integers, not {tables.dtype}")
@@ -366,6 +366,9 @@ def check_tables(
     groups = MODELS[stored].groups
     if quality is None:
         quality = 75
+    some: object = quality
+    if isinstance(some, np.ndarray):
+        raise TypeError(f"several qualities are a tuple or a list, not an array: {some!r}")
     if not isinstance(quality, (tuple, list)):
         return _quality_tables(quality, groups, precision == 8)
     counts = _counts(stored)
@@ -435,7 +438,8 @@ def check_lossless(
         return
     if quality is not None or qtables is not None:
         raise ValueError("a lossless file has no quality and no qtables: nothing is quantized")
-    if predictor is not None and (isinstance(predictor, bool) or predictor not in range(1, 8)):
+    whole = isinstance(predictor, (int, np.integer)) and not isinstance(predictor, bool)
+    if predictor is not None and not (whole and 1 <= predictor <= 7):
         raise ValueError(f"predictor is 1 to 7 (T.81 Table H.1), or None; not {predictor!r}")
 
 

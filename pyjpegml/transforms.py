@@ -94,8 +94,9 @@ def turned(
     sampling = [(c.h, c.v) for c in components]
     whole = Geometry(*size, sampling)
     unit = 8 * whole.h_max, 8 * whole.v_max
-    width = _mirrored_side(size[0], unit[0], "width", edges) if across else size[0]
-    height = _mirrored_side(size[1], unit[1], "height", edges) if down else size[1]
+    stored = ("height", "width") if transposed else ("width", "height")
+    width = _mirrored_side(size[0], unit[0], stored[0], edges) if across else size[0]
+    height = _mirrored_side(size[1], unit[1], stored[1], edges) if down else size[1]
     x, y, width, height = _check_region(region, (width, height), unit)
     geometry = Geometry(width, height, sampling)
     quantized = np.zeros(geometry.size, np.int16)
@@ -117,7 +118,10 @@ def turned(
 
 
 def _mirrored_side(side: int, unit: int, name: str, edges: str) -> int:
-    """What is left of a side that is mirrored, of MCUs of so many pixels."""
+    """What is left of a side that is mirrored, of MCUs of so many pixels.
+
+    Messages name it as it is called in the stored picture.
+    """
     rest = side % unit
     if rest == 0 or edges == "leave":
         return side
