@@ -488,8 +488,8 @@ def _decode_single(
     out = empty_picture(height, width, len(geometry.planes), kind)
     if len(crew) > 1 and coded.found >= intervals:
         threaded = Threaded(
-            coded.plain, coded.ends[:intervals], restart, geometry, single.plan, single.tables, single.qtables,
-            kind, out, crew,
+            coded.plain, coded.ends[:intervals], restart, geometry, single.plan, single.tables,
+            single.qtables, kind, out, crew,
         )  # fmt: skip
         if threaded.run():
             return shaped(out, height, width), coded.end
