@@ -56,8 +56,8 @@ BOLD = 1.2
 #: What the rounds to come still make of a loss, from the last one backwards.
 GAINS = (0.98, 0.96, 0.93, 0.93)
 #: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
-#: the first step, and for those that follow because it was too short.
-SLOPE, LAST_SLOPES = 0.3, (0.25, 0.12)
+#: the first step; then it is measured, and taken for at least the last number.
+SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
 #: A round that makes ``loss + price * bits`` larger by this factor is taken back.
 WORST = 1.08
 #: By how much the price may be changed at once.
@@ -220,10 +220,11 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
-        levels = quantizer.levels
+        levels, slope = quantizer.levels, LAST_SLOPE
+        before: tuple[float, float] | None = None  # price and loss
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
-        for tries in range(schedule.tries):
+        for _ in range(schedule.tries):
             loss = max(self._measure(levels), LEAST_LOSS)
             if loss <= self.budget:
                 passed = levels, loss
@@ -233,12 +234,14 @@ class ClosedLoop:
                 return
             if passed is not None and failed is not None:
                 break
-            if passed is None and tries > 0:  # another round does that better
-                break
             if self.account.left < 1:
                 break
+            if before is not None:
+                slope = math.log(loss / before[1]) / math.log(self.price / before[0])
+                slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
+            before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
-            self._correct(ratio, LAST_SLOPES[min(tries, 1)])
+            self._correct(ratio, slope)
             levels = quantizer.trellis(self.price)
         self._stuck = passed is None
         passed = passed or self._passed
