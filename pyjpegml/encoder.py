@@ -112,7 +112,8 @@ def encode(
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535; whole rows in lossless files.
     restart_rows : int
-        The same in rows of MCUs, of each scan. Excludes `restart_interval`.
+        The same in rows of MCUs, of which each scan has its own: those of a single component are
+        rows of its blocks. Excludes `restart_interval`.
     metadata : Metadata, optional
         What stands in the file besides the picture, byte for byte: that of another file
         (``read_header(data).metadata``), or made of parts (:meth:`Metadata.made_of`). JFIF's and
@@ -152,14 +153,15 @@ def encode(
     85
     """
     check_threads(threads)
-    if progressive is not False and (lossless or restart_rows):
-        other = "lossless" if lossless else "restart_rows"
-        raise ValueError(f"progressive and {other} exclude each other")
+    lossless = arguments.check_flag("lossless", lossless)
+    progressive = arguments.check_progressive(progressive)
+    if progressive is not False and lossless:
+        raise ValueError("progressive and lossless exclude each other")
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
-    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, bool(optimize))
-    arguments.check_optimize(optimize, progressive is False and not lossless, precision)
+    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables)
+    optimize = arguments.check_optimize(optimize, progressive is False and not lossless, precision)
     if lossless and subsampling is None:
         subsampling = "4:4:4"
     factors = arguments.check_subsampling(subsampling, stored)

@@ -24,6 +24,7 @@ import numpy as np
 from . import exif as exif_data
 from . import jfif as jfif_data
 from . import xmp as xmp_data
+from .arguments import check_flag
 from .assembly import Progressive
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS
@@ -94,8 +95,9 @@ def turned(
     sampling = [(c.h, c.v) for c in components]
     whole = Geometry(*size, sampling)
     unit = 8 * whole.h_max, 8 * whole.v_max
-    width = _mirrored_side(size[0], unit[0], "width", edges) if across else size[0]
-    height = _mirrored_side(size[1], unit[1], "height", edges) if down else size[1]
+    stored = ("height", "width") if transposed else ("width", "height")
+    width = _mirrored_side(size[0], unit[0], stored[0], edges) if across else size[0]
+    height = _mirrored_side(size[1], unit[1], stored[1], edges) if down else size[1]
     x, y, width, height = _check_region(region, (width, height), unit)
     geometry = Geometry(width, height, sampling)
     quantized = np.zeros(geometry.size, np.int16)
@@ -117,7 +119,10 @@ def turned(
 
 
 def _mirrored_side(side: int, unit: int, name: str, edges: str) -> int:
-    """What is left of a side that is mirrored, of MCUs of so many pixels."""
+    """What is left of a side that is mirrored, of MCUs of so many pixels.
+
+    Messages name it as it is called in the stored picture.
+    """
     rest = side % unit
     if rest == 0 or edges == "leave":
         return side
@@ -237,6 +242,7 @@ def transform(
         raise ValueError(f"op is one of {', '.join(TURNS)} and orient, not {op!r}")
     if edges not in EDGES:
         raise ValueError(f"edges is one of {', '.join(EDGES)}, not {edges!r}")
+    grey = check_flag("grey", grey)
     source = read_source(data, max_pixels, max_scans)
     header, levels = source.header, source.levels
     interval = check_restart_interval(restart_interval, header.restart_interval)
@@ -248,8 +254,8 @@ def transform(
             _refuse_companions(own)
         levels = turned(levels, turn, edges, region, [0] if grey and _check_grey(header) else None)
         own = _still_right(own, header, levels, turn)
-    if op == "orient":
-        own = _upright(own)
+        if op == "orient" and turn != "none":
+            own = _upright(own)
     if progressive is None:
         progressive = levels.frame.sof in (2, 10)
     return source.write(levels, own, metadata, progressive, True, interval, kept)
@@ -293,6 +299,8 @@ def _still_right(metadata: Metadata, header: Header, levels: Levels, turn: str) 
         payload = jfif_data.jfif_segment(jfif)[1]
         changed = changed.replaced("JFIF", [payload] * len(changed.contents("JFIF")))
     changed = _with_exif(changed, exif_data.without_thumbnail)
+    if TURNS[turn][0]:
+        changed = _with_exif(changed, exif_data.with_sides_exchanged)
     if (frame.width, frame.height) != (header.width, header.height):
         changed = _with_exif(
             changed, lambda exif: exif_data.with_size(exif, frame.width, frame.height)
