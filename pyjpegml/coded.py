@@ -91,9 +91,7 @@ class Coded:
         if self.found <= self.intervals:
             return []
         offset = int(self.offsets[self.intervals - 1])
-        return [
-            f"a restart marker behind the last of {self.intervals} intervals, at byte {offset}"
-        ]
+        return [f"a restart marker behind the last of {self.intervals} intervals, at byte {offset}"]
 
     def placed(self) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
         """Where the intervals that were found belong, by the numbers of the markers (T.81 E.2.4).

@@ -98,13 +98,14 @@ def orientation(tiff: memoryview) -> tuple[int, list[str]]:
     directory, problems = first_directory(tiff)
     if _ORIENTATION not in directory.entries:
         return 1, problems
-    kind, count, at = directory.entries[_ORIENTATION]
+    kind, count, _ = directory.entries[_ORIENTATION]
     if kind != _SHORT or count != 1:
         problems.append(
-            f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+            f"the orientation is of type {kind}, {count} values; it should be of type 3, one value"
         )
+    value = directory.number(tiff, _ORIENTATION)
+    if value is None:
         return 1, problems
-    (value,) = struct.unpack_from(directory.order + "H", tiff, at)
     if not 1 <= value <= 8:
         problems.append(f"the orientation is {value}; 1 to 8 are possible")
         return 1, problems

@@ -133,12 +133,16 @@ def _decode_stored() -> None:
     arithmetic.decode_scan(*source, plan, 1, None, {}, reader, coefficients)
     view, table = geometry.view(coefficients, 0), np.ones(64, np.int32)
     smoothing.smooth_rows(
-        view, 1, 1, 1, 0, 1, table, np.full(64, -1), ZIGZAG, smoothing.scratch(1), view.copy()
-    )
+        view[..., 0].copy(), 1, 1, 1, 0, 1, table, np.full(64, -1), ZIGZAG, smoothing.scratch(1),
+        view,
+    )  # fmt: skip
     deep_planes = np.zeros((3, 8, 8), np.uint16)
     deep.reconstruct(view, 1, 1, table, deep_planes[0])
     deep.upsample(deep_planes[0], 4, 4, 2, 2, deep_planes[1])
-    deep.place(deep_planes[0], 1, 1, 0, deep_planes[1], 0, 1)
+    for dtype in (np.uint8, np.uint16):
+        rows = np.zeros((8, 24), dtype)
+        deep.place(deep_planes[0], 1, 1, 0, rows, 0, 3)
+        deep.rgb_to_ycbcr(rows, 8, *np.zeros((3, 8, 8), dtype))
     deep.ycbcr_to_rgb(*deep_planes, 12, 8, 8, 0)
     cursors = np.zeros((1, lossless.CURSOR_FIELDS), np.int64)
     lossless.decode_differences(

@@ -56,13 +56,24 @@ def test_an_orientation_that_does_not_exist_is_upright(order, value):
     )
 
 
-@pytest.mark.parametrize(("kind", "count"), [(1, 1), (4, 1), (3, 0), (3, 2), (0, 1), (65535, 1)])
+@pytest.mark.parametrize(("kind", "count"), [(1, 1), (4, 2), (3, 0), (3, 2), (0, 1), (65535, 1)])
 def test_an_orientation_of_another_type_is_upright(kind, count):
     value, problems = read(oriented(">", 6, kind, count))
     assert value == 1
     assert problems == [
-        f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+        f"the orientation is of type {kind}, {count} values; it should be of type 3, one value"
     ]
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("value", range(10))
+def test_an_orientation_may_be_a_long_number(order, value):
+    entry = (0x0112, 4, 1, struct.pack(order + "I", value))
+    got, problems = read(tiff(order, [entry]))
+    assert got == (value if 1 <= value <= 8 else 1)
+    assert problems[0] == (
+        "the orientation is of type 4, 1 values; it should be of type 3, one value"
+    )
 
 
 def test_no_orientation_is_upright_and_no_problem():
