@@ -51,7 +51,7 @@ from .painting import (
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .strips import CALL_PIXELS, Layout, Rows, decode_strips, empty_picture
+from .strips import CALL_PIXELS, Layout, Rows, decode_strips, new_picture
 from .threaded import Threaded
 from .threads import Crew, check_threads, useful_threads
 from .windows import Window, decode_part, window_of
@@ -155,7 +155,7 @@ def decode(
     """
     check_threads(threads)
     check_color(color)
-    check_limits(max_pixels=max_pixels, max_scans=max_scans, max_metadata=max_metadata)
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     size = markers.head_size(view)
@@ -188,7 +188,9 @@ def decode(
                 stream = open_stream(view, other, max_metadata)
                 sos = stream.to_scan()
                 picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew, target)
-    picture = oriented(converted(picture, job.model, color, job.frame.precision), orientation)
+    picture = converted(picture, job.model, color, job.frame.precision)
+    if orientation != 1:
+        picture = oriented(picture, orientation)
     if out is None:
         return picture
     if picture is not target:
@@ -282,7 +284,7 @@ def decode_partial(
     """
     check_threads(threads)
     check_color(color)
-    check_limits(max_pixels=max_pixels, max_scans=max_scans, max_metadata=max_metadata)
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     job = _prepare(view, other, max_pixels, max_metadata)
@@ -349,7 +351,7 @@ def decode_coefficients(
     >>> luma.shape, int(luma.any(axis=(0, 1)).sum())
     ((3, 4, 8, 8), 1)
     """
-    check_limits(max_pixels=max_pixels, max_scans=max_scans, max_metadata=max_metadata)
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     job = _prepare(view, other, max_pixels, max_metadata)
@@ -435,7 +437,7 @@ class Job:
             raise self.unsupported(
                 "a lossless picture has no transform to be made smaller: scale=1"
             )
-        if is_converted(self.model, color) and self.model not in MODELS:
+        if self.model not in MODELS and is_converted(self.model, color):
             raise self.unsupported(f'{self.model} cannot be converted to {color}, only be "stored"')
 
     def kind_of_picture(
@@ -554,7 +556,9 @@ def _decode_single(
         raise error
     height, width = geometry.height, geometry.width
     if out is None:
-        out = empty_picture(height, width, len(geometry.planes), kind)
+        out, painted = new_picture(height, width, len(geometry.planes), kind)
+    else:
+        painted = Rows.of(out, 0, height)
     if len(crew) > 1 and coded.found >= intervals:
         threaded = Threaded(
             coded.plain, coded.ends[:intervals], restart, geometry, single.plan, single.tables,
@@ -567,7 +571,6 @@ def _decode_single(
     there = min(mcus, coded.found * restart) if restart else mcus
     coefficients = np.zeros(64 * layout.blocks, np.int16)
     extents, samples = np.zeros(layout.blocks, np.uint8), np.empty(layout.samples, np.uint8)
-    painted = Rows(out, 0, height)
     rows, status = max(1, CALL_PIXELS // (8 * geometry.v_max * width)), scan.OK
     for first in range(0, geometry.mcus_down, rows):
         status = decode_strips(

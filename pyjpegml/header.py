@@ -321,11 +321,16 @@ def view_of(data: Data) -> memoryview:
         ) from None
 
 
-def check_limits(**limits: int) -> None:
+def check_limits(max_pixels: int, max_scans: int, max_metadata: int) -> None:
     """Refuse limits that are no whole numbers."""
-    for name, limit in limits.items():
+    if type(max_pixels) is type(max_scans) is type(max_metadata) is int:
+        return
+    for limit in (max_pixels, max_scans, max_metadata):
         if not hasattr(limit, "__index__"):
-            raise TypeError(f"{name} is a whole number, not {limit!r}")
+            raise TypeError(
+                "max_pixels, max_scans and max_metadata are whole numbers, but one of them is "
+                f"{limit!r}"
+            )
 
 
 def open_stream(
@@ -435,7 +440,7 @@ def read_header(data: Data, *, max_metadata: int = MAX_METADATA) -> Header:
     >>> header.width, header.height, header.process, header.subsampling, header.quality
     (60, 40, 'baseline', '4:2:0', 90)
     """
-    check_limits(max_metadata=max_metadata)
+    check_limits(0, 0, max_metadata)
     stream = open_stream(view_of(data), None, max_metadata)
     stream.to_scan()
     return header_of(stream, data)

@@ -19,7 +19,7 @@ from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .constants import ZIGZAG
 from .scaling import Scale
 from .scans import LosslessScans, Scans
-from .strips import Layout, Rows, empty_picture, finish_strips
+from .strips import Layout, Rows, finish_strips, new_picture
 from .threads import Crew
 from .windows import Window, finish_reduced
 
@@ -88,7 +88,7 @@ def paint(
     geometry, coefficients = window.geometry, scans.coefficients
     height, width = window.height, window.width
     if out is None:
-        out = empty_picture(height, width, len(geometry.planes), color)
+        out, _ = new_picture(height, width, len(geometry.planes), color)
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
     for fields, plane in zip(stored, scans.geometry.planes, strict=True):
         first = window.row * plane.v * plane.stride + window.column * plane.h
@@ -102,7 +102,7 @@ def paint(
     def share(k: int) -> None:
         first, last = (rows * i // len(crew) for i in (k, k + 1))
         top, bottom = (min(max(strip * i, window.top), window.top + height) for i in (first, last))
-        painted = Rows(out, top - window.top, bottom - window.top)
+        painted = Rows.of(out, top - window.top, bottom - window.top)
         extents = np.empty(scans.geometry.size // 64, np.uint8)
         finish(
             coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),

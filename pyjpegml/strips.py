@@ -16,8 +16,8 @@ buffer). Behind them lie the *wide rows*, one for each component, for its curren
 *Padding.* Vectors are read and written whole. A row of samples has MARGIN bytes before and behind
 it, and room for whole groups of four blocks; its own first and last samples are repeated just
 outside, as the triangle filter wants. A row of the picture is written in steps of 64 pixels; what
-goes beyond its end is written again with the next row. The last rows go by way of a buffer with
-SLACK behind them (:class:`Rows`), so that a picture can be any array that a caller gives.
+goes beyond its end is written again with the next row. Behind the last one there is SLACK; or the
+last rows go by way of a buffer that has some (:class:`Rows`), if a picture is a caller's array.
 
 *Threads* each do this for a part of the picture (:mod:`pyjpegml.threaded`).
 
@@ -151,42 +151,55 @@ class Layout:
         return changed
 
 
-def empty_picture(height: int, width: int, components: int, color: int) -> npt.NDArray[np.uint8]:
-    """Memory for a picture: (h, w), or (h, w, components)."""
-    single = color == GREY or components == 1
-    return np.empty((height, width) if single else (height, width, components), np.uint8)
-
-
 class Rows:
-    """Rows of a picture that one thread paints, the last of them by way of a buffer.
-
-    Parameters
-    ----------
-    picture : (h, w) or (h, w, components) uint8
-        C-contiguous.
-    first, last : int
-        Rows from and to.
+    """Where one thread paints some rows of a picture.
 
     Attributes
     ----------
-    out : (n,) uint8
-        The whole picture, flat.
-    middle : int
-        The first row of the buffer. From there to the last row there are 64 pixels or more, or all.
-    tail : (n,) uint8
-        The buffer.
+    out, middle, tail
+        As for :func:`paint_rows`.
+    end : (n,) uint8 or None
+        The rows of the picture that `tail` stands for.
     """
 
-    def __init__(self, picture: npt.NDArray[np.uint8], first: int, last: int) -> None:
-        self.out = picture.reshape(-1)
-        line = self.out.size // picture.shape[0]
-        self.middle = max(first, last - 1 - 63 // picture.shape[1])
-        self._end = self.out[self.middle * line : last * line]
-        self.tail = np.empty(self._end.size + SLACK, np.uint8)
+    __slots__ = ("end", "middle", "out", "tail")
+
+    def __init__(
+        self,
+        out: npt.NDArray[np.uint8],
+        middle: int,
+        tail: npt.NDArray[np.uint8],
+        end: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.out, self.middle, self.tail, self.end = out, middle, tail, end
+
+    @classmethod
+    def of(cls, picture: npt.NDArray[np.uint8], first: int, last: int) -> Rows:
+        """Rows `first` to `last` of a C-contiguous (h, w) or (h, w, components) array.
+
+        The last of them, 64 pixels or more, or all, go by way of a buffer: nothing else is written.
+        """
+        out = picture.reshape(-1)
+        line = out.size // picture.shape[0]
+        middle = max(first, last - 1 - 63 // picture.shape[1])
+        end = out[middle * line : last * line]
+        return cls(out, middle, np.empty(end.size + SLACK, np.uint8), end)
 
     def finish(self) -> None:
         """Bring the last rows to their place, when all are painted."""
-        self._end[:] = self.tail[: self._end.size]
+        if self.end is not None:
+            self.end[:] = self.tail[: self.end.size]
+
+
+def new_picture(
+    height: int, width: int, components: int, color: int
+) -> tuple[npt.NDArray[np.uint8], Rows]:
+    """A picture and all of its rows; there is SLACK behind the last, so none takes a detour."""
+    channels = 1 if color == GREY else components
+    size = height * width * channels
+    memory = np.empty(size + SLACK, np.uint8)
+    picture = memory[:size].reshape((height, width, channels)[: 2 if channels == 1 else 3])
+    return picture, Rows(memory, height, memory)
 
 
 def picture(
@@ -214,8 +227,7 @@ def picture(
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
     height, width = geometry.height, geometry.width
-    out = empty_picture(height, width, len(planes), color)
-    painted = Rows(out, 0, height)
+    out, painted = new_picture(height, width, len(planes), color)
     paint_rows(
         samples, layout.fields, 0, height, 0, width, color, painted.out, 0, painted.middle,
         painted.tail,

@@ -47,7 +47,7 @@ from .strips import (
     Rows,
     V,
     clear_four,
-    empty_picture,
+    new_picture,
     paint_rows,
     ready_rows,
     transform_chunk,
@@ -416,8 +416,9 @@ def decode_part(
     )
     samples = np.empty(layout.samples, np.uint8)
     if out is None:
-        out = empty_picture(window.height, window.width, len(part.planes), color)
-    painted = Rows(out, 0, window.height)
+        out, painted = new_picture(window.height, window.width, len(part.planes), color)
+    else:
+        painted = Rows.of(out, 0, window.height)
     source = coded.plain, coded.ends, restart, there, single.plan
     coding = scan.PLACES, *single.tables, reader, coefficients, extents
     step = max(1, CALL_PIXELS // (64 * geometry.h_max * geometry.v_max))

@@ -66,9 +66,9 @@ def test_nothing_outside_of_the_buffers_is_written(name: str, width: int) -> Non
     extents, extents_around = guarded(layout.blocks, np.uint8, 0)
     samples, samples_around = guarded(layout.samples, np.uint8, 0)
     color = strips.GREY if name == "grey" else strips.YCBCR
-    shape = strips.empty_picture(geometry.height, geometry.width, len(geometry.planes), color).shape
+    shape = decode(data).shape
     out, out_around = guarded(math.prod(shape), np.uint8, 0)
-    rows = strips.Rows(out.reshape(shape), 0, geometry.height)
+    rows = strips.Rows.of(out.reshape(shape), 0, geometry.height)
     status = strips.decode_strips(
         0, geometry.mcus_down, plain, ends, 3, geometry.mcus, single.plan, geometry.mcus_across, geometry.mcus_down,
         scan.PLACES, *single.tables, np.zeros(scan.READER_FIELDS, np.int64), coefficients, extents,
