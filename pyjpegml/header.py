@@ -140,7 +140,7 @@ class Header:
         found = Metadata.of(
             Segment(code, begin, view[begin + 4 : end], end) for code, begin, end in self.places
         )
-        return found if isinstance(self.data, bytes) else found.detached()
+        return found if isinstance(view.obj, bytes) else found.detached()
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy has: no data, but all that is found in them, if they are sound."""
