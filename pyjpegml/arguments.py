@@ -32,17 +32,24 @@ STORED_AS = {
 SAMPLES = {np.dtype(np.uint8), np.dtype(np.uint16)}
 
 
-def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """The image as a C-contiguous (h, w) or (h, w, 3) uint8 array; copied only if it must be.
+def check_image(image: npt.ArrayLike, color: str | None = None) -> npt.NDArray[np.uint8]:
+    """The image as a C-contiguous (h, w), (h, w, 3) or (h, w, 4) uint8 array; copied only if it
+    must be.
 
     It is a read-only view: kernels then need compiling for one kind of array only.
+
+    Parameters
+    ----------
+    image : array_like
+    color : str, optional
+        ``"grey"``, ``"RGB"`` or ``"CMYK"``; by default one of the first two, by the shape.
 
     Raises
     ------
     TypeError
         If samples are not uint8.
     ValueError
-        If the shape is not an image's, or a side is not 1 to 65535.
+        If the colour is none of these, or the shape is not an image's, or a side is not 1 to 65535.
     """
     array = np.asarray(image)
     if array.dtype != np.uint8:
@@ -52,13 +59,21 @@ def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim == 3 and array.shape[2] == 4:
+    if color not in (None, "grey", "RGB", "CMYK"):
+        raise ValueError(f"color is grey, RGB or CMYK, or None; not {color!r}")
+    channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
+    if channels == 4 and color is None:
         raise ValueError(
-            "the image has an alpha channel (or is CMYK), which JPEG's RGB cannot hold: "
-            "flatten it onto a background, or drop it with image[:, :, :3]"
+            'the image has 4 channels: if they are inks, pass color="CMYK"; an alpha channel JPEG '
+            "cannot hold: flatten it onto a background, or drop it with image[:, :, :3]"
         )
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"an image is (h, w), (h, w, 1) or (h, w, 3); this array is {array.shape}")
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            "an image is (h, w), (h, w, 1), (h, w, 3), or (h, w, 4) of inks; this array is "
+            f"{array.shape}"
+        )
+    if color is not None and channels != {"grey": 1, "RGB": 3, "CMYK": 4}[color]:
+        raise ValueError(f"an image of {channels} channels is not {color}; it is {array.shape}")
     _check_sides(*array.shape[:2])
     return _read_only(array)
 

@@ -234,9 +234,10 @@ def analyse(
 
     Parameters
     ----------
-    image : (h, w) or (h, w, 3) C-contiguous uint8
+    image : (h, w), (h, w, 3) or (h, w, 4) C-contiguous uint8
+        Grey, RGB, or CMYK with 0 for no ink.
     factors : sequence of (H, V)
-        Sampling factors of Y, Cb, Cr; not used for grey.
+        Sampling factors of Y, Cb, Cr, and K; not used for grey.
 
     Returns
     -------
@@ -246,7 +247,13 @@ def analyse(
     """
     height, width = image.shape[:2]
     geometry = Geometry(width, height, factors if image.ndim == 3 else [(1, 1)])
-    return geometry, geometry.transform(component_planes(image, geometry))
+    return geometry, geometry.transform(usual_planes(image, geometry))
+
+
+def usual_planes(image: npt.NDArray[np.uint8], geometry: Geometry) -> list[npt.NDArray[np.uint8]]:
+    """Samples of grey, YCbCr or YCCK from a picture with 1, 3 or 4 channels."""
+    inks = len(geometry.planes) == 4
+    return component_planes(image, geometry, *(("CMYK", "YCCK") if inks else ("RGB", "YCbCr")))
 
 
 def quantize_all(

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import containers, markers
+from . import markers
 from .arguments import check_optimize, check_progressive
 from .assembly import HUFFMAN_SLOTS, Progressive, assemble
 from .coefficients import Geometry
@@ -31,19 +31,16 @@ from .errors import JpegFormatError
 from .header import Data, Header, view_of
 from .markers import Frame, Segment
 from .metadata import (
-    KINDS,
     Metadata,
     appearance,
     color_model,
-    kind,
     metadata_segments,
     with_color_model,
 )
 from .progression import Progression
 from .scans import MAX_SCANS
 from .scripts import usual_script
-
-EOI = b"\xff\xd9"
+from .surroundings import Surroundings, all_segments, keeps_others
 
 
 @dataclass(frozen=True)
@@ -303,6 +300,7 @@ class Source:
         progressive: Progressive,
         optimize: bool | str,
         restart_interval: int,
+        others: bool,
     ) -> bytes:
         """The file with other coefficients.
 
@@ -314,56 +312,24 @@ class Source:
         metadata : "keep", "strip" or Metadata
         progressive, optimize, restart_interval
             As for :func:`encode_coefficients`.
+        others : bool
+            Whether other images behind this one stay.
         """
         chosen = chosen_metadata(metadata, own)
         if metadata == "keep":
-            segments = all_segments(chosen)
+            segments = all_segments(chosen) if others else metadata_segments(chosen)
         else:
             model = color_model(self.header.metadata, self.levels.frame)
             segments = metadata_segments(with_color_model(chosen, levels.frame, model))
         made = levels.write(segments, progressive, optimize, restart_interval)
         if metadata != "keep":
             return made
-        behind = all_segments(self.behind)
-        end = len(made) + len(behind)
-        segments = all_segments(self._indexed(chosen, end))
-        view = memoryview(made)
-        return b"".join(
-            [view[:2], segments, view[2 + len(segments) : -2], behind, EOI, self.data[self.end :]]
-        )
+        return self.around.joined(made, chosen, others)
 
-    def _indexed(self, metadata: Metadata, end: int) -> Metadata:
-        """The metadata with an index of the other images for a first one that ends at `end`."""
-        indexes = metadata.contents("MPF")
-        if not indexes:
-            return metadata
-        number = next(i for i, s in enumerate(metadata.segments) if kind(*s) == "MPF")
-        signature = KINDS["MPF"][1]
-        before = sum(4 + len(payload) for _, payload in metadata.segments[:number])
-        offsets = [s.offset for s in self.segments if kind(s.code, s.payload) == "MPF"]
-        moved = containers.moved_index(
-            indexes[0],
-            (offsets[0] + 4 + len(signature), 2 + before + 4 + len(signature)),
-            (self.end, end),
-        )
-        return metadata.replaced("MPF", [signature + moved, *map(bytes, indexes[1:])])
-
-    def spliced(self, metadata: Metadata) -> bytes:
-        """The file as it is, with other metadata in place of all of its own."""
-        frame = self.levels.frame
-        model = color_model(self.header.metadata, frame)
-        parts: list[bytes | memoryview] = [b"\xff\xd8"]
-        parts.append(metadata_segments(with_color_model(metadata, frame, model)))
-        position = 2
-        for segment in self.segments:
-            parts.append(self.data[position : segment.offset])
-            position = segment.end
-        return b"".join([*parts, self.data[position : self.end]])
-
-
-def all_segments(metadata: Metadata) -> bytes:
-    """All segments as they stand in a file."""
-    return b"".join(markers.segment_bytes(code, bytes(p)) for code, p in metadata.segments)
+    @property
+    def around(self) -> Surroundings:
+        """What stands around the picture."""
+        return Surroundings(self.data, self.segments, self.behind, self.end)
 
 
 def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
@@ -422,6 +388,7 @@ def recode(
     progressive: Progressive = True,
     restart_interval: int | str | None = "any",
     metadata: str | Metadata = "keep",
+    others: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
 ) -> bytes:
@@ -444,9 +411,12 @@ def recode(
         is keeps its own. A number is what the file is to have in all scans, 0 being none, though
         another one may make it larger than the input. None for as many as in the input.
     metadata : "keep", "strip" or Metadata
-        Everything byte for byte, other images behind the first included; or only what decides how
-        the picture looks (density, what the components mean, ICC profile, orientation); or others,
-        which may make the file larger. Without "keep", what follows the first image is dropped.
+        Everything byte for byte; or only what decides how the picture looks (density, what the
+        components mean, ICC profile, orientation); or others, which may make the file larger.
+    others : "keep" or "drop", optional
+        What becomes of other images behind the first (MPO, Ultra HDR), and of whatever else follows
+        it: they stay as they are, with all metadata, and the lists of them are brought up to date;
+        or they go, with what is said of them. By default they stay if all metadata do.
     max_pixels, max_scans : int
         As for :func:`pyjpegml.decode`.
 
@@ -483,8 +453,10 @@ def recode(
     own = source.header.metadata
     wanted = 0 if any_interval else restart_interval
     interval = check_restart_interval(wanted, source.header.restart_interval)
-    chosen = chosen_metadata(metadata, own)
-    given = bytes(source.data) if metadata == "keep" else source.spliced(chosen)
+    chosen, kept = chosen_metadata(metadata, own), keeps_others(others, metadata)
+    given = bytes(source.data)
+    if not kept:
+        given = source.around.spliced(chosen, source.levels.frame, metadata == "keep")
     right = any_interval or restart_interval is None or source.intervals == {interval}
     if not source.complete:
         if right:
@@ -497,5 +469,5 @@ def recode(
     tried: list[tuple[Progressive, bool | str]] = [(progressive, True)]
     if progressive == "search":
         tried.append((False, "scans"))
-    made = [source.write(source.levels, own, metadata, *way, interval) for way in tried]
+    made = [source.write(source.levels, own, metadata, *way, interval, kept) for way in tried]
     return min([given] * right + made, key=len)

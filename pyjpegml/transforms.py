@@ -34,6 +34,7 @@ from .markers import FrameComponent
 from .metadata import Metadata
 from .rewriting import Levels, check_restart_interval, read_source
 from .scans import MAX_SCANS
+from .surroundings import keeps_others
 from .turning import SIGNS, turn_blocks
 
 #: Whether each turn transposes, and then mirrors from left to right, and from top to bottom.
@@ -171,6 +172,7 @@ def transform(
     progressive: Progressive | None = None,
     restart_interval: int | None = 0,
     metadata: str | Metadata = "keep",
+    others: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
 ) -> bytes:
@@ -203,8 +205,10 @@ def transform(
         Everything, byte for byte but for what is no longer right: density, size and orientation
         are corrected, thumbnails in Exif and JFIF dropped, and from a grey picture a profile that
         is for colours. Or only what decides how the picture looks (density, what the components
-        mean, ICC profile, orientation); or others. Without "keep", what follows the first image is
-        dropped.
+        mean, ICC profile, orientation); or others.
+    others : "keep" or "drop", optional
+        What becomes of other images behind the first, as for :func:`recode`. Those that would no
+        longer fit a picture that is turned, cropped or made grey cannot be kept with it.
     max_pixels, max_scans : int
         As for :func:`pyjpegml.decode`.
 
@@ -217,8 +221,8 @@ def transform(
     ------
     JpegError
         If the data cannot be decoded; if the picture is lossless, which has no coefficients; or if
-        it comes with others that would no longer fit (a gain map, the other eye) and all metadata
-        are to be kept.
+        it comes with others that would no longer fit (a gain map, the other eye) and are to be
+        kept.
     ValueError
         If an argument is not as described, or asks for what cannot be done without loss.
 
@@ -241,10 +245,11 @@ def transform(
     source = read_source(data, max_pixels, max_scans)
     header, levels = source.header, source.levels
     interval = check_restart_interval(restart_interval, header.restart_interval)
+    kept = keeps_others(others, metadata)
     turn = UPRIGHT[header.metadata.orientation] if op == "orient" else op
     own = header.metadata
     if turn != "none" or region is not None or grey:
-        if metadata == "keep":
+        if kept:
             _refuse_companions(own)
         levels = turned(levels, turn, edges, region, [0] if grey and _check_grey(header) else None)
         own = _still_right(own, header, levels, turn)
@@ -252,7 +257,7 @@ def transform(
             own = _upright(own)
     if progressive is None:
         progressive = levels.frame.sof in (2, 10)
-    return source.write(levels, own, metadata, progressive, True, interval)
+    return source.write(levels, own, metadata, progressive, True, interval, kept)
 
 
 def _check_grey(header: Header) -> bool:
@@ -276,7 +281,7 @@ def _refuse_companions(metadata: Metadata) -> None:
     if kinds:
         raise JpegUnsupportedError(
             f"other images follow the first ({', '.join(kinds)}), which would no longer fit it: "
-            "metadata='strip', or a Metadata object, drops them"
+            "others='drop' leaves them out"
         )
 
 
