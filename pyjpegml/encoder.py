@@ -35,6 +35,7 @@ from .metadata import ColorModel, Metadata, metadata_segments, with_color_model
 from .pieces import encode_pieces, is_usual
 from .planes import Samples, component_planes, stored_samples
 from .quantize import quantize
+from .scripts import usual_script
 from .threads import check_threads
 
 
@@ -186,6 +187,8 @@ def encode(
             picture, factors, tables, segments, bool(optimize),
             restart_mcus(interval, rows, mcus_across), threads,
         )  # fmt: skip
+    if progressive is True:
+        progressive = usual_script(factors, stored == "YCbCr")
     geometry = Geometry(width, height, factors)
     quantized = _quantized(geometry, component_planes(picture, geometry, channels, stored), tables)
     return assemble(
