@@ -178,6 +178,14 @@ def build_parser() -> argparse.ArgumentParser:
             "the picture looks: profile, orientation, density (default: %(default)s)",
         )
 
+    def add_others(command: _Parser) -> None:
+        command.add_argument(
+            "--others",
+            choices=("keep", "drop"),
+            help="other images that a JPEG has behind its first one (MPO, Ultra HDR), and what "
+            "else follows it: as they are, or left out (default: kept, if all metadata are)",
+        )
+
     image = "image of any format that Pillow reads: grey, RGB or CMYK, of up to 16 bits"
 
     command = add(
@@ -225,6 +233,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_background(command)
     add_metadata(command)
+    add_others(command)
     add_json(command)
 
     command = add(
@@ -338,9 +347,10 @@ def build_parser() -> argparse.ArgumentParser:
             "--metadata",
             choices=("keep", "strip"),
             default="keep",
-            help="all of them and what follows the image, or only what decides how the picture "
-            "looks: density, profile, orientation (default: %(default)s)",
+            help="all of them, or only what decides how the picture looks: density, profile, "
+            "orientation (default: %(default)s)",
         )
+        add_others(command)
         add_json(command)
 
     command = add(

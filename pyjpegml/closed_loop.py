@@ -7,7 +7,7 @@ the units of :mod:`pyjpegml.tables`; where most coefficients are zero, a little 
 and what leads to the target is the price alone, which is continuous where steps are integers.
 
 Each round tells the loss of the levels before, and the price is corrected for what the rounds to
-come will still change (GAINS). After the last one, levels are chosen at higher or lower prices
+come will still change (Schedule). After the last one, levels are chosen at higher or lower prices
 until some pass and some fail. Between two such sets lie all mixtures: the levels of some MCUs from
 the one and of the rest from the other, spread evenly. Loss and size of a mixture are nearly linear
 in its share, so one or two mixtures end the search.
@@ -53,8 +53,6 @@ EXTRA_ROUNDS = 2
 LEAST_LOSS = 1e-7
 #: Damping of added rounds.
 BOLD = 1.2
-#: What the rounds to come still make of a loss, from the last one backwards.
-GAINS = (0.98, 0.96, 0.93, 0.93)
 #: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
 #: the first step; then it is measured, and taken for at least the last number.
 SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
@@ -79,11 +77,16 @@ class Schedule:
         Prices, and then mixtures, that are tried after the last round, at most.
     tolerance : float
         A loss within this part of the budget is near enough.
+    gains : tuple of float
+        What the rounds to come are taken to make of a loss yet, from the last one backwards. Where
+        there are many rounds, those that go below the target at once gain more: what they drop
+        too early does not come back.
     """
 
     damping: tuple[float, ...]
     tries: int
     tolerance: float
+    gains: tuple[float, ...] = (0.98, 0.96, 0.93)
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ class ClosedLoop:
                 break
             if left == 0 and self.quantizer.progressive:
                 self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
-            self._round(damping, wanted / GAINS[min(left, len(GAINS) - 1)])
+            self._round(damping, wanted / schedule.gains[min(left, len(schedule.gains) - 1)])
         for extra in range(1 + EXTRA_ROUNDS):
             if extra:
                 self._round(BOLD, wanted)
@@ -242,13 +245,17 @@ class ClosedLoop:
             before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, slope)
-            levels = quantizer.trellis(self.price)
+            last, levels = levels, quantizer.trellis(self.price)
+            if np.array_equal(levels, last):
+                break
         self._stuck = passed is None
         passed = passed or self._passed
         if passed is None or failed is None:
             quantizer.keep(levels)
             return
         self._mix(*passed, *failed, wanted, schedule)
+        if self.best is None and self.account.left >= 1:
+            self._measure(passed[0])
 
     def _mix(
         self,
@@ -262,11 +269,16 @@ class ClosedLoop:
         """Regula falsi over the share of MCUs that have the levels that failed."""
         low, high = 0.0, 1.0
         low_loss, high_loss = passed_loss, failed_loss
+        tried = [passed, failed]
         for _ in range(schedule.tries):
             if self.account.left < 1:
                 return
             share = low + (high - low) * (wanted - low_loss) / (high_loss - low_loss)
-            loss = self._measure(mixture(self.quantizer.geometry, passed, failed, share))
+            levels = mixture(self.quantizer.geometry, passed, failed, share)
+            if any(np.array_equal(levels, other) for other in tried):  # no MCU lies between
+                return
+            tried.append(levels)
+            loss = self._measure(levels)
             if self.budget * (1 - schedule.tolerance) <= loss <= self.budget:
                 return
             if loss <= self.budget:

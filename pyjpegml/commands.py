@@ -69,13 +69,18 @@ def _read_picture(
 def _read_input(arguments: argparse.Namespace) -> tuple[Picture, bytes]:
     """The picture that is to become a JPEG, and the file's bytes."""
     picture, data = _read_picture(arguments.input, arguments, arguments.metadata == "keep")
-    for lost in picture.lost:
-        say(f"{files.shown_input(arguments.input)}: warning: not carried over: {lost}")
+    _tell_lost(arguments.input, picture)
     return picture, data
 
 
+def _tell_lost(name: str, picture: Picture) -> None:
+    """Say what of a file is not carried over."""
+    for lost in picture.lost:
+        say(f"{files.shown_input(name)}: warning: not carried over: {lost}")
+
+
 def _refuse_inks(name: str, picture: Picture, done: str) -> None:
-    """Refuse CMYK, which has no score."""
+    """Refuse CMYK where the score of other colours is asked for."""
     if picture.color == "CMYK":
         message = f"{files.shown_input(name)}: its colours are CMYK, which cannot be {done}"
         raise CommandError(ExitCode.FILE_FAILED, message)
@@ -90,31 +95,42 @@ def _size_facts(data: bytes, pixels: Samples) -> dict[str, Any]:
 def run_compress(arguments: argparse.Namespace) -> ExitCode:
     """The smallest JPEG that meets an MS-SSIM."""
     _check_output(arguments.output, [arguments.input])
-    picture, given = _read_input(arguments)
-    _refuse_inks(arguments.input, picture, "compressed: encode takes it")
+    keep = arguments.metadata == "keep"
+    if arguments.others == "keep" and not keep:
+        message = "--others keep needs --metadata keep: the lists of other images are metadata"
+        raise CommandError(ExitCode.USAGE, message)
+    picture, given = _read_picture(arguments.input, arguments, keep)
+    recompressed = files.is_jpeg(given) and picture.maximum == 255
+    if not recompressed:
+        _tell_lost(arguments.input, picture)
     pixels = picture.scaled()
+    color = "CMYK" if picture.color == "CMYK" else None
 
     from .inspection import columns
     from .metadata import with_metadata
     from .rate import annex_k_baseline, compress
 
     target = arguments.ms_ssim
-    recompressed = files.is_jpeg(given) and picture.maximum == 255 and not picture.lost
     try:
         result = compress(
             given if recompressed else pixels,
+            color=None if recompressed else color,
             ms_ssim=target,
             max_bytes=arguments.max_bytes,
             effort=arguments.effort,
             progressive=arguments.progressive,
             metadata=arguments.metadata if recompressed else picture.metadata,
+            others=arguments.others if recompressed else None,
             threads=None,
         )
-    except JpegError:
-        raise
+    except JpegError as error:
+        message = f"{files.shown_input(arguments.input)}: {error}"
+        raise CommandError(ExitCode.BAD_JPEG, message) from error
     except ValueError as error:  # no file has so few bytes
         message = f"{files.shown_input(arguments.input)}: {error}"
         raise CommandError(ExitCode.TARGET_NOT_MET, message) from error
+    for note in result.notes:
+        say(f"{files.shown_input(arguments.input)}: {note}")
     if arguments.verbose:
         show(result.explain(), sys.stderr)
     files.write_bytes(arguments.output, result.data)
@@ -133,7 +149,7 @@ def run_compress(arguments: argparse.Namespace) -> ExitCode:
         ("subsampling", result.subsampling),
     ]
     if arguments.against_libjpeg:
-        other = annex_k_baseline(pixels, min(target, result.ms_ssim))
+        other = annex_k_baseline(pixels, min(target, result.ms_ssim), color=color)
         size = len(with_metadata(other.data, picture.metadata))
         saved = 100 * (1 - len(result.data) / size) if other.met else None
         facts["libjpeg"] = {
@@ -324,7 +340,7 @@ def _rewrite(
     name = files.shown_input(arguments.input)
     try:
         with _jpeg_errors_of(arguments.input):
-            made = function(data, metadata=arguments.metadata, **options)
+            made = function(data, metadata=arguments.metadata, others=arguments.others, **options)
     except ValueError as error:
         raise CommandError(ExitCode.USAGE, f"{name}: {error}") from error
     files.write_bytes(arguments.output, made)

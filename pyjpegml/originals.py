@@ -174,7 +174,9 @@ def _notes(jpeg: Jpeg) -> tuple[str, ...]:
     """What becomes of the other images in a file."""
     done = "kept" if jpeg.others else "dropped"
     size, metadata = len(jpeg.data), jpeg.header.metadata
-    notes = [f"{done}: {image.kind} of {image.size} bytes" for image in metadata.images]
+    notes = [
+        f"{done}: another image ({image.kind}) of {image.size} bytes" for image in metadata.images
+    ]
     if rest := metadata.unlisted_bytes(jpeg.around.end, size):
         notes.append(f"{done}: {rest} bytes behind the picture, in no list of images")
     return tuple(notes)

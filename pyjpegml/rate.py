@@ -62,7 +62,7 @@ from .sensitivity import block_maps
 from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
-THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001)
+THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98))
 #: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
 SCHEDULES: dict[str, tuple[Schedule, ...]] = {
     "fast": (),
@@ -71,13 +71,16 @@ SCHEDULES: dict[str, tuple[Schedule, ...]] = {
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: After so many sets of levels no other way is begun, if the target is met.
+ENOUGH = 40
 #: Where luma has such steps the loop's tables have lost their shape; rounding may do better.
 COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
 SECOND_ATTEMPT = 0.85
-#: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
-#: the loss grows as files shrink.
-MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
+#: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; how the
+#: loss grows as files shrink; the largest that is asked for; and the ratio of two that are as good
+#: as equal.
+MOST_FITS, FIT_MARGIN, FIT_POWER, MOST_LOSS, SAME_LOSS = 10, 0.99, 1.3, 0.999, 1.01
 #: Fewer pixels than this are not worth a thread.
 THREAD_PIXELS = 1 << 16
 
@@ -247,16 +250,20 @@ class Task:
         plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
+        before = self.account.encodes
         for plan in plans:
             for schedule in schedules:
                 if self.account.left < 2:
                     break
                 refined = refine(plan, self.reference, target, schedule, self.writing, self.account)
                 if refined is None:
-                    continue
+                    break
                 if best is None or better(refined, best):
                     best = refined
-            if self.effort != "best" and best is not None and best.met:
+                if self.account.encodes - before >= ENOUGH:
+                    break
+            enough = self.effort != "best" or self.account.encodes - before >= ENOUGH
+            if enough and best is not None and best.met:
                 break
         for plan in plans:
             if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
@@ -290,19 +297,23 @@ class Task:
         """The best file of at most so many bytes, by a search over targets; if none fits, the
         smallest that was found.
         """
-        low, high = 0.0, 1 - result.target  # logarithms would do too; losses that fit, that do not
-        wanted = result.target
+        wanted, size = result.target, len(result.data)
+        loss = max(1 - result.ms_ssim, LEAST_LOSS)  # that is asked for
+        low, high = 0.0, max(1 - wanted, LEAST_LOSS)  # losses whose files fit, and do not
         best: Result | None = None
         smallest = result
-        loss = (1 - result.ms_ssim) or 1e-6
-        size = len(result.data)
+        power = FIT_POWER
         for _ in range(MOST_FITS):
-            loss *= (size / (max_bytes * FIT_MARGIN)) ** FIT_POWER
+            before = loss, size
+            loss *= (size / (max_bytes * FIT_MARGIN)) ** power
             if low and not high < loss < low:
                 loss = math.sqrt(high * low)
-            loss = min(max(loss, high * 1.001), 0.999)
+            loss = min(max(loss, high * 1.001), MOST_LOSS)
             found = self.compress(1 - loss)
-            size, loss = len(found.data), max(1 - found.ms_ssim, 1e-6)
+            size = len(found.data)
+            if size != before[1]:
+                power = math.log(loss / before[0]) / math.log(before[1] / size)
+                power = min(max(power, FIT_POWER / 2), 4 * FIT_POWER)
             smallest = min(smallest, found, key=lambda result: len(result.data))
             if size <= max_bytes:
                 low = loss
@@ -312,6 +323,8 @@ class Task:
                     break
             else:
                 high = loss
+            if loss == MOST_LOSS or (low and low < SAME_LOSS * high):
+                break
             if best is not None and self.account.left < 1:
                 break
         best = smallest if best is None else best
@@ -354,6 +367,7 @@ def refine(
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
     scale = plan.scale_for(budget) * FINER
     trial = None
+    loops = 0
     for attempt in range(3):
         quantizer = Quantizer(
             reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
@@ -370,6 +384,7 @@ def refine(
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
+        loops += 1
         loop = ClosedLoop(
             quantizer,
             price,
@@ -380,7 +395,7 @@ def refine(
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if trial is not None or quantizer.qtables[0].max() >= COARSEST_STEP:
+        if trial is not None or loops == 2 or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
     if trial is None:

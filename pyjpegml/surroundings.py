@@ -108,10 +108,10 @@ class Surroundings:
             return b"".join([view[:-2], behind, END])
         written = len(all_segments(metadata))
         rest = len(made) - written + len(behind)
-        for _ in range(2):  # another number of digits moves everything by one, and is right then
-            metadata = self._lengthened(metadata, rest + len(all_segments(metadata)))
-        metadata = self._indexed(metadata, rest + len(all_segments(metadata)))
-        segments = all_segments(metadata)
+        lengthened = metadata
+        for _ in range(3):  # another number of digits moves the end, perhaps to yet another one
+            lengthened = self._lengthened(metadata, rest + len(all_segments(lengthened)))
+        segments = all_segments(self._indexed(lengthened, rest + len(all_segments(lengthened))))
         picture = view[2 + written : -2]
         return b"".join([view[:2], segments, picture, behind, END, self.data[self.end :]])
 
