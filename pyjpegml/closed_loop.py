@@ -15,12 +15,15 @@ in its share, so one or two mixtures end the search.
 *Boldness.* Where many coefficients are coded, more of them move at once, and rounds must be more
 careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too
 bold, and the next are more careful.
+
+*Scores* are those of every other window (:mod:`pyjpegml.sparse_windows`), and so the loop keeps a
+little away from the target (SURE). If a file that it has led to is found to fail all the same, its
+true loss tells how to read the others (:meth:`ClosedLoop.correct`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +47,8 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Rounds that may be added if the target is out of the reach of the price.
 EXTRA_ROUNDS = 2
+#: By what part of the budget quick scores may be wrong.
+SURE = 3e-4
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
 #: Damping of added rounds.
@@ -86,14 +91,13 @@ class Trial:
     Attributes
     ----------
     levels : (n,) int16
-    pixels : (h, w) or (h, w, 3) uint8
     score : float
+        By the windows that the reference keeps.
     size : float
         Bytes of the scans, as counted.
     """
 
     levels: npt.NDArray[np.int16]
-    pixels: npt.NDArray[np.uint8]
     score: float
     size: float
 
@@ -107,8 +111,6 @@ class ClosedLoop:
     price : float
         That of its levels.
     target : float
-    score : callable
-        Of pixels; exact where it matters.
     account : Account
         What may be spent. When that is nothing more, the loop ends.
 
@@ -129,20 +131,18 @@ class ClosedLoop:
         quantizer: Quantizer,
         price: float,
         target: float,
-        score: Callable[[npt.NDArray[np.uint8]], float],
         account: Account,
     ) -> None:
         self.account = account
         self.quantizer = quantizer
         self.price = price
-        self.target = target
-        self.budget = 1 - target
+        self.budget = (1 - target) * (1 - SURE)
         self.best: Trial | None = None
         self.nearest: Trial | None = None
         self.history: list[tuple[float, float, float]] = []
         self.steps: list[tuple[str, float, float]] = []
-        self._score = score
         self._care = 1.0
+        self._ratio = 1.0  # of true losses to measured ones
 
     def run(self, schedule: Schedule) -> Trial | None:
         """All rounds, then the search; the best trial."""
@@ -163,6 +163,15 @@ class ClosedLoop:
             self._round(BOLD, wanted)
         return self.best
 
+    def correct(self, score: float, schedule: Schedule) -> Trial | None:
+        """Another trial, as the best one, or the nearest, has been found to have this score."""
+        trial = self.best or self.nearest
+        assert trial is not None
+        self._ratio *= max(1 - score, LEAST_LOSS) / max(1 - trial.score, LEAST_LOSS)
+        self.best = self.nearest = None
+        self._approach(self.budget * (1 - schedule.tolerance / 2), schedule)
+        return self.best
+
     def _last_one(self) -> bool:
         """Whether a round would leave nothing to score what it makes."""
         return self.account.left < 2
@@ -171,7 +180,7 @@ class ClosedLoop:
         """Aim at the present levels, correct the price, and choose levels again."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
-        loss = max(quantizer.aim(damping * self._care), LEAST_LOSS)
+        loss = max(self._ratio * quantizer.aim(damping * self._care), LEAST_LOSS)
         if self.history:
             price, loss_before, size_before = self.history[-1]
             if loss + 8 * price * size > loss_before + 8 * price * size_before:
@@ -244,17 +253,17 @@ class ClosedLoop:
 
     def _measure(self, levels: npt.NDArray[np.int16]) -> float:
         """Loss of levels."""
-        pixels = self.quantizer.pixels(levels)
-        score = self._score(pixels)
+        reference = self.quantizer.reference
+        loss = self._ratio * (1 - reference.quick_score(self.quantizer.pixels(levels)))
         size = self.quantizer.count(levels).size
-        self.history.append((self.price, 1 - score, size))
-        self._note("another price or mixture", 1 - score, size)
-        trial = Trial(levels, pixels, score, size)
-        if score >= self.target and (self.best is None or size < self.best.size):
+        self.history.append((self.price, loss, size))
+        self._note("another price or mixture", loss, size)
+        trial = Trial(levels, 1 - loss, size)
+        if loss <= self.budget and (self.best is None or size < self.best.size):
             self.best = trial
-        if self.nearest is None or score > self.nearest.score:
+        if self.nearest is None or trial.score > self.nearest.score:
             self.nearest = trial
-        return 1 - score
+        return loss
 
     def _note(self, name: str, loss: float, size: float) -> None:
         self.steps.append((name, loss, size))

@@ -39,8 +39,9 @@ import numpy.typing as npt
 from . import trellis
 from .coefficients import Geometry
 from .constants import ZIGZAG
+from .descent import Descent
 from .encoder import quantize_all
-from .gradient import Descent, aim
+from .gradient import aim
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, row_bands
 from .scan import END_OF_BLOCK
@@ -320,7 +321,7 @@ class Quantizer:
             descent.at(pixels)
             self._descent_of = self.levels
             if isinstance(self.reference, LumaReference):
-                descent.score = self.reference.score(pixels)
+                descent.score = self.reference.quick_score(pixels)
         self._weights, self._damping = descent.weights, np.float32(damping)
 
         def move(task: int) -> None:

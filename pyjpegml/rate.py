@@ -45,7 +45,7 @@ from .errors import JpegUnsupportedError
 from .header import read_header
 from .markers import jfif_bytes
 from .metadata import Metadata, metadata_segments
-from .metrics import TAPS, LumaReference, Reference
+from .metrics import LumaReference, Reference
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
@@ -60,6 +60,7 @@ from .scale_search import (
     careful_score,
 )
 from .sensitivity import block_maps
+from .ssim import TAPS
 from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
@@ -76,6 +77,8 @@ MOST_BITS, SAME_SCALE = 2.0, 0.04
 COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
 SECOND_ATTEMPT = 0.85
+#: Files that are written, at most, until one has the score that was expected.
+CORRECTIONS = 3
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
 #: the loss grows as files shrink.
 MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
@@ -189,7 +192,7 @@ def compress(
     pixels = array.shape[0] * array.shape[1]
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
-        task = Task(array, kind(array, crew), effort, Writing(progressive, segments), options)
+        task = Task(array, kind(array, crew, True), effort, Writing(progressive, segments), options)
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
@@ -359,7 +362,7 @@ def refine(
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
         if attempt == 0 and account.left >= 3:
-            loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
+            loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
             bits = 8 * quantizer.statistics.size / pixels
             wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
@@ -367,30 +370,28 @@ def refine(
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
-        loop = ClosedLoop(
-            quantizer,
-            price,
-            target,
-            lambda pixels: careful_score(reference, pixels, target),
-            account,
-        )
+        loop = ClosedLoop(quantizer, price, target, account)
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
         if trial is not None or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
-    if trial is None:
-        return None
-    data = writing(geometry, trial.levels, quantizer.qtables)
-    decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
-    score = trial.score
-    if not np.array_equal(decoded, trial.pixels):
+    result = None
+    for _ in range(CORRECTIONS):
+        if trial is None:
+            break
+        data = writing(geometry, trial.levels, quantizer.qtables)
+        decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
         score = careful_score(reference, decoded, target)
-    return Result(
-        data, score, score >= target, account.encodes, tuple(quantizer.qtables),
-        plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
-    )  # fmt: skip
+        result = Result(
+            data, score, score >= target, account.encodes, tuple(quantizer.qtables),
+            plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
+        )  # fmt: skip
+        if result.met or account.left < 1:
+            break
+        trial = loop.correct(score, schedule)
+    return result
 
 
 def annex_k_baseline(image: npt.ArrayLike, ms_ssim: float, *, subsampling: str = "4:2:0") -> Result:
