@@ -206,7 +206,7 @@ def descend(
 
 @summing
 def _add_row(factor, above, odd, out):
-    """``factor * out``, and a quarter of each coarse value to two pixels, the first alone if `odd`."""
+    """``factor * out``, and a quarter of each coarse value to two pixels, the first if `odd`."""
     quarter = np.float32(0.25)
     if odd:
         out[0] = factor * out[0] + quarter * above[0]
@@ -270,23 +270,26 @@ def fold(gradient, factor, keep, across, down, columns, rows, first, last, line,
         Result; nothing is written beyond.
     """
     height, width = gradient.shape
-    line[width] = np.float32(0.0)
+    zero = np.float32(0.0)
+    line[width] = zero
     for row in range(first, last):
         if down == 1:
-            copy_line(gradient[row], line[:width])
+            _mix_rows(gradient[row], gradient[row], factor, zero, line[:width])
         elif rows <= 2:
-            copy_line(gradient[2 * row], line[:width])
-            if 2 * row + 1 < height:
-                _add(gradient[2 * row + 1], np.float32(1.0), line)
+            below = factor if 2 * row + 1 < height else zero
+            _mix_rows(
+                gradient[2 * row], gradient[min(2 * row + 1, height - 1)], factor, below,
+                line[:width],
+            )  # fmt: skip
         else:
-            copy_line(gradient[2 * row], line[:width])
-            scale_row(np.float32(0.75), line[:width])
-            if 2 * row + 1 < height:
-                _add(gradient[2 * row + 1], np.float32(0.75), line)
-            _add(gradient[max(2 * row - 1, 0)], np.float32(0.25), line)
-            if min(2 * row + 2, 2 * rows - 1) < height:
-                _add(gradient[min(2 * row + 2, 2 * rows - 1)], np.float32(0.25), line)
-        scale_row(factor, line[:width])
+            near, far = np.float32(0.75) * factor, np.float32(0.25) * factor
+            second, fourth = 2 * row + 1, min(2 * row + 2, 2 * rows - 1)
+            _mix_four(
+                gradient[2 * row], gradient[min(second, height - 1)],
+                gradient[max(2 * row - 1, 0)], gradient[min(fourth, height - 1)],
+                near, near if second < height else zero, far, far if fourth < height else zero,
+                line[:width],
+            )  # fmt: skip
         if across == 1:
             _blend(line, keep, out[row, :columns])
         else:
@@ -294,10 +297,17 @@ def fold(gradient, factor, keep, across, down, columns, rows, first, last, line,
 
 
 @summing
-def _add(source, factor, out):
-    """``out += factor * source``."""
-    for i in range(source.size):
-        out[i] += factor * source[i]
+def _mix_rows(first, second, a, b, out):
+    """``a * first + b * second``."""
+    for i in range(out.size):
+        out[i] = a * first[i] + b * second[i]
+
+
+@summing
+def _mix_four(first, second, third, fourth, a, b, c, d, out):
+    """``a * first + b * second + c * third + d * fourth``."""
+    for i in range(out.size):
+        out[i] = a * first[i] + b * second[i] + c * third[i] + d * fourth[i]
 
 
 @summing

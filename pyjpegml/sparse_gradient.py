@@ -95,7 +95,7 @@ def sparse_descend(
     A tile of n columns of windows covers 2 n + 9 columns of pixels, the first nine of which the
     tile before it has covered too; the last tile is continued to the plane's end, at most one more.
     """
-    height, width = plane.shape
+    width = plane.shape[1]
     windows, windows_across = contrasts.shape
     tile = statistics.shape[3]
     begin = max(first // 2 - HALF, 0)

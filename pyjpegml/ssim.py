@@ -1,7 +1,7 @@
 """Windows of SSIM: moments of errors under the Gaussian, strip by strip, and what windows lose.
 
-The kernels behind :mod:`pyjpegml.metrics`, which says what is reckoned, why in single precision, and
-how the work is cut into strips and tiles.
+The kernels behind :mod:`pyjpegml.metrics`, which says what is reckoned, why in single precision,
+and how the work is cut into strips and tiles.
 """
 
 from __future__ import annotations
