@@ -33,6 +33,7 @@ from .budget import Account
 from .coefficients import Geometry
 from .quantizer import Quantizer
 from .scan_search import best_script
+from .sparse_windows import SURE
 
 #: Price of a bit over the square of the scale, times the pixels of the picture; chosen on three
 #: training photographs.
@@ -47,8 +48,6 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Rounds that may be added if the target is out of the reach of the price.
 EXTRA_ROUNDS = 2
-#: By what part of the budget quick scores may be wrong.
-SURE = 3e-4
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
 #: Damping of added rounds.
@@ -119,7 +118,7 @@ class ClosedLoop:
     best : Trial or None
         The smallest that passed.
     nearest : Trial or None
-        The one with the highest score.
+        The one with the highest score, if none passed.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -154,7 +153,9 @@ class ClosedLoop:
             if self._last_one():
                 break
             if left == 0 and self.quantizer.progressive:
-                self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
+                crew = self.quantizer.reference.crew
+                script = best_script(self.quantizer.geometry, self.quantizer.levels, crew)
+                self.quantizer.follow(script)
             self._round(damping, wanted / GAINS[min(left, len(GAINS) - 1)])
         for _ in range(1 + EXTRA_ROUNDS):
             self._approach(wanted, schedule)
@@ -200,6 +201,7 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
+        quantizer.forget_gradient()
         levels = quantizer.levels
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
@@ -261,7 +263,8 @@ class ClosedLoop:
         trial = Trial(levels, 1 - loss, size)
         if loss <= self.budget and (self.best is None or size < self.best.size):
             self.best = trial
-        if self.nearest is None or trial.score > self.nearest.score:
+            self.nearest = None
+        if self.best is None and (self.nearest is None or trial.score > self.nearest.score):
             self.nearest = trial
         return loss
 

@@ -18,7 +18,7 @@ chosen once and for all, because changing one costs more bits than it brings; so
 first (d = 1.2) and careful at the end (d = 2).
 
 *Range.* Targets may move beyond what 8-bit samples can make, and coarse levels still more. Where a
-block gets so large that decoders might wrap around and disagree, it keeps its rounded levels.
+block gets so large that decoders might wrap around and disagree, it is shrunk.
 
 *Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
 scan and, for each component, first one of AC with a table of its own, and then those bands that a
@@ -165,8 +165,7 @@ class Quantizer:
         self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
         self._targets = coefficients.astype(np.float32)
         self._targets *= np.float32(0.125)
-        self._rounded = quantize_all(geometry, coefficients, qtables, ROUNDING)
-        self.levels = self._rounded
+        self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING, reference.crew)
         self.statistics = self._count(self.levels)
 
     def follow(self, script: Sequence[Scan]) -> None:
@@ -255,7 +254,8 @@ class Quantizer:
                 energies[i], self._steps[i], ZIGZAG, *bands[i], prices, least,
                 last - first, planes[i].across, np.empty(64, np.int16),
                 np.empty((5, 64), np.float32), np.empty((3, 64), np.int64),
-                np.empty((16, 64), np.float32), dc_targets[i][first:last], costs[i][first:last], ends[i][first:last], geometry.view(levels, i)[first:last],
+                np.empty((16, 64), np.float32), dc_targets[i][first:last],
+                costs[i][first:last], ends[i][first:last], geometry.view(levels, i)[first:last],
             )  # fmt: skip
 
         def drop(task: int) -> None:
@@ -284,10 +284,10 @@ class Quantizer:
         return levels
 
     def _restrain(self, i: int, first: int, last: int, levels: npt.NDArray[np.int16]) -> None:
-        """Give rows of blocks of a component rounded levels where decoders might not agree."""
+        """Shrink blocks on which decoders might not agree."""
         trellis.restrain(
-            self.geometry.view(levels, i), self._steps[i], np.float32(LARGEST_BLOCK**2),
-            self.geometry.view(self._rounded, i), first, last, self.geometry.planes[i].across,
+            self.geometry.view(levels, i), self._steps[i], np.float32(LARGEST_BLOCK),
+            first, last, self.geometry.planes[i].across,
         )  # fmt: skip
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
@@ -311,6 +311,10 @@ class Quantizer:
         """What any decoder makes of levels."""
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
+    def forget_gradient(self) -> None:
+        """Give the memory of the gradient back, until it is wanted again."""
+        self._descent = self._descent_of = None
+
     def aim(self, damping: float) -> float:
         """Move the targets against the gradient at the present levels; returns their loss."""
         geometry = self.geometry
@@ -320,11 +324,10 @@ class Quantizer:
                 self.reference, geometry, self._original, self.reference.crew
             )
         if self._descent_of is not self.levels:
-            pixels = self.pixels(self.levels)
-            descent.at(pixels)
+            descent.at(self.pixels(self.levels))
             self._descent_of = self.levels
             if isinstance(self.reference, LumaReference):
-                descent.score = self.reference.quick_score(pixels)
+                descent.score = self.reference.quick_score(self.pixels(self.levels))
         self._weights, self._damping = descent.weights, np.float32(damping)
 
         def move(task: int) -> None:

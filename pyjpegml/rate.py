@@ -256,6 +256,9 @@ class Task:
         plans = self.plans((1 - target) * (1 - TOLERANCE / 2))
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
+        for plan in self.candidates:
+            if plan is not plans[0]:
+                plan.forget()
         for plan in plans:
             for schedule in schedules:
                 if self.account.left < 2:
@@ -265,6 +268,7 @@ class Task:
                     continue
                 if best is None or better(refined, best):
                     best = refined
+            plan.forget()
             if self.effort != "best" and best is not None and best.met:
                 break
         for plan in plans:
@@ -274,6 +278,7 @@ class Task:
                 break
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
+            plan.forget()
             if best is None or better(found, best):
                 best = found
         assert best is not None
@@ -370,6 +375,7 @@ def refine(
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
+        plan.forget()
         loop = ClosedLoop(quantizer, price, target, account)
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
@@ -381,7 +387,7 @@ def refine(
     for _ in range(CORRECTIONS):
         if trial is None:
             break
-        data = writing(geometry, trial.levels, quantizer.qtables)
+        data = writing(geometry, trial.levels, quantizer.qtables, reference.crew)
         decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
         score = careful_score(reference, decoded, target)
         result = Result(

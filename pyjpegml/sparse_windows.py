@@ -38,6 +38,8 @@ from .ssim import (
     window_losses,
 )
 
+#: Losses by every other window are taken to be wrong by this part, or less.
+SURE = 3e-4
 #: Rows of pixels after which the strip starts again at its top; a multiple of 2 GROUP.
 PIXEL_STRIP = 32
 #: Rows of pixels that a group of rows of windows shares with the next one.

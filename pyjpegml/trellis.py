@@ -374,26 +374,26 @@ def _square(block, steps):
 
 
 @kernel
-def restrain(levels, steps, most, rounded, first, last, across):
-    """Give the blocks that have got too large their rounded levels.
+def restrain(levels, steps, longest, first, last, across):
+    """Shrink the blocks that have got too large: as vectors, to a length or a little less.
 
     Parameters
     ----------
     levels : (rows, stride, 64) int16
         Changed.
     steps : (64,) float32
-    most : float32
-        Square of the greatest length.
-    rounded : (rows, stride, 64) int16
+    longest : float32
     first, last : int
         Rows of blocks.
     across : int
     """
     for row in range(first, last):
         for column in range(across):
-            if _square(levels[row, column], steps) > most:
-                for k in range(64):
-                    levels[row, column, k] = rounded[row, column, k]
+            square = _square(levels[row, column], steps)
+            if square > longest * longest:
+                factor = longest / np.sqrt(square)
+                for k in range(64):  # towards zero
+                    levels[row, column, k] = np.int16(np.float32(levels[row, column, k]) * factor)
 
 
 @kernel

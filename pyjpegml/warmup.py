@@ -166,6 +166,8 @@ def _compress() -> None:
         side = math.isqrt(pixels) + 1
         for image in _pictures(side, side):
             compress(image, ms_ssim=0.95)
+    side = 2 * math.isqrt(DENSE) + 2
+    compress(next(_pictures(side, side)), ms_ssim=0.95)  # the second scale is large, too
 
 
 def _without_ycbcr(data: bytes) -> bytes:
