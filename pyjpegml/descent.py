@@ -25,8 +25,11 @@ from .sparse_windows import sparse_workspace
 from .ssim import GROUP, STRIDE, STRIP, TAPS, WINDOW, workspace
 from .threads import Crew
 
-#: Derivatives of R, G and B by Y, Cb and Cr (T.871 clause 7).
-TO_YCBCR = ((1.0, 1.0, 1.0), (0.0, -0.344136, 1.772), (1.402, -0.714136, 0.0))
+_FROM_YCBCR = np.array([[1.0, 1.0, 1.0], [0.0, -0.344136, 1.772], [1.402, -0.714136, 0.0]])
+#: Derivatives of the channels by the components (T.871 clause 7): of grey, of RGB by YCbCr, and of
+#: CMYK by YCCK, where samples of K are 255 less the ink.
+DERIVATIVES = {1: np.ones((1, 1)), 3: _FROM_YCBCR, 4: np.pad(_FROM_YCBCR, (0, 1))}
+DERIVATIVES[4][3, 3] = -1.0
 
 
 class Descent:
@@ -72,7 +75,7 @@ class Descent:
         self._contrasts = [np.empty(scale.windows, np.float32) for scale in scales]
 
     def at(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Score a reconstruction, (h, w) or (h, w, 3) uint8, and find its gradient."""
+        """Score a reconstruction, (h, w), (h, w, 3) or (h, w, 4) uint8, and find its gradient."""
         geometry, crew = self._geometry, self._crew
         height, width = self._reference.shape[:2]
         array = check_picture(pixels)
@@ -157,10 +160,11 @@ class Descent:
         of the decoder's upsampling; zeros up to whole blocks stay.
         """
         geometry = self._geometry
-        factors = [TO_YCBCR[i][c] for i in range(3)] if len(geometry.planes) > 1 else [1.0]
+        factors = DERIVATIVES[len(geometry.planes)][:, c]
         tasks = [
             (i, first, last)
             for i, plane in enumerate(geometry.planes)
+            if c == 0 or factors[i] != 0.0
             for first, last in pairwise(row_bands(plane.height))
         ]
 

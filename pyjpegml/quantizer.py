@@ -42,6 +42,7 @@ from .constants import ZIGZAG
 from .descent import Descent
 from .encoder import quantize_all
 from .gradient import aim
+from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, row_bands
 from .reconstruction import reconstruct
@@ -208,15 +209,18 @@ class Quantizer:
             bits += cost
             return found
 
-        dc_codes = [code(dc[0])]
-        if len(dc) > 1:
-            dc_codes += [code(dc[1:].sum(0))] * (len(dc) - 1)
+        groups = model_of(len(planes)).groups
+
+        def shared(counts: npt.NDArray[np.int64]) -> list[Code]:
+            """One code for luma (and K), one for chroma."""
+            codes = [code(counts[np.equal(groups, group)].sum(0)) for group in sorted(set(groups))]
+            return [codes[group] for group in groups]
+
+        dc_codes = shared(dc)
         if self.progressive:
             ac_codes = [[code(counts) for counts in bands] for bands in ac]
         else:
-            ac_codes = [[code(ac[0][0])]]
-            if len(ac) > 1:
-                ac_codes += [[code(sum(bands[0] for bands in ac[1:]))]] * (len(ac) - 1)
+            ac_codes = [[each] for each in shared(np.array([bands[0] for bands in ac]))]
         return Statistics(bits / 8, dc_codes, ac_codes)
 
     def trellis(self, price: float) -> npt.NDArray[np.int16]:

@@ -19,12 +19,12 @@ def reconstruct(
     qtables: Sequence[npt.NDArray[np.uint16]],
     crew: Crew,
 ) -> npt.NDArray[np.uint8]:
-    """The picture of a file with these levels: grey, or RGB of Y, Cb and Cr.
+    """The picture of a file with these levels: grey, RGB of YCbCr, or CMYK of YCCK.
 
     Parameters
     ----------
     geometry : Geometry
-        Of one component or three.
+        Of one, three or four components.
     levels : (geometry.size,) int16
     qtables : sequence of (8, 8) uint16
         Of each component.
@@ -33,10 +33,10 @@ def reconstruct(
 
     Returns
     -------
-    (h, w) or (h, w, 3) uint8
+    (h, w), (h, w, 3) or (h, w, 4) uint8
     """
     height, width, rows = geometry.height, geometry.width, geometry.mcus_down
-    color = strips.GREY if len(geometry.planes) == 1 else strips.YCBCR
+    color = {1: strips.GREY, 3: strips.YCBCR, 4: strips.YCCK}[len(geometry.planes)]
     out = empty_picture(height, width, len(geometry.planes), color)
     line = (out.size - SLACK) // height
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)

@@ -27,15 +27,14 @@ from .assembly import Progressive, assemble
 from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, quantize_all
+from .encoder import analyse, quantize_all, usual_planes
 from .header import SUBSAMPLINGS
 from .metrics import Reference
-from .planes import component_planes
 from .reconstruction import reconstruct
 from .result import Result, better
 from .scan_search import best_script
 from .sparse_windows import SURE
-from .strips import YCBCR, picture
+from .strips import picture_of
 from .tables import ROUNDING, Estimator
 from .threads import Crew
 
@@ -103,7 +102,7 @@ class Candidate:
     def coefficients(self) -> npt.NDArray[np.int16]:
         """Those of the picture, times 8; made again if :meth:`forget` has been called."""
         if self.kept is None:
-            _, self.kept = analyse(self.image, SUBSAMPLINGS.get(self.subsampling, ((1, 1),)))
+            _, self.kept = analyse(self.image, self.geometry.sampling)
         return self.kept
 
     def forget(self) -> None:
@@ -167,6 +166,8 @@ def candidate(
 ) -> Candidate:
     """Analyse a picture for one subsampling (``"grey"`` for one component)."""
     factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
+    if image.shape[2:] == (4,):
+        factors = (*factors, factors[0])  # K is as fine as Y
     geometry, coefficients = analyse(image, factors)
     estimator = Estimator(reference, geometry, coefficients, maps)
     return Candidate(image, subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
@@ -176,8 +177,7 @@ def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: 
     """Measure what colour and sampling alone lose, if chroma has not its full size."""
     geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
-        planes = component_planes(image, geometry)
-        plan.floor = 1 - reference.quick_score(picture(geometry, planes, YCBCR))
+        plan.floor = 1 - reference.quick_score(picture_of(geometry, usual_planes(image, geometry)))
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,13 @@ class Writing:
     progressive : bool
     segments : bytes
         APPn and COM.
+    finish : callable, optional
+        Makes the file of one that ends with its picture: adds what stands behind that.
     """
 
     progressive: bool
     segments: bytes
+    finish: Callable[[bytes], bytes] | None = None
 
     def __call__(
         self,
@@ -204,8 +207,9 @@ class Writing:
         """The file."""
         progressive: Progressive = False
         if self.progressive:
-            progressive = best_script(geometry, levels, crew)
-        return assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
+            progressive = best_script(geometry, levels, crew=crew)
+        data = assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
+        return data if self.finish is None else self.finish(data)
 
 
 def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: float) -> float:

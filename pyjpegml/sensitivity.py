@@ -18,6 +18,7 @@ large, have small weights. W has rank six, so V (six numbers a block) is what is
 
 *Colour.* MS-SSIM is the mean over R, G and B. An error of Y goes into all three alike; one of Cb
 into G and B with the factors of the inverse transform (T.871), whose squares weigh the three maps.
+Of inks, C, M and Y take the places of R, G and B, and the fourth component is K.
 
 *Chroma at half size* has its own A: its patterns are stretched by the decoder's triangle filter.
 
@@ -49,6 +50,9 @@ RING = 32
 
 # squared factors with which an error of Y, Cb, Cr reaches R, G and B (T.871 clause 7)
 _TO_RGB = np.array([[1.0, 1.0, 1.0], [0.0, 0.344136**2, 1.772**2], [1.402**2, 0.714136**2, 0.0]])
+#: The same of grey, YCbCr, and of YCCK, whose K is itself, by the number of channels.
+_REACH = {1: np.ones((1, 1)), 3: _TO_RGB, 4: np.pad(_TO_RGB, (0, 1))}
+_REACH[4][3, 3] = 1.0
 
 
 def _halve_signal(signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -393,7 +397,7 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
 
 @kernel
 def mix_blocks(maps, factors, across, down, out):
-    """V of R, G and B to V of a component, whose blocks cover `across` by `down` blocks of pixels.
+    """V of the channels to V of a component; its blocks cover `across` by `down` blocks of pixels.
 
     Beyond the picture's border its last blocks are repeated.
 
@@ -424,12 +428,12 @@ def mix_blocks(maps, factors, across, down, out):
 def mix_weights(
     maps: npt.NDArray[Real], geometry: Geometry, crew: Crew | None = None
 ) -> list[npt.NDArray[Real]]:
-    """V of R, G and B to V of the components.
+    """V of the channels to V of the components.
 
     Parameters
     ----------
-    maps : (1 or 3, 6, rows, columns) float32 or float64
-        From :func:`block_maps`.
+    maps : (1, 3 or 4, 6, rows, columns) float32 or float64
+        From :func:`block_maps`, of grey, R, G, B, or C, M, Y, K.
     geometry : Geometry
     crew : Crew, optional
 
@@ -438,7 +442,7 @@ def mix_weights(
     list of (down, across, 6)
         Of the same precision.
     """
-    factors = np.ones((1, 1)) if len(maps) == 1 else _TO_RGB / 3
+    factors = _REACH[len(maps)] / len(maps)
 
     def mix(i: int) -> npt.NDArray[Real]:
         plane = geometry.planes[i]
