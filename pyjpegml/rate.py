@@ -44,7 +44,7 @@ from .encoder import encode
 from .header import read_header
 from .heads import CHROMA, model_of
 from .metadata import Metadata
-from .metrics import TAPS, LumaReference, Reference
+from .metrics import LumaReference, Reference
 from .originals import read_original
 from .quantize import standard_qtables
 from .quantizer import Quantizer
@@ -59,6 +59,7 @@ from .scale_search import (
     careful_score,
 )
 from .sensitivity import block_maps
+from .ssim import TAPS
 from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.2, 1.5, 2.0), 4, 0.003)
@@ -77,6 +78,8 @@ ENOUGH = 40
 COARSEST_STEP = 255
 #: Tables are finer by this factor when the loop has not reached the target.
 SECOND_ATTEMPT = 0.85
+#: Files that are written, at most, until one has the score that was expected.
+CORRECTIONS = 3
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; how the
 #: loss grows as files shrink; the largest that is asked for; and the ratio of two that are as good
 #: as equal.
@@ -195,7 +198,7 @@ def compress(
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
         writing = Writing(progressive, original.segments, original.finish)
-        task = Task(array, kind(array, crew), effort, writing, options)
+        task = Task(array, kind(array, crew, True), effort, writing, options)
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
@@ -251,6 +254,9 @@ class Task:
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
         before = self.account.encodes
+        for plan in self.candidates:
+            if plan is not plans[0]:
+                plan.forget()
         for plan in plans:
             for schedule in schedules:
                 if self.account.left < 2:
@@ -262,6 +268,7 @@ class Task:
                     best = refined
                 if self.account.encodes - before >= ENOUGH:
                     break
+            plan.forget()
             enough = self.effort != "best" or self.account.encodes - before >= ENOUGH
             if enough and best is not None and best.met:
                 break
@@ -272,6 +279,7 @@ class Task:
                 break
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
+            plan.forget()
             if best is None or better(found, best):
                 best = found
         assert best is not None
@@ -376,7 +384,7 @@ def refine(
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
         if attempt == 0 and account.left >= 3:
-            loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
+            loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
             bits = 8 * quantizer.statistics.size / pixels
             wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
@@ -384,31 +392,30 @@ def refine(
             if abs(math.log(change)) > SAME_SCALE:
                 scale *= min(max(change, 0.5), 2.0)
                 continue
+        plan.forget()
         loops += 1
-        loop = ClosedLoop(
-            quantizer,
-            price,
-            target,
-            lambda pixels: careful_score(reference, pixels, target),
-            account,
-        )
+        loop = ClosedLoop(quantizer, price, target, account)
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
         if trial is not None or loops == 2 or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
-    if trial is None:
-        return None
-    data = writing(geometry, trial.levels, quantizer.qtables)
-    decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
-    score = trial.score
-    if not np.array_equal(decoded, trial.pixels):
+    result = None
+    for _ in range(CORRECTIONS):
+        if trial is None:
+            break
+        data = writing(geometry, trial.levels, quantizer.qtables, reference.crew)
+        decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
         score = careful_score(reference, decoded, target)
-    return Result(
-        data, score, score >= target, account.encodes, tuple(quantizer.qtables),
-        plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
-    )  # fmt: skip
+        result = Result(
+            data, score, score >= target, account.encodes, tuple(quantizer.qtables),
+            plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
+        )  # fmt: skip
+        if result.met or account.left < 1:
+            break
+        trial = loop.correct(score, schedule)
+    return result
 
 
 def annex_k_baseline(

@@ -27,7 +27,7 @@ from .decoder import THREAD_PIXELS, decode, decode_partial
 from .encoder import encode
 from .header import SUBSAMPLINGS, open_stream
 from .huffman import STANDARD_TABLES, decoding_tables
-from .metrics import SMALL, ms_ssim
+from .metrics import DENSE, SMALL, ms_ssim
 from .painting import paint
 from .rate import compress
 from .scan import READER_FIELDS
@@ -166,9 +166,12 @@ def _compress() -> None:
     for image in _pictures(48, 80):
         for scans in (True, False):
             compress(image, ms_ssim=0.95, progressive=scans)
-    side = math.isqrt(SMALL) + 1
-    for image in _pictures(side, side):
-        compress(image, ms_ssim=0.95)
+    for pixels in (SMALL, DENSE):
+        side = math.isqrt(pixels) + 1
+        for image in _pictures(side, side):
+            compress(image, ms_ssim=0.95)
+    side = 2 * math.isqrt(DENSE) + 2
+    compress(next(_pictures(side, side)), ms_ssim=0.95)  # the second scale is large, too
 
 
 def _without_ycbcr(data: bytes) -> bytes:

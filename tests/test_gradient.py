@@ -9,7 +9,8 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.gradient import Descent, aim, fold
+from pyjpegml.descent import Descent
+from pyjpegml.gradient import aim, fold
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.planes import component_planes
@@ -115,7 +116,10 @@ def test_folding_is_the_transpose_of_the_triangle_filter(size, odd):
     for array, across, down in ((gradient, 2, 1), (gradient.T.copy(), 1, 2)):
         rows, columns = (3, size) if across == 2 else (size, 3)
         out = np.zeros((rows, columns), np.float32)
-        fold(array, across, down, columns, rows, line[: array.shape[1] + 1], out)
+        fold(
+            array, np.float32(1), np.float32(0), across, down, columns, rows, 0, rows,
+            line[: array.shape[1] + 1], out,
+        )  # fmt: skip
         if down == 2:
             out = out.T
         np.testing.assert_allclose(out, gradient @ up, rtol=1e-5, atol=1e-6)
