@@ -2,9 +2,9 @@
 
 All come from what the search has made anyway, for one subsampling: coefficients, sensitivities and
 the estimator (:mod:`pyjpegml.scale_search`). Statistics are those of a sample of the blocks, on
-diagonals of the grid, ``(row + column) % step == 0``: so a transposed picture gives the same sample,
-and the same features but for u and v, which change places (:func:`transposed`), and ``bits_*``,
-because coding is not symmetric.
+diagonals of the grid, ``(row + column) % step == 0``: so a transposed picture gives the same
+sample, and the same features but for u and v, which change places (:func:`transposed`), and
+``bits_*``, because coding is not symmetric.
 
 ==========================  ========================================================================
 ``size``                    log2 of the number of pixels

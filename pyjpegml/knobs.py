@@ -14,11 +14,10 @@ and are symmetric in u and v, as the statistics of photographs are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from .tables import Estimator
 
 #: Names of the knobs. ``scale`` and ``price`` are those of the closed loop: steps, and the price of
 #: a bit at its start, as logarithms of the ratio to what it does without knobs.
@@ -77,6 +76,20 @@ def shape_weights(
     return [w * np.exp(-2 * change[i]) for i, w in enumerate(mean_weights)]
 
 
-def shape(estimator: Estimator, knobs: npt.ArrayLike) -> None:
-    """Let the closed form of an estimator follow knobs from now on."""
-    estimator.mean_weights = shape_weights(estimator.mean_weights, knobs)
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins.
+
+    Attributes
+    ----------
+    knobs : (7,) float64
+        In the order of KNOBS, of which those that shape tables are used.
+    scale : float
+        Logarithm of the scale over that of the closed form.
+    size : float
+        Logarithm of the file's size over the estimate's.
+    """
+
+    knobs: npt.NDArray[np.float64]
+    scale: float
+    size: float

@@ -1,7 +1,8 @@
 """The learned predictor: from a picture's features to a first plan that is nearly the last.
 
 The closed form (:mod:`pyjpegml.tables`) is the prior, and gradient-boosted trees have learned what
-is left, from plans that a long search found best on training photographs (:mod:`pyjpegml.training`):
+is left, from plans that a long search found best on training photographs
+(:mod:`pyjpegml.training`):
 
 - how far knobs are to be turned (:mod:`pyjpegml.knobs`), which shape the tables;
 - the scale then, as a logarithm of the ratio to the closed form's for the target;
@@ -9,14 +10,15 @@ is left, from plans that a long search found best on training photographs (:mod:
 
 Rounded coefficients and the closed loop have outputs of their own (:data:`OUTPUTS`).
 
-*Monotone.* Knobs and sizes do not see the target, so tables of one shape meet all of them. The trees
-of scales see it as ``loss`` and ``room`` and are bound to grow with both; they stand for ``ln scale +
-SLOPE loss`` over the closed form's, which grows faster than ``SLOPE loss``: so the sum of prior and
-trees grows with the target's loss, and still may correct the prior downwards.
+*Monotone.* Knobs and sizes do not see the target, so tables of one shape meet all of them. The
+trees of scales see it as ``loss`` and ``room`` and are bound to grow with both; they stand for ``ln
+scale + SLOPE loss`` over the closed form's, which grows faster than ``SLOPE loss``: so the sum of
+prior and trees grows with the target's loss, and still may correct the prior downwards.
 
-*The file* holds plain arrays and is read without pickle. It may come from a stranger: shapes, types,
-ranges and finiteness are checked, and children stand behind their parents, so a walk ends. The worst
-that such a model can do is to predict badly; the loop scores every file that it returns all the same.
+*The file* holds plain arrays and is read without pickle. It may come from a stranger: shapes,
+types, ranges and finiteness are checked, and children stand behind their parents, so a walk ends.
+The worst that such a model can do is to predict badly; the loop scores every file that it returns
+all the same.
 
 *Out of range.* If a feature is further from the training photographs' than a tenth of their range,
 nothing is predicted, and the closed form is the start.
@@ -27,7 +29,6 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ import numpy.typing as npt
 
 from ._jit import kernel
 from .features import NAMES, features
-from .knobs import FIRST_SHAPE, KNOBS
+from .knobs import FIRST_SHAPE, FURTHEST, KNOBS, Start
 from .scale_search import Candidate
 
 #: Version of the file's format.
@@ -45,12 +46,13 @@ VERSION = 1
 #: The features that know the target: ln of 1 - target, and of what is left of it for quantization.
 TARGET_NAMES = ("loss", "room")
 INPUTS = (*NAMES, *TARGET_NAMES)
-#: Of the trees: knobs of rounded coefficients and of the closed loop, their scales and sizes.
+#: What trees predict: scales and sizes for rounded coefficients and for the closed loop, and knobs
+#: for the former. (The loop gains nothing from knobs, as the teacher's runs have shown.)
 OUTPUTS: tuple[str, ...] = (
     *(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]),
     "rounded_scale",
     "rounded_size",
-    *(f"loop_{knob}" for knob in KNOBS),
+    "loop_scale",
     "loop_size",
 )
 #: Outputs that see the target; they stand for ``ln scale + SLOPE loss``.
@@ -59,7 +61,7 @@ SLOPE = 0.4
 #: By what part of its range a feature may leave it.
 MARGIN = 0.1
 #: Scales are changed by no more than this, as a logarithm.
-LARGEST_CHANGE = 0.7
+LARGEST_CHANGE = 1.0
 #: What a file may hold, at most.
 MOST_NODES, MOST_TREES, MOST_BYTES = 200_000, 10_000, 16 << 20
 #: Names the model file to use instead of the one that comes with the package.
@@ -115,25 +117,6 @@ def walk_trees(inputs, feature, threshold, right, value, roots, output_of, out):
             node = node + 1 if inputs[feature[node]] <= threshold[node] else np.int64(right[node])
         out[output_of[t]] += value[node]
     return visited
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a search begins.
-
-    Attributes
-    ----------
-    knobs : (7,) float64
-        See :mod:`pyjpegml.knobs`; the first, of the loop's scale, is in `scale`.
-    scale : float
-        Logarithm of the scale over the closed form's.
-    size : float
-        Logarithm of the file's size over the estimate's.
-    """
-
-    knobs: npt.NDArray[np.float64]
-    scale: float
-    size: float
 
 
 class Model:
@@ -241,11 +224,12 @@ class Model:
         found = self.predict(np.clip(inputs, self.low, self.high))
         loss = float(np.clip(math.log(budget), self.low[len(NAMES)], self.high[len(NAMES)]))
         prefix = "rounded" if rounded else "loop"
-        knobs = [found.get(f"{prefix}_{knob}", 0.0) for knob in KNOBS]
-        knobs[0] = 0.0
+        knobs = np.array(
+            [found.get(f"{prefix}_{knob}", 0.0) for knob in KNOBS]
+        )  # the loop has none
         change = found[f"{prefix}_scale"] - SLOPE * loss
         return Start(
-            np.array(knobs),
+            np.clip(knobs, -FURTHEST, FURTHEST),
             min(max(change, -LARGEST_CHANGE), LARGEST_CHANGE),
             found[f"{prefix}_size"],
         )

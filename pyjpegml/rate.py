@@ -21,6 +21,7 @@ is returned. A target that no file can meet (say 1.0) gives the best one there i
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,7 @@ from .header import read_header
 from .markers import jfif_bytes
 from .metadata import Metadata, metadata_segments
 from .metrics import TAPS, LumaReference, Reference
+from .predictor import Model, choose_model
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
@@ -109,6 +111,7 @@ def compress(
     metadata: str | Metadata | None = None,
     threads: int | None = 1,
     options: Options | None = None,
+    model: str | os.PathLike[str] | bool | None = None,
 ) -> Result:
     """Compress a picture to the smallest file that meets an MS-SSIM.
 
@@ -135,6 +138,10 @@ def compress(
         How many threads may work on this picture; None for all useful cores. The file is the same.
     options : Options, optional
         Another metric, limits of encodes or time, and progress.
+    model : path or bool, optional
+        The model that predicts a first plan (:mod:`pyjpegml.predictor`): a file of one's own, or
+        False for the closed form. By default the one that the environment variable
+        ``PYJPEGML_MODEL`` names, or else the one that comes with the package.
 
     Returns
     -------
@@ -147,7 +154,7 @@ def compress(
     ------
     TypeError, ValueError
         If the image is not uint8 or of another shape, the target not in (0, 1], or no file fits
-        into `max_bytes`.
+        into `max_bytes`; if the model is not one that can be used.
     JpegError
         If the JPEG cannot be decoded, or has four components or another precision.
 
@@ -168,6 +175,7 @@ def compress(
     check_threads(threads)
     target = check_target(ms_ssim)
     options = Options() if options is None else options
+    predictor = choose_model(model)
     if effort not in SCHEDULES:
         raise ValueError(f"effort is one of {', '.join(SCHEDULES)}, not {effort!r}")
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int)):
@@ -190,6 +198,8 @@ def compress(
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
         task = Task(array, kind(array, crew), effort, Writing(progressive, segments), options)
+        if options.metric == "rgb" and array.ndim == 3:
+            task.model = predictor
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
@@ -239,6 +249,7 @@ class Task:
         self.effort = effort
         self.writing = writing
         self.account = Account(options)
+        self.model: Model | None = None
         self.loops = min(image.shape[:2]) >= TAPS
         maps = block_maps(reference)
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
@@ -254,6 +265,7 @@ class Task:
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
         for plan in plans:
+            self.begin(plan, target, rounded=False)
             for schedule in schedules:
                 if self.account.left < 2:
                     break
@@ -269,6 +281,7 @@ class Task:
                 break
             if best is not None and self.account.left < 1:
                 break
+            self.begin(plan, target, rounded=True)
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
             if best is None or better(found, best):
@@ -276,12 +289,15 @@ class Task:
         assert best is not None
         return replace(best, encodes=self.account.encodes)
 
+    def begin(self, plan: Candidate, target: float, rounded: bool) -> None:
+        """Let a subsampling start as predicted, if a model predicts anything."""
+        plan.begin(None if self.model is None else self.model.start(plan, 1 - target, rounded))
+
     def plans(self, aim: float) -> list[Candidate]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
         possible = [c for c in self.candidates if c.floor < aim] or self.candidates[-1:]
         for plan in possible:
-            plan.trials.clear()
-            plan.dc_steps = None
+            plan.begin(None)
         if len(possible) == 1:
             return possible
 
@@ -339,8 +355,8 @@ def refine(
     """The closed loop for one subsampling; None if it does not reach the target. When nothing may
     be spent any more, the nearest it came to it.
 
-    The first levels are scored, and the scale is corrected once by what they lose: the estimate is
-    made for rounding, not for a trellis.
+    The estimate is made for rounding, not for a trellis. Where no model has predicted the scale,
+    the first levels are scored, and it is corrected once by what they lose.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
@@ -349,16 +365,16 @@ def refine(
     pixels = geometry.width * geometry.height
     subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
-    scale = plan.scale_for(budget) * FINER
+    scale = plan.scale_for(budget) * (FINER if plan.start is None else 1.0)
     trial = None
     for attempt in range(3):
         quantizer = Quantizer(
             reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
-            estimator.qtables(scale), writing.progressive,
+            plan.qtables(scale), writing.progressive,
         )  # fmt: skip
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if attempt == 0 and account.left >= 3:
+        if plan.start is None and attempt == 0 and account.left >= 3:
             loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
             bits = 8 * quantizer.statistics.size / pixels

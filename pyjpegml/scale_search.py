@@ -25,11 +25,12 @@ from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all
 from .header import SUBSAMPLINGS
+from .knobs import Start, shape_weights
 from .metrics import Reference
 from .planes import component_planes
 from .result import Result, better
 from .strips import YCBCR, picture
-from .tables import ROUNDING, Estimator
+from .tables import ROUNDING, Estimator, closed_form_qtables
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005
@@ -87,10 +88,21 @@ class Candidate:
     floor: float
     trials: list[tuple[float, float]] = field(default_factory=list)
     dc_steps: list[int] | None = None
+    start: Start | None = None
+    features: npt.NDArray[np.float64] | None = None
+
+    def begin(self, start: Start | None) -> None:
+        """Shape the tables, and let the first scale be as predicted; None for the closed form."""
+        self.start = start
+        self.trials.clear()
+        self.dc_steps = None
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
-        """The closed form at a scale, DC steps apart if they are held."""
-        tables = self.estimator.qtables(scale)
+        """The closed form at a scale, shaped as predicted, DC steps apart if they are held."""
+        weights = self.estimator.mean_weights
+        if self.start is not None:
+            weights = shape_weights(weights, self.start.knobs)
+        tables = closed_form_qtables(weights, scale)
         for table, step in zip(tables, self.dc_steps or (), strict=False):
             table[0, 0] = step
         return tables
@@ -130,7 +142,7 @@ class Candidate:
     def scale_for(self, aim: float) -> float:
         """The scale at which the corrected estimate reaches `aim`."""
         if not self.trials:
-            return solve_scale(self.model, aim)
+            return solve_scale(self.model, aim) * math.exp(self.start.scale if self.start else 0.0)
         near = solve_scale(self.model, aim)
         for _ in range(3):
             near = solve_scale(self.model, aim * math.exp(-self.correction(near)))

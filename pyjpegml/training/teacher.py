@@ -19,7 +19,6 @@ is a line of a JSON Lines file as soon as it is done; what is there is not done 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -43,7 +42,7 @@ from pyjpegml.closed_loop import (
     SCALE_POWER,
     ClosedLoop,
 )
-from pyjpegml.knobs import FIRST_SHAPE, KNOBS, shape
+from pyjpegml.knobs import FIRST_SHAPE, KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
 from pyjpegml.rate import MOST_BITS, NORMAL, SECOND_ATTEMPT, Task
@@ -88,6 +87,13 @@ class Case:
     zoom: float
     box: tuple[int, int, int, int]
     target: float
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Case:
+        """The case of a record."""
+        left, top, right, bottom = record["box"]
+        box = left, top, right, bottom
+        return cls(record["name"], record["digest"], record["zoom"], box, record["target"])
 
     @property
     def key(self) -> str:
@@ -162,9 +168,7 @@ class Pupil:
 
     def shaped(self, plan: Candidate, knobs: npt.NDArray[np.float64]) -> Candidate:
         """The same candidate with tables shaped by knobs."""
-        estimator = copy.copy(plan.estimator)
-        shape(estimator, knobs)
-        return replace(plan, estimator=estimator, trials=[])
+        return replace(plan, trials=[], start=Start(knobs, 0.0, 0.0))
 
     def quantizer(self, plan: Candidate, scale: float) -> Quantizer:
         """Rounded levels at a scale."""
@@ -202,7 +206,7 @@ class Pupil:
         per_bit = LOSS_PER_FULL_BIT if plan.subsampling == "4:4:4" else LOSS_PER_BIT
         wanted = self.budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
         change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
-        return scale * min(max(change, 0.5), 2.0)
+        return float(scale * min(max(change, 0.5), 2.0))
 
     def loop(self, plan: Candidate, scale: float, price: float) -> tuple[float, float, int] | None:
         """The closed loop: ln of the size at the target, ln of the price where it ends over
@@ -283,11 +287,14 @@ def study(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def load(path: Path) -> list[dict[str, Any]]:
-    """Cases that are done; a last line that was cut off is left out."""
+    """Cases that are done; a last line that was cut off is removed."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def teach(
@@ -315,8 +322,7 @@ def teach(
     from tqdm import tqdm
 
     done = load(records)
-    known = {Case(**{k: tuple(r[k]) if k == "box" else r[k] for k in Case.__annotations__}).key
-             for r in done}  # fmt: skip
+    known = {Case.of(record).key for record in done}
     cases = [case for path in photographs(folder) for case in cases_of(path)]
     order = np.random.default_rng(seed).permutation(len(cases))
     open_cases = [cases[i] for i in order if cases[i].key not in known]
