@@ -86,10 +86,7 @@ class Start:
         In the order of KNOBS, of which those that shape tables are used.
     scale : float
         Logarithm of the scale over that of the closed form.
-    size : float
-        Logarithm of the file's size over the estimate's.
     """
 
     knobs: npt.NDArray[np.float64]
     scale: float
-    size: float

@@ -1,24 +1,24 @@
-"""The learned predictor: from a picture's features to a first plan that is nearly the last.
+"""The learned predictor: from a picture's features to a first plan for rounded coefficients.
 
 The closed form (:mod:`pyjpegml.tables`) is the prior, and gradient-boosted trees have learned what
-is left, from plans that a long search found best on training photographs
-(:mod:`pyjpegml.training`):
+is left, from plans that a search found best on training photographs (:mod:`pyjpegml.training`):
 
 - how far knobs are to be turned (:mod:`pyjpegml.knobs`), which shape the tables;
-- the scale then, as a logarithm of the ratio to the closed form's for the target;
-- the size of the file, likewise to the estimate, to choose between subsamplings.
+- the scale then, as a logarithm of the ratio to the closed form's for the target.
 
-Rounded coefficients and the closed loop have outputs of their own (:data:`OUTPUTS`).
+The closed loop of trellis and gradient starts from the closed form as it is: no knob made its files
+smaller on photographs that were held out, and neither its scale nor the subsampling was predicted
+better than they are estimated and measured.
 
-*Monotone.* Knobs and sizes do not see the target, so tables of one shape meet all of them. The
-trees of scales see it as ``loss`` and ``room`` and are bound to grow with both; they stand for ``ln
-scale + SLOPE loss`` over the closed form's, which grows faster than ``SLOPE loss``: so the sum of
-prior and trees grows with the target's loss, and still may correct the prior downwards.
+*Monotone.* Knobs do not see the target, so tables of one shape meet all targets. The trees of the
+scale see it as ``loss`` and ``room`` and are bound to grow with both; they stand for ``ln scale +
+SLOPE loss`` over the closed form's, which grows faster than ``SLOPE loss``: so the sum of prior and
+trees grows with the target's loss, and may still correct the prior downwards.
 
 *The file* holds plain arrays and is read without pickle. It may come from a stranger: shapes,
 types, ranges and finiteness are checked, and children stand behind their parents, so a walk ends.
-The worst that such a model can do is to predict badly; the loop scores every file that it returns
-all the same.
+The worst that such a model can do is to predict badly; every file that is returned is scored all
+the same.
 
 *Out of range.* If a feature is further from the training photographs' than a tenth of their range,
 nothing is predicted, and the closed form is the start.
@@ -46,17 +46,9 @@ VERSION = 1
 #: The features that know the target: ln of 1 - target, and of what is left of it for quantization.
 TARGET_NAMES = ("loss", "room")
 INPUTS = (*NAMES, *TARGET_NAMES)
-#: What trees predict: scales and sizes for rounded coefficients and for the closed loop, and knobs
-#: for the former. (The loop gains nothing from knobs, as the teacher's runs have shown.)
-OUTPUTS: tuple[str, ...] = (
-    *(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]),
-    "rounded_scale",
-    "rounded_size",
-    "loop_scale",
-    "loop_size",
-)
-#: Outputs that see the target; they stand for ``ln scale + SLOPE loss``.
-SCALES = ("rounded_scale", "loop_scale")
+#: What trees predict of rounded coefficients: knobs, and the scale.
+OUTPUTS: tuple[str, ...] = (*(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]), "rounded_scale")
+#: The trees of the scale see the target and stand for ``ln scale + SLOPE loss``.
 SLOPE = 0.4
 #: By what part of its range a feature may leave it.
 MARGIN = 0.1
@@ -200,7 +192,7 @@ class Model:
         margin = MARGIN * (high - low)
         return bool(((values >= low - margin) & (values <= high + margin)).all())
 
-    def start(self, plan: Candidate, budget: float, rounded: bool) -> Start | None:
+    def start(self, plan: Candidate, budget: float) -> Start | None:
         """Where to begin with a subsampling.
 
         Parameters
@@ -210,8 +202,6 @@ class Model:
         budget : float
             1 - target, above the candidate's floor. Beyond the training targets, the nearest of
             them decides.
-        rounded : bool
-            Whether coefficients will be rounded, or chosen by the closed loop.
 
         Returns
         -------
@@ -223,15 +213,12 @@ class Model:
         inputs = np.r_[values, target_features(budget, plan.floor)]
         found = self.predict(np.clip(inputs, self.low, self.high))
         loss = float(np.clip(math.log(budget), self.low[len(NAMES)], self.high[len(NAMES)]))
-        prefix = "rounded" if rounded else "loop"
-        knobs = np.array(
-            [found.get(f"{prefix}_{knob}", 0.0) for knob in KNOBS]
-        )  # the loop has none
-        change = found[f"{prefix}_scale"] - SLOPE * loss
+        shapes = [found[f"rounded_{knob}"] for knob in KNOBS[FIRST_SHAPE:]]
+        knobs = np.r_[np.zeros(FIRST_SHAPE), shapes]
+        change = found["rounded_scale"] - SLOPE * loss
         return Start(
             np.clip(knobs, -FURTHEST, FURTHEST),
             min(max(change, -LARGEST_CHANGE), LARGEST_CHANGE),
-            found[f"{prefix}_size"],
         )
 
 

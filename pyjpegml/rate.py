@@ -139,8 +139,8 @@ def compress(
     options : Options, optional
         Another metric, limits of encodes or time, and progress.
     model : path or bool, optional
-        The model that predicts a first plan (:mod:`pyjpegml.predictor`): a file of one's own, or
-        False for the closed form. By default the one that the environment variable
+        The model that predicts tables for rounded coefficients (:mod:`pyjpegml.predictor`): a file
+        of one's own, or False for the closed form. By default the one that the environment variable
         ``PYJPEGML_MODEL`` names, or else the one that comes with the package.
 
     Returns
@@ -265,7 +265,6 @@ class Task:
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
         for plan in plans:
-            self.begin(plan, target, rounded=False)
             for schedule in schedules:
                 if self.account.left < 2:
                     break
@@ -281,17 +280,13 @@ class Task:
                 break
             if best is not None and self.account.left < 1:
                 break
-            self.begin(plan, target, rounded=True)
+            plan.begin(self.model.start(plan, 1 - target) if self.model else None)
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
             if best is None or better(found, best):
                 best = found
         assert best is not None
         return replace(best, encodes=self.account.encodes)
-
-    def begin(self, plan: Candidate, target: float, rounded: bool) -> None:
-        """Let a subsampling start as predicted, if a model predicts anything."""
-        plan.begin(None if self.model is None else self.model.start(plan, 1 - target, rounded))
 
     def plans(self, aim: float) -> list[Candidate]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
@@ -355,8 +350,8 @@ def refine(
     """The closed loop for one subsampling; None if it does not reach the target. When nothing may
     be spent any more, the nearest it came to it.
 
-    The estimate is made for rounding, not for a trellis. Where no model has predicted the scale,
-    the first levels are scored, and it is corrected once by what they lose.
+    The first levels are scored, and the scale is corrected once by what they lose: the estimate is
+    made for rounding, not for a trellis.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
@@ -365,16 +360,16 @@ def refine(
     pixels = geometry.width * geometry.height
     subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
-    scale = plan.scale_for(budget) * (FINER if plan.start is None else 1.0)
+    scale = plan.scale_for(budget) * FINER
     trial = None
     for attempt in range(3):
         quantizer = Quantizer(
             reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
-            plan.qtables(scale), writing.progressive,
+            estimator.qtables(scale), writing.progressive,
         )  # fmt: skip
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if plan.start is None and attempt == 0 and account.left >= 3:
+        if attempt == 0 and account.left >= 3:
             loss = 1 - reference.score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
             bits = 8 * quantizer.statistics.size / pixels

@@ -185,13 +185,21 @@ def test_the_shipped_model_is_small_and_open():
 def test_pictures_unlike_all_training_start_in_closed_form():
     model = choose_model(None)
     plan = plan_of(np.zeros((64, 64, 3), np.uint8))
-    assert model.start(plan, 0.01, True) is None
+    assert model.start(plan, 0.01) is None
     image = np.zeros((64, 64, 3), np.uint8)
-    assert compress(image).data == compress(image, model=False).data
+    assert compress(image, effort="fast").data == compress(image, effort="fast", model=False).data
 
 
-@pytest.mark.parametrize("rounded", [True, False])
-def test_scales_grow_with_the_loss(rounded, monkeypatch):
+def test_a_start_shapes_rounded_files_and_not_those_of_the_loop():
+    image = made("natural", (160, 200, 3), 1)
+    plain = compress(image, effort="fast", model=False)
+    shaped = compress(image, effort="fast", model=True)
+    assert shaped.met
+    assert (shaped.qtables[0] != plain.qtables[0]).any()
+    assert compress(image, model=False).data == compress(image).data
+
+
+def test_scales_grow_with_the_loss(monkeypatch):
     """The sum of prior and trees: coarser for every lower target, in and beyond the training's."""
     model = choose_model(None)
     monkeypatch.setattr(model, "covers", lambda values: True)
@@ -200,7 +208,7 @@ def test_scales_grow_with_the_loss(rounded, monkeypatch):
         previous = 0.0
         for loss in np.geomspace(plan.floor * 1.02 + 1e-5, 0.2, 40):
             plan.begin(None)
-            plan.begin(model.start(plan, loss, rounded))
+            plan.begin(model.start(plan, loss))
             scale = plan.scale_for(loss)
             assert scale >= previous * 0.995  # the solver stops within three thousandths
             previous = scale
@@ -213,18 +221,16 @@ def test_starts_are_sane_whatever_the_features(values):
     plan = plan_of(PICTURE)
     plan.features = np.array(values)
     if not model.covers(plan.features):
-        assert model.start(plan, 0.01, False) is None
+        assert model.start(plan, 0.01) is None
     plan.features = np.clip(plan.features, model.low[: len(NAMES)], model.high[: len(NAMES)])
-    for rounded in (False, True):
-        start = model.start(plan, 0.01, rounded)
-        assert start is not None
-        assert start.knobs.shape == (len(KNOBS),)
-        assert abs(start.knobs).max() <= FURTHEST
-        assert abs(start.scale) <= predictor.LARGEST_CHANGE
-        assert np.isfinite(start.size)
-        plan.begin(start)
-        for table in plan.qtables(0.5):
-            assert 1 <= table.min() <= table.max() <= 255
+    start = model.start(plan, 0.01)
+    assert start is not None
+    assert start.knobs.shape == (len(KNOBS),)
+    assert abs(start.knobs).max() <= FURTHEST
+    assert abs(start.scale) <= predictor.LARGEST_CHANGE
+    plan.begin(start)
+    for table in plan.qtables(0.5):
+        assert 1 <= table.min() <= table.max() <= 255
 
 
 PICTURE = made("natural", (48, 64, 3), 1)

@@ -20,10 +20,10 @@ from pyjpegml.training import fit, teacher, train_folder
 def folder(tmp_path, monkeypatch):
     """Six small photographs, of each one crop at its own size and one target."""
     for seed in range(6):
-        pixels = made("natural", (72 + 8 * seed, 96, 3), seed)
+        pixels = made("natural", (160 + 8 * seed, 208, 3), seed)
         Image.fromarray(pixels).save(tmp_path / f"{seed}.png")
     (tmp_path / "notes.txt").write_text("no photograph")
-    monkeypatch.setattr(teacher, "ZOOMS", ((1.0, 96),))
+    monkeypatch.setattr(teacher, "ZOOMS", ((1.0, 208),))
     monkeypatch.setattr(teacher, "TARGETS", 1)
     monkeypatch.setattr(fit, "MOST_ITERATIONS", 4)
     return tmp_path
@@ -90,7 +90,7 @@ def test_trees_of_scales_grow_with_the_target():
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(200, len(INPUTS)))
     label = -inputs[:, -1] - inputs[:, -2] + rng.normal(0, 0.1, 200)  # the opposite is true
-    booster = fit._booster("loop_scale", 20).fit(inputs, label)
+    booster = fit._booster("rounded_scale", 20).fit(inputs, label)
     line = np.repeat(inputs[:1], 50, 0)
     line[:, -2:] = np.linspace(-3, 3, 50)[:, None]
     assert (np.diff(booster.predict(line)) >= 0).all()
@@ -113,7 +113,7 @@ def test_records_go_on_where_they_stopped(folder):
     arrays = np.load(io.BytesIO(data), allow_pickle=False)
     facts = json.loads(str(arrays["facts"]))
     assert facts["photographs"] == len({r["digest"] for r in whole if r["subsamplings"]})
-    assert set(facts["cross-validation"]) == set(OUTPUTS)
+    assert set(facts["cross-validation"]) >= set(OUTPUTS)
 
 
 def test_command(folder, capsys):
@@ -124,6 +124,6 @@ def test_command(folder, capsys):
     empty = folder / "empty"
     empty.mkdir()
     assert cli.main(["train", str(empty), "--output", str(folder / "none.npz")]) == 2
-    assert "photographs or more, not 0" in capsys.readouterr().err
+    assert "photographs or more; 0 tell of" in capsys.readouterr().err
     assert cli.main(["train", str(folder / "missing")]) != 0
     assert "is not a directory" in capsys.readouterr().err

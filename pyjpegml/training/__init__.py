@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .fit import FOLDS, train
+from .fit import train
 from .teacher import teach
 
 
@@ -34,13 +34,10 @@ def train_folder(
     Raises
     ------
     ValueError
-        If there are too few photographs in the records.
+        If too few photographs are in the records.
     """
     found = [record for record in teach(folder, records, processes=processes, seconds=seconds)
              if record["subsamplings"]]  # fmt: skip
-    photographs = len({record["digest"] for record in found})
-    if photographs < FOLDS:
-        raise ValueError(f"a model is learned from {FOLDS} photographs or more, not {photographs}")
     file = io.BytesIO()
     np.savez_compressed(file, **train(folder, found, processes))
     return file.getvalue()

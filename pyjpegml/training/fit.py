@@ -34,7 +34,6 @@ from pyjpegml.metrics import Reference
 from pyjpegml.predictor import (
     INPUTS,
     OUTPUTS,
-    SCALES,
     SLOPE,
     TARGET_NAMES,
     VERSION,
@@ -131,14 +130,18 @@ def _curvatures(amplitudes: Array, rises: Array) -> Array:
     return np.asarray(np.maximum(found, share / 3) / mean**2)
 
 
+#: What is cross-validated too, and not exported: sizes, to choose subsamplings; all of the loop.
+TRIED = ("rounded_size", "loop_size", "loop_scale", *(f"loop_{knob}" for knob in KNOBS[1:]))
 #: What a case's runs tell slopes of: knobs of rounded coefficients and of the loop.
-RUNS = {"rounded": KNOBS[FIRST_SHAPE:], "loop": KNOBS}
+RUNS = {"rounded": KNOBS[FIRST_SHAPE:], "loop": KNOBS[1:]}
 
 
 def lessons_of(records: list[dict[str, Any]], known: dict[str, Any]) -> Lessons:
     """What records teach; `known` holds their features by key."""
     inputs, groups = [], []
-    labels: dict[str, list[float]] = {name: [] for name in OUTPUTS if _kind(name) != "knob"}
+    labels: dict[str, list[float]] = {
+        name: [] for name in (*OUTPUTS, *TRIED) if _kind(name) != "knob"
+    }
     slopes: dict[str, list[float]] = {f"{kind}_{k}": [] for kind in RUNS for k in RUNS[kind]}
     amplitudes: dict[str, list[Array]] = {kind: [] for kind in RUNS}
     rises: dict[str, list[float]] = {kind: [] for kind in RUNS}
@@ -171,6 +174,7 @@ def lessons_of(records: list[dict[str, Any]], known: dict[str, Any]) -> Lessons:
     curvatures = {
         f"{kind}_{knob}": float(value)
         for kind in RUNS
+        if rises[kind]
         for knob, value in zip(
             RUNS[kind], _curvatures(np.array(amplitudes[kind]), np.array(rises[kind])), strict=True
         )
@@ -194,7 +198,7 @@ def _booster(output: str, iterations: int) -> Any:
     """Trees for an output, monotone in the target where they see it."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    monotonic = [int(name in TARGET_NAMES) for name in INPUTS] if output in SCALES else None
+    monotonic = [int(name in TARGET_NAMES) for name in INPUTS] if _kind(output) == "scale" else None
     return HistGradientBoostingRegressor(
         learning_rate=LEARNING_RATE, max_iter=iterations, max_leaf_nodes=LEAVES,
         min_samples_leaf=LEAST_CASES[_kind(output)], l2_regularization=1.0,
@@ -204,7 +208,7 @@ def _booster(output: str, iterations: int) -> Any:
 
 def _seen(output: str, inputs: Array) -> Array:
     """Inputs as trees of this output see them: all but scales are blind to the target."""
-    if output in SCALES:
+    if _kind(output) == "scale":
         return inputs
     blind = inputs.copy()
     blind[:, len(NAMES) :] = 0
@@ -237,20 +241,32 @@ def _cross_validate(output: str, inputs: Array, label: Array, groups: Any) -> di
 
 
 def fit(lessons: Lessons) -> tuple[dict[str, Any], dict[str, Any]]:
-    """One booster for each output, and what cross-validation says of them; of the loop's knobs too,
-    which have none.
+    """One booster for each output, and what cross-validation says of them and of TRIED.
+
+    Raises
+    ------
+    ValueError
+        If too few photographs tell of an output.
     """
     boosters: dict[str, Any] = {}
     report: dict[str, Any] = {}
-    for output in (*OUTPUTS, *(f"loop_{knob}" for knob in KNOBS if knob != "scale")):
+    for output in (*OUTPUTS, *TRIED):
         slope = lessons.slopes[output] if _kind(output) == "knob" else None
         curvature = lessons.curvatures.get(output, 1.0)
         label = lessons.labels[output] if slope is None else -slope / curvature
         rows = np.isfinite(label)
+        photographs = len(set(lessons.groups[rows].tolist()))
+        if photographs < FOLDS and output in OUTPUTS:
+            raise ValueError(
+                f"a model is learned from {FOLDS} photographs or more; {photographs} tell of "
+                f"{output.replace('_', ' ')}"
+            )
+        if photographs < FOLDS:
+            continue
         inputs = _seen(output, lessons.inputs[rows])
         found = _cross_validate(output, inputs, label[rows], lessons.groups[rows])
         prior = np.zeros(rows.sum())
-        if output in SCALES:
+        if _kind(output) == "scale":
             prior = SLOPE * lessons.inputs[rows, INPUTS.index("loss")]
         entry: dict[str, Any] = {"cases": int(rows.sum()), "iterations": found["iterations"]}
         for name, predicted in (

@@ -168,7 +168,7 @@ class Pupil:
 
     def shaped(self, plan: Candidate, knobs: npt.NDArray[np.float64]) -> Candidate:
         """The same candidate with tables shaped by knobs."""
-        return replace(plan, trials=[], start=Start(knobs, 0.0, 0.0))
+        return replace(plan, trials=[], start=Start(knobs, 0.0))
 
     def quantizer(self, plan: Candidate, scale: float) -> Quantizer:
         """Rounded levels at a scale."""
