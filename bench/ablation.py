@@ -4,9 +4,9 @@ near the first encode comes; writes ablation.md.
     python bench/ablation.py FOLDER [FOLDER ...] [--targets 0.98,0.99,0.995] [--every 1]
 
 FOLDERs hold photographs that the model was not trained on. Sizes are means of each photograph's
-ratio to the closed form's at the same effort, carried to the very target along the usual slope;
-Annex K is the better of 4:2:0 and 4:4:4, with optimal Huffman tables. The teacher is ``best``:
-each subsampling, six rounds too.
+ratio to the closed form's, carried to the very target along the usual slope. Annex K is the better
+of 4:2:0 and 4:4:4, sequential with optimal Huffman tables; all else is progressive. The closed loop
+does not use the model. The teacher is ``best``: each subsampling, six rounds too.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pyjpegml.rate import annex_k_baseline
 from pyjpegml.result import Result
 from pyjpegml.training.teacher import SIZE_SLOPE, photographs, read_rgb
 
-#: Name, effort (none: Annex K), model, and the row whose bytes are 1.
-ROWS: tuple[tuple[str, str | None, bool, str], ...] = (
-    ("Annex K + bisection", None, False, "closed form + secant (`fast`)"),
-    ("closed form + secant (`fast`)", "fast", False, "closed form + secant (`fast`)"),
-    ("predicted + secant (`fast`)", "fast", True, "closed form + secant (`fast`)"),
-    ("closed form + loop (`normal`)", "normal", False, "closed form + loop (`normal`)"),
-    ("predicted + loop (`normal`)", "normal", True, "closed form + loop (`normal`)"),
-    ("closed form, teacher (`best`)", "best", False, "closed form + loop (`normal`)"),
+CLOSED_FORM = "closed form + secant (`fast`)"
+#: Name, effort (none: Annex K), model.
+ROWS: tuple[tuple[str, str | None, bool], ...] = (
+    ("Annex K + bisection", None, False),
+    (CLOSED_FORM, "fast", False),
+    ("predicted + secant (`fast`)", "fast", True),
+    ("trellis and closed loop (`normal`)", "normal", False),
+    ("teacher (`best`)", "best", False),
 )
 
 
@@ -80,7 +80,7 @@ def table(folder: Path, targets: list[float], every: int) -> str:
         found: dict[str, list[Measured]] = {name: [] for name, *_ in ROWS}
         for path in paths:
             image = np.ascontiguousarray(read_rgb(path))
-            for name, effort, model, _ in ROWS:
+            for name, effort, model in ROWS:
                 found[name].append(measured(image, target, effort, model))
             print(folder.name, target, path.name, flush=True)
         lines += [
@@ -89,8 +89,8 @@ def table(folder: Path, targets: list[float], every: int) -> str:
             "| | bytes | encodes | CPU | first within 10 % | within 0.001 | median error |",
             "|---|---|---|---|---|---|---|",
         ]
-        for name, effort, _, yardstick in ROWS:
-            rows, other = found[name], found[yardstick]
+        for name, effort, _ in ROWS:
+            rows, other = found[name], found[CLOSED_FORM]
             bytes_ = np.mean([math.exp(a.size - b.size) for a, b in zip(rows, other, strict=True)])
             seconds = sum(r.seconds for r in rows) / sum(r.seconds for r in other)
             errors = np.abs(np.expm1([r.first for r in rows]))
