@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from .header import SUBSAMPLINGS, Header
 from .heads import CHROMA, MODELS
 from .planes import BY_MATRIX, Image, dtype_of
 from .quantize import standard_qtables
+from .scripts import Scan
 
 #: What the channels of an image may be, and as what a file may store them; the first unless told.
 STORED_AS = {
@@ -31,17 +32,24 @@ STORED_AS = {
 SAMPLES = {np.dtype(np.uint8), np.dtype(np.uint16)}
 
 
-def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """The image as a C-contiguous (h, w) or (h, w, 3) uint8 array; copied only if it must be.
+def check_image(image: npt.ArrayLike, color: str | None = None) -> npt.NDArray[np.uint8]:
+    """The image as a C-contiguous (h, w), (h, w, 3) or (h, w, 4) uint8 array; copied only if it
+    must be.
 
     It is a read-only view: kernels then need compiling for one kind of array only.
+
+    Parameters
+    ----------
+    image : array_like
+    color : str, optional
+        ``"grey"``, ``"RGB"`` or ``"CMYK"``; by default one of the first two, by the shape.
 
     Raises
     ------
     TypeError
         If samples are not uint8.
     ValueError
-        If the shape is not an image's, or a side is not 1 to 65535.
+        If the colour is none of these, or the shape is not an image's, or a side is not 1 to 65535.
     """
     array = np.asarray(image)
     if array.dtype != np.uint8:
@@ -51,13 +59,21 @@ def check_image(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim == 3 and array.shape[2] == 4:
+    if color not in (None, "grey", "RGB", "CMYK"):
+        raise ValueError(f"color is grey, RGB or CMYK, or None; not {color!r}")
+    channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
+    if channels == 4 and color is None:
         raise ValueError(
-            "the image has an alpha channel (or is CMYK), which JPEG's RGB cannot hold: "
-            "flatten it onto a background, or drop it with image[:, :, :3]"
+            'the image has 4 channels: if they are inks, pass color="CMYK"; an alpha channel JPEG '
+            "cannot hold: flatten it onto a background, or drop it with image[:, :, :3]"
         )
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(f"an image is (h, w), (h, w, 1) or (h, w, 3); this array is {array.shape}")
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            "an image is (h, w), (h, w, 1), (h, w, 3), or (h, w, 4) of inks; this array is "
+            f"{array.shape}"
+        )
+    if color is not None and channels != {"grey": 1, "RGB": 3, "CMYK": 4}[color]:
+        raise ValueError(f"an image of {channels} channels is not {color}; it is {array.shape}")
     _check_sides(*array.shape[:2])
     return _read_only(array)
 
@@ -98,7 +114,13 @@ def check_picture(
         count = len(picture)
         usual = {1: "grey", 3: "YCbCr"}.get(count)
     else:
-        array = np.asarray(image)
+        try:
+            array = np.asarray(image)
+        except ValueError:
+            raise ValueError(
+                "planes are a tuple of 1, 3 or 4 arrays of shape (h, w); these are "
+                f"{', '.join(str(np.shape(part)) for part in cast(Sequence[Any], image))}"
+            ) from None
         if array.ndim == 3 and array.shape[2] == 1:
             array = array[:, :, 0]
         if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
@@ -111,6 +133,11 @@ def check_picture(
         count = 1 if array.ndim == 2 else array.shape[2]
         usual = {1: "grey", 3: "RGB"}.get(count)
     _check_samples(picture)
+    if color is None and usual is None and single:
+        raise ValueError(
+            f"{count} planes are given; they are grey (1), YCbCr (3), or, if color says so, RGB "
+            "(3) or CMYK (4)"
+        )
     if color is None and usual is None:
         raise ValueError(
             f'the image has {count} channels: if they are inks, pass color="CMYK"; '
@@ -298,8 +325,8 @@ def check_qtables(
     counts = _counts(stored)
     if tables.ndim < 2 or tables.shape[1:] not in ((8, 8), (64,)) or len(tables) not in counts:
         raise ValueError(
-            f"qtables is (8, 8), or {' or '.join(map(str, counts))} such tables for {stored}; "
-            f"this one is {tables.shape}"
+            f"qtables is (8, 8), or {' or '.join(map(str, counts))} such tables for {stored}, or a "
+            f"file's header (read_header); this one is {tables.shape}"
         )
     if not np.issubdtype(tables.dtype, np.integer):
         raise TypeError(f"steps of a quantization table are integers, not {tables.dtype}")
@@ -354,6 +381,9 @@ def check_tables(
     groups = MODELS[stored].groups
     if quality is None:
         quality = 75
+    some: object = quality
+    if isinstance(some, np.ndarray):
+        raise TypeError(f"several qualities are a tuple or a list, not an array: {some!r}")
     if not isinstance(quality, (tuple, list)):
         return _quality_tables(quality, groups, precision == 8)
     counts = _counts(stored)
@@ -389,13 +419,32 @@ def check_restarts(restart_interval: int, restart_rows: int) -> tuple[int, int]:
     return int(restart_interval), int(restart_rows)
 
 
+def check_flag(name: str, value: object) -> bool:
+    """An option that is on or off."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is True or False, not {value!r}")
+    return bool(value)
+
+
+def check_progressive(progressive: object) -> bool | str | tuple[Scan, ...]:
+    """In which scans a file is sent; whether a script is sound is seen with the picture."""
+    if isinstance(progressive, (bool, np.bool_)):
+        return bool(progressive)
+    if isinstance(progressive, (list, tuple)):
+        return tuple(progressive)
+    if isinstance(progressive, str) and progressive == "search":
+        return progressive
+    raise ValueError(
+        f"progressive is False, True, 'search' or a list or tuple of Scan, not {progressive!r}"
+    )
+
+
 def check_lossless(
     lossless: bool,
     predictor: int | None,
     point_transform: int,
     quality: object,
     qtables: object,
-    optimize: bool,
 ) -> None:
     """Refuse options of lossless files elsewhere, and those of all others there."""
     if not lossless:
@@ -404,15 +453,16 @@ def check_lossless(
         return
     if quality is not None or qtables is not None:
         raise ValueError("a lossless file has no quality and no qtables: nothing is quantized")
-    if not optimize:
-        raise ValueError("a lossless file has Huffman tables of its own: optimize is to be True")
-    if predictor is not None and (isinstance(predictor, bool) or predictor not in range(1, 8)):
+    whole = isinstance(predictor, (int, np.integer)) and not isinstance(predictor, bool)
+    if predictor is not None and not (whole and 1 <= predictor <= 7):
         raise ValueError(f"predictor is 1 to 7 (T.81 Table H.1), or None; not {predictor!r}")
 
 
-def check_optimize(optimize: bool | str, sequential: bool, precision: int) -> None:
-    """Refuse Huffman tables that there are not, or not for such files."""
-    if isinstance(optimize, str) and (optimize != "scans" or not sequential):
+def check_optimize(optimize: object, sequential: bool, precision: int) -> bool | str:
+    """Which Huffman tables there are to be; refuses those that there are not for such files."""
+    if isinstance(optimize, str) and optimize == "scans" and sequential:
+        return optimize
+    if not isinstance(optimize, (bool, np.bool_)):
         raise ValueError(
             f"optimize is a bool, or of sequential files 'scans', not {optimize!r} for this one"
         )
@@ -420,6 +470,7 @@ def check_optimize(optimize: bool | str, sequential: bool, precision: int) -> No
         raise ValueError(
             "Annex K's Huffman tables are for sequential files of 8 bits: optimize is to be True"
         )
+    return bool(optimize)
 
 
 def check_point_transform(point_transform: int, precision: int) -> int:

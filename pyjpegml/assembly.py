@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import markers, scan, symbols
-from .arguments import restart_mcus
+from .arguments import check_progressive, restart_mcus
 from .coefficients import Geometry
 from .heads import file_head, huffman_segments
 from .huffman import AC, STANDARD_TABLES, TABLE_SLOTS, HuffmanTable, optimal_table
@@ -64,13 +64,13 @@ def assemble(
     optimize : bool or "scans"
         Huffman tables made for these coefficients, instead of Annex K's, which are for 8 bits.
         Progressive files always have such. ``"scans"``: and of sequential files as many scans as
-        make it smallest (:func:`cheapest_groups`), with such tables, whatever `slots` says.
+        make it smallest (:func:`cheapest_groups`), whatever `slots` says, where that is smaller.
     progressive : bool, "search" or sequence of Scan
         As for :func:`pyjpegml.encode`.
     restart_interval : int
         MCUs between restart markers, 0 for none.
     restart_rows : int
-        The same in rows of MCUs of each scan, of sequential files; 0 for none.
+        The same in rows of MCUs of each scan; 0 for none.
     components : sequence of FrameComponent, optional
         Identifiers and sampling factors, which agree with the geometry's; by default it has the
         factors, and identifiers count from 1. Slots of tables are chosen here.
@@ -82,22 +82,51 @@ def assemble(
     segments : bytes, optional
         APPn and COM segments; by default JFIF's.
     """
+    progressive = check_progressive(progressive)
     if components is None:
         factors = enumerate(geometry.sampling, 1)
         components = [markers.FrameComponent(i, h, v, 0) for i, (h, v) in factors]
     if progressive is not False:
         frame = markers.Frame(2, precision, geometry.height, geometry.width, tuple(components))
         scans = encode_scans(
-            geometry, quantized, _script(progressive, geometry, quantized),
-            restart_interval=restart_interval, identifiers=[c.identifier for c in components],
+            geometry, quantized,
+            _script(progressive, geometry, quantized, restart_interval, restart_rows),
+            restart_interval=restart_interval, restart_rows=restart_rows,
+            identifiers=[c.identifier for c in components],
         )  # fmt: skip
         return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
-    body: list[bytes] = []
-    valid = 0
-    groups = scan_groups(geometry)
+    write = functools.partial(
+        _sequential_scans, geometry, quantized, components, restart_interval, restart_rows
+    )
+    body = write(scan_groups(geometry), slots, bool(optimize))
     if optimize == "scans":
         groups = cheapest_groups(geometry, quantized, restart_interval, restart_rows)
-        slots = None
+        # which zeros will be stuffed is not foreseen: that it is no larger is seen when it is there
+        body = min(body, write(groups, None, True), key=lambda parts: sum(map(len, parts)))
+    narrow = max(int(table.max()) for table in qtables) <= 255
+    frame = markers.Frame(
+        0 if precision == 8 and narrow else 1,
+        precision, geometry.height, geometry.width, tuple(components),
+    )  # fmt: skip
+    return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
+
+
+def _sequential_scans(
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    components: Sequence[markers.FrameComponent],
+    restart_interval: int,
+    restart_rows: int,
+    groups: Sequence[Sequence[int]],
+    slots: Sequence[tuple[int, int]] | None,
+    optimize: bool,
+) -> list[bytes]:
+    """DHT, DRI, SOS and coded data of sequential scans of groups of components.
+
+    All else is as for :func:`assemble`.
+    """
+    body: list[bytes] = []
+    valid = 0
     for chosen in groups:
         own = [slots[i] for i in chosen] if slots else [(k, k) for k in range(len(chosen))]
         plan = geometry.scan_plan(own, chosen)
@@ -118,26 +147,21 @@ def assemble(
         scanned = [(components[i].identifier, *pair) for i, pair in zip(chosen, own, strict=True)]
         body.append(markers.scan_bytes(scanned))
         body += encode_scan(geometry, quantized, plan, tables, interval, chosen)
-    narrow = max(int(table.max()) for table in qtables) <= 255
-    frame = markers.Frame(
-        0 if precision == 8 and narrow else 1,
-        precision, geometry.height, geometry.width, tuple(components),
-    )  # fmt: skip
-    return b"".join([*file_head(frame, qtables, segments), *body, b"\xff\xd9"])
+    return body
 
 
 def _script(
-    progressive: Progressive, geometry: Geometry, quantized: npt.NDArray[np.int16]
+    progressive: Progressive,
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    restart_interval: int,
+    restart_rows: int,
 ) -> Sequence[Scan]:
     """The scans that the argument `progressive` of :func:`encode` asks for, if it is not False."""
-    if progressive is True:
+    if isinstance(progressive, bool):
         return usual_script(geometry.sampling)
-    if progressive == "search":
-        return best_script(geometry, quantized)
-    if not isinstance(progressive, (list, tuple)):
-        raise ValueError(
-            f"progressive is False, True, 'search' or a list or tuple of Scan, not {progressive!r}"
-        )
+    if isinstance(progressive, str):
+        return best_script(geometry, quantized, restart_interval, restart_rows)
     return check_script(progressive, geometry.sampling)
 
 

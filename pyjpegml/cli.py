@@ -247,7 +247,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--qtables",
         metavar="FILE",
         help="a JPEG whose quantization tables are kept, or tables in natural order: a .npy file, "
-        "or a JSON list, of 8x8 steps or of 1 to 3 such tables for Y, Cb and Cr",
+        "or a JSON list, of 8x8 steps, or of two such tables, for luma and chroma, or of one for "
+        "each component",
     )
     tables.add_argument(
         "--lossless", action="store_true", help="keep every sample (SOF3, which few programs open)"
@@ -291,12 +292,19 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_false",
         help="use the standard's Huffman tables instead of the image's own",
     )
-    command.add_argument(
+    scans = command.add_mutually_exclusive_group()
+    scans.add_argument(
         "--scans",
-        choices=tuple(commands.SCANS),
-        default="sequential",
-        help="in which order the coefficients are sent; search tries many orders, and takes longer "
-        "(default: %(default)s)",
+        choices=(*commands.SCANS, commands.SEPARATE),
+        help="in which order the coefficients are sent: search tries many progressive orders, and "
+        "takes longer; separate is sequential, with luma or each component in a scan of its own "
+        "where that is smaller (default: sequential)",
+    )
+    scans.add_argument(
+        "--script",
+        metavar="FILE",
+        help="progressive scans of your own, as cjpeg reads them, such as '0,1,2: 0-0, 0, 1;': "
+        "components, first and last coefficient, Ah, Al",
     )
     restarts = command.add_mutually_exclusive_group()
     restarts.add_argument(
@@ -317,15 +325,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_metadata(command)
     add_json(command)
 
-    def add_rewriting(command: _Parser) -> None:
+    def add_rewriting(command: _Parser, restarts: str) -> None:
         command.add_argument("input", metavar="IN", help="JPEG to read")
         command.add_argument("output", metavar="OUT", help="JPEG to write")
         command.add_argument(
             "--restart-interval",
             type=_whole_number("a restart interval", 0, 65535),
-            default=0,
             metavar="N",
-            help="MCUs between restart markers (default: 0, none)",
+            help=f"MCUs between restart markers, 0 for none (default: {restarts})",
         )
         command.add_argument(
             "--metadata",
@@ -341,7 +348,7 @@ def build_parser() -> argparse.ArgumentParser:
         "a JPEG made smaller, without any loss",
         "Write a JPEG with the same coefficients in fewer bytes, or as it is if that fails.",
     )
-    add_rewriting(command)
+    add_rewriting(command, "none; those of IN stay where nothing is saved")
     command.add_argument(
         "--scans",
         choices=("progressive", "sequential", "search"),
@@ -362,7 +369,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="turn of the stored picture, angles clockwise: %(choices)s; orient makes it upright "
         "as its Exif data say, and none leaves it as it is",
     )
-    add_rewriting(command)
+    add_rewriting(command, "0")
     command.add_argument(
         "--edges",
         choices=("refuse", "trim", "leave"),

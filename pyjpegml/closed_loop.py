@@ -12,9 +12,14 @@ until some pass and some fail. Between two such sets lie all mixtures: the level
 the one and of the rest from the other, spread evenly. Loss and size of a mixture are nearly linear
 in its share, so one or two mixtures end the search.
 
+*No way back.* A lower price does not bring back what a round has dropped: its coefficients have
+been aimed at without it. So levels of a round that passed are remembered. If none pass at the end,
+mixtures are made with those.
+
 *Boldness.* Where many coefficients are coded, more of them move at once, and rounds must be more
 careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too
-bold, and the next are more careful.
+bold, and the next are more careful; much larger (WORST), as with noise and tiny pictures, and it is
+taken back.
 """
 
 from __future__ import annotations
@@ -51,8 +56,10 @@ BOLD = 1.2
 #: What the rounds to come still make of a loss, from the last one backwards.
 GAINS = (0.98, 0.96, 0.93, 0.93)
 #: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
-#: the first step, and for those that follow because it was too short.
-SLOPE, LAST_SLOPES = 0.3, (0.25, 0.12)
+#: the first step; then it is measured, and taken for at least the last number.
+SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
+#: A round that makes ``loss + price * bits`` larger by this factor is taken back.
+WORST = 1.08
 #: By how much the price may be changed at once.
 LARGEST_STEP = 2.0
 #: Damping grows by so much for each bit a pixel above the first number, up to this factor; and by
@@ -143,6 +150,10 @@ class ClosedLoop:
         self.steps: list[tuple[str, float, float]] = []
         self._score = score
         self._care = 1.0
+        self._before: npt.NDArray[np.int16] | None = None
+        self._passed: tuple[npt.NDArray[np.int16], float] | None = None
+        self._passed_size = math.inf
+        self._stuck = False
 
     def run(self, schedule: Schedule) -> Trial | None:
         """All rounds, then the search; the best trial."""
@@ -156,11 +167,16 @@ class ClosedLoop:
             if left == 0 and self.quantizer.progressive:
                 self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
             self._round(damping, wanted / GAINS[min(left, len(GAINS) - 1)])
-        for _ in range(1 + EXTRA_ROUNDS):
+        for extra in range(1 + EXTRA_ROUNDS):
+            if extra:
+                self._round(BOLD, wanted)
             self._approach(wanted, schedule)
-            if self.best is not None or self._last_one():
+            if self.best is not None:
+                if extra or not self._stuck:
+                    break
+                self.quantizer.keep(self.best.levels)
+            if self._last_one():
                 break
-            self._round(BOLD, wanted)
         return self.best
 
     def _last_one(self) -> bool:
@@ -172,15 +188,28 @@ class ClosedLoop:
         quantizer = self.quantizer
         size = quantizer.statistics.size
         loss = max(quantizer.aim(damping * self._care), LEAST_LOSS)
+        self._remember(quantizer.levels, loss, size)
         if self.history:
             price, loss_before, size_before = self.history[-1]
-            if loss + 8 * price * size > loss_before + 8 * price * size_before:
+            worse = (loss + 8 * price * size) / (loss_before + 8 * price * size_before)
+            if worse > WORST and self._before is not None:
+                self._note("after a round, undone", loss, size)
+                quantizer.keep(self._before)
+                self.price, loss, size = self.history[-1]
+                self._care *= worse
+            if worse > 1:
                 self._care *= MORE_CAREFUL
                 quantizer.aim(damping * self._care)
         self.history.append((self.price, loss, size))
         self._note("after a round" if self.steps else "trellis", loss, size)
         self._correct(wanted / loss, SLOPE)
+        self._before = quantizer.levels
         quantizer.keep(quantizer.trellis(self.price))
+
+    def _remember(self, levels: npt.NDArray[np.int16], loss: float, size: float) -> None:
+        """Keep the smallest levels of a round that pass for :meth:`_approach`."""
+        if loss < self.budget and (self._passed is None or size < self._passed_size):
+            self._passed, self._passed_size = (levels, loss), size
 
     def _correct(self, ratio: float, slope: float) -> None:
         """Change the price so that the loss changes by a ratio."""
@@ -191,10 +220,11 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
-        levels = quantizer.levels
+        levels, slope = quantizer.levels, LAST_SLOPE
+        before: tuple[float, float] | None = None  # price and loss
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
-        for tries in range(schedule.tries):
+        for _ in range(schedule.tries):
             loss = max(self._measure(levels), LEAST_LOSS)
             if loss <= self.budget:
                 passed = levels, loss
@@ -204,13 +234,17 @@ class ClosedLoop:
                 return
             if passed is not None and failed is not None:
                 break
-            if passed is None and tries > 0:  # another round does that better
-                break
             if self.account.left < 1:
                 break
+            if before is not None:
+                slope = math.log(loss / before[1]) / math.log(self.price / before[0])
+                slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
+            before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
-            self._correct(ratio, LAST_SLOPES[min(tries, 1)])
+            self._correct(ratio, slope)
             levels = quantizer.trellis(self.price)
+        self._stuck = passed is None
+        passed = passed or self._passed
         if passed is None or failed is None:
             quantizer.keep(levels)
             return

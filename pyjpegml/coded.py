@@ -78,18 +78,22 @@ class Coded:
             return self._error(f"restart marker RST{self.numbers[i]} where RST{i % 8} should be", i)
         return None
 
-    def miscounted(self) -> JpegFormatError | None:
-        """An error if there are not as many intervals as there should be."""
-        if self.found < self.intervals:
-            return self._error(
-                f"{self.found} restart intervals where {self.intervals} should be", self.found - 1
-            )
-        if self.found > self.intervals:
-            return self._error(
-                f"a restart marker behind the last of {self.intervals} intervals",
-                self.intervals - 1,
-            )
-        return None
+    def incomplete(self) -> JpegFormatError | None:
+        """An error if there are fewer intervals than there should be."""
+        if self.found >= self.intervals:
+            return None
+        return self._error(
+            f"{self.found} restart intervals where {self.intervals} should be", self.found - 1
+        )
+
+    def surplus(self) -> list[str]:
+        """A warning if a restart marker stands behind the last interval; nothing needs it."""
+        if self.found <= self.intervals:
+            return []
+        offset = int(self.offsets[self.intervals - 1])
+        return [
+            f"a restart marker behind the last of {self.intervals} intervals, at byte {offset}"
+        ]
 
     def placed(self) -> tuple[npt.NDArray[np.int64], dict[int, int]]:
         """Where the intervals that were found belong, by the numbers of the markers (T.81 E.2.4).

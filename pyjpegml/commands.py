@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from .assembly import Progressive
     from .pictures import Picture, Samples
+    from .scripts import Scan
 
-#: What the arguments of ``--scans`` mean to the library.
+#: What the arguments of ``--scans`` mean to the library, besides sequential scans of their own.
 SCANS: dict[str, bool | str] = {"progressive": True, "sequential": False, "search": "search"}
+SEPARATE = "separate"
 
 
 # --- compress, encode, decode --------------------------------------------------------------------
@@ -155,9 +158,8 @@ def run_compress(arguments: argparse.Namespace) -> ExitCode:
 def run_encode(arguments: argparse.Namespace) -> ExitCode:
     """A JPEG of a given quality, or with given tables, or without any loss."""
     tables = arguments.qtables
-    _check_output(
-        arguments.output, [arguments.input] if tables is None else [arguments.input, tables]
-    )
+    inputs = [arguments.input, tables, arguments.script]
+    _check_output(arguments.output, [name for name in inputs if name is not None])
     picture, _ = _read_input(arguments)
     bits = arguments.precision or (picture.maximum.bit_length() if arguments.lossless else 8)
     pixels = picture.scaled(bits)
@@ -165,6 +167,7 @@ def run_encode(arguments: argparse.Namespace) -> ExitCode:
     from .encoder import encode
     from .metadata import with_metadata
 
+    progressive, optimize = _scans(arguments)
     usual = {"grey": "grey", "RGB": "YCbCr", "CMYK": "CMYK"}
     stored = arguments.stored_as or usual[picture.color]
     try:
@@ -179,8 +182,8 @@ def run_encode(arguments: argparse.Namespace) -> ExitCode:
             lossless=arguments.lossless,
             predictor=arguments.predictor,
             point_transform=arguments.point_transform,
-            progressive=SCANS[arguments.scans],
-            optimize=arguments.optimize,
+            progressive=progressive,
+            optimize=optimize,
             restart_interval=arguments.restart_interval,
             restart_rows=arguments.restart_rows,
             threads=None,
@@ -194,6 +197,30 @@ def run_encode(arguments: argparse.Namespace) -> ExitCode:
     text = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.4f} bits per pixel"
     report(arguments, facts, text)
     return ExitCode.DONE
+
+
+def _scans(arguments: argparse.Namespace) -> tuple[Progressive, bool | str]:
+    """What the library's arguments `progressive` and `optimize` are to be."""
+    if arguments.script is not None:
+        return _read_script(arguments.script), arguments.optimize
+    if arguments.scans != SEPARATE:
+        return SCANS.get(arguments.scans, False), arguments.optimize
+    if not arguments.optimize:
+        message = "--scans separate and --no-optimize exclude each other: tables are the image's"
+        raise CommandError(ExitCode.USAGE, message)
+    return False, "scans"
+
+
+def _read_script(name: str) -> tuple[Scan, ...]:
+    """Scans from a file."""
+    from .scripts import parse_script
+
+    data = files.read_bytes(name)
+    try:
+        return parse_script(data.decode("ascii"))
+    except ValueError as error:
+        message = f"{files.shown_input(name)}: this is no scan script: {error}"
+        raise CommandError(ExitCode.USAGE, message) from error
 
 
 def _read_qtables(name: str, stored: str) -> npt.NDArray[np.uint16]:
@@ -270,7 +297,11 @@ def run_recode(arguments: argparse.Namespace) -> ExitCode:
     """A JPEG in fewer bytes, with the same coefficients."""
     from .rewriting import recode
 
-    return _rewrite(arguments, recode, progressive=SCANS[arguments.scans])
+    interval = arguments.restart_interval
+    return _rewrite(
+        arguments, recode, progressive=SCANS[arguments.scans],
+        restart_interval="any" if interval is None else interval,
+    )  # fmt: skip
 
 
 def run_transform(arguments: argparse.Namespace) -> ExitCode:
@@ -280,6 +311,7 @@ def run_transform(arguments: argparse.Namespace) -> ExitCode:
     return _rewrite(
         arguments, transform, op=arguments.op, edges=arguments.edges, region=arguments.region,
         grey=arguments.grey, progressive=SCANS.get(arguments.scans),
+        restart_interval=arguments.restart_interval or 0,
     )  # fmt: skip
 
 
@@ -292,10 +324,7 @@ def _rewrite(
     name = files.shown_input(arguments.input)
     try:
         with _jpeg_errors_of(arguments.input):
-            made = function(
-                data, restart_interval=arguments.restart_interval, metadata=arguments.metadata,
-                **options,
-            )  # fmt: skip
+            made = function(data, metadata=arguments.metadata, **options)
     except ValueError as error:
         raise CommandError(ExitCode.USAGE, f"{name}: {error}") from error
     files.write_bytes(arguments.output, made)

@@ -200,6 +200,31 @@ def unlisted_bytes(images: Iterable[OtherImage], end: int, size: int) -> int:
     return max(0, left - sum(image.size for image in images if image.offset is None))
 
 
+def lengthened_primary(packet: bytes, before: int, after: int) -> bytes:
+    """A packet whose container says the length of the first image, after another length of that.
+
+    Parameters
+    ----------
+    packet : bytes
+    before, after : int
+        Offset of the first byte behind the first image. A length that does not reach there, such as
+        0, says something else, and stays.
+    """
+    container, item = xmp.prefix(packet, _CONTAINER), xmp.prefix(packet, _ITEM)
+    if container is None or item is None:
+        return packet
+    starts = [m.start() for m in re.finditer(rb"<" + re.escape(container) + rb":Item\b", packet)]
+    for start, end in pairwise([*starts, len(packet)]):
+        text = packet[start:end]
+        length = xmp.simple_property(text, item + b":Length") or ""
+        primary = xmp.simple_property(text, item + b":Semantic") == "Primary"
+        if primary and re.fullmatch(r"[0-9]{1,18}", length) and int(length) >= before:
+            new = str(int(length) + after - before).encode()
+            changed = xmp.with_simple_property(text, item + b":Length", new)
+            return packet[:start] + changed + packet[end:]
+    return packet
+
+
 def moved_index(index: memoryview, base: tuple[int, int], end: tuple[int, int]) -> bytes:
     """An MPF index for a first image of another length, behind which all others have moved.
 

@@ -486,10 +486,10 @@ def _decode_single(
         raise error
     height, width = geometry.height, geometry.width
     out = empty_picture(height, width, len(geometry.planes), kind)
-    if len(crew) > 1 and coded.found == intervals:
+    if len(crew) > 1 and coded.found >= intervals:
         threaded = Threaded(
-            coded.plain, coded.ends, restart, geometry, single.plan, single.tables, single.qtables,
-            kind, out, crew,
+            coded.plain, coded.ends[:intervals], restart, geometry, single.plan, single.tables,
+            single.qtables, kind, out, crew,
         )  # fmt: skip
         if threaded.run():
             return shaped(out, height, width), coded.end
@@ -510,7 +510,7 @@ def _decode_single(
             break
     if status != scan.OK:
         raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
-    if error := coded.miscounted():
+    if error := coded.incomplete():
         raise error
     return shaped(out, height, width), coded.end
 

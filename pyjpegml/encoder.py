@@ -112,7 +112,8 @@ def encode(
     restart_interval : int
         MCUs between restart markers, 0 (none) to 65535; whole rows in lossless files.
     restart_rows : int
-        The same in rows of MCUs, of each scan. Excludes `restart_interval`.
+        The same in rows of MCUs, of which each scan has its own: those of a single component are
+        rows of its blocks. Excludes `restart_interval`.
     metadata : Metadata, optional
         What stands in the file besides the picture, byte for byte: that of another file
         (``read_header(data).metadata``), or made of parts (:meth:`Metadata.made_of`). JFIF's and
@@ -152,14 +153,15 @@ def encode(
     85
     """
     check_threads(threads)
-    if progressive is not False and (lossless or restart_rows):
-        other = "lossless" if lossless else "restart_rows"
-        raise ValueError(f"progressive and {other} exclude each other")
+    lossless = arguments.check_flag("lossless", lossless)
+    progressive = arguments.check_progressive(progressive)
+    if progressive is not False and lossless:
+        raise ValueError("progressive and lossless exclude each other")
     picture, channels, stored = arguments.check_picture(image, color, stored_as, lossless)
     precision = arguments.check_precision(picture, precision, lossless)
     interval, rows = arguments.check_restarts(restart_interval, restart_rows)
-    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables, bool(optimize))
-    arguments.check_optimize(optimize, progressive is False and not lossless, precision)
+    arguments.check_lossless(lossless, predictor, point_transform, quality, qtables)
+    optimize = arguments.check_optimize(optimize, progressive is False and not lossless, precision)
     if lossless and subsampling is None:
         subsampling = "4:4:4"
     factors = arguments.check_subsampling(subsampling, stored)
@@ -229,9 +231,10 @@ def analyse(
 
     Parameters
     ----------
-    image : (h, w) or (h, w, 3) C-contiguous uint8
+    image : (h, w), (h, w, 3) or (h, w, 4) C-contiguous uint8
+        Grey, RGB, or CMYK with 0 for no ink.
     factors : sequence of (H, V)
-        Sampling factors of Y, Cb, Cr; not used for grey.
+        Sampling factors of Y, Cb, Cr, and K; not used for grey.
 
     Returns
     -------
@@ -241,7 +244,13 @@ def analyse(
     """
     height, width = image.shape[:2]
     geometry = Geometry(width, height, factors if image.ndim == 3 else [(1, 1)])
-    return geometry, geometry.transform(component_planes(image, geometry))
+    return geometry, geometry.transform(usual_planes(image, geometry))
+
+
+def usual_planes(image: npt.NDArray[np.uint8], geometry: Geometry) -> list[npt.NDArray[np.uint8]]:
+    """Samples of grey, YCbCr or YCCK from a picture with 1, 3 or 4 channels."""
+    inks = len(geometry.planes) == 4
+    return component_planes(image, geometry, *(("CMYK", "YCCK") if inks else ("RGB", "YCbCr")))
 
 
 def quantize_all(

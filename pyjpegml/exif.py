@@ -25,10 +25,10 @@ Buffer = bytes | bytearray | memoryview
 
 SIGNATURE = b"Exif\0\0"
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION = 0x0112, 0x011A, 0x011B
 _EXIF_DIRECTORY, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003
 _THUMBNAIL, _THUMBNAIL_SIZE, _STRIPS, _STRIP_SIZES = 0x0201, 0x0202, 0x0111, 0x0117
-_SHORT, _LONG = 3, 4
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,20 @@ def _directory(tiff: Buffer, order: str, start: int) -> tuple[Directory, list[st
 def orientation(tiff: memoryview) -> tuple[int, list[str]]:
     """Orientation of a picture, 1 to 8, and what is wrong (CIPA DC-008 4.6.5, tag 0x0112).
 
-    1 is upright, and stands for everything that is missing or makes no sense.
+    1 is upright, and stands for everything that is missing or makes no sense. A LONG counts, as it
+    does for Pillow and OpenCV, but not for browsers.
     """
     directory, problems = first_directory(tiff)
     if _ORIENTATION not in directory.entries:
         return 1, problems
-    kind, count, at = directory.entries[_ORIENTATION]
+    kind, count, _ = directory.entries[_ORIENTATION]
     if kind != _SHORT or count != 1:
         problems.append(
-            f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+            f"the orientation is of type {kind}, {count} values; it should be of type 3, one value"
         )
+    value = directory.number(tiff, _ORIENTATION)
+    if value is None:
         return 1, problems
-    (value,) = struct.unpack_from(directory.order + "H", tiff, at)
     if not 1 <= value <= 8:
         problems.append(f"the orientation is {value}; 1 to 8 are possible")
         return 1, problems
@@ -174,6 +176,22 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
     changed = bytearray(exif)
     _put(changed, directory, _WIDTH, width)
     _put(changed, directory, _HEIGHT, height)
+    return bytes(changed)
+
+
+def with_sides_exchanged(exif: bytes) -> bytes:
+    """The same Exif data with the resolutions of width and height exchanged, if they say both.
+
+    Each is a RATIONAL, of which the entry holds the offset (CIPA DC-008 4.6.5).
+    """
+    first, _ = first_directory(exif)
+    x, y = (first.entries.get(tag, (0, 0, 0)) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    if x[:2] != (_RATIONAL, 1) or y[:2] != (_RATIONAL, 1):
+        return exif
+    changed = bytearray(exif)
+    changed[x[2] : x[2] + 4], changed[y[2] : y[2] + 4] = (
+        exif[y[2] : y[2] + 4], exif[x[2] : x[2] + 4],
+    )  # fmt: skip
     return bytes(changed)
 
 

@@ -348,7 +348,7 @@ class Descent:
         self._masks = [np.empty(shape, np.float32) for shape in shapes]
 
     def at(self, pixels: npt.NDArray[np.uint8]) -> None:
-        """Score a reconstruction, (h, w) or (h, w, 3) uint8, and find its gradient."""
+        """Score a reconstruction, (h, w), (h, w, 3) or (h, w, 4) uint8, and find its gradient."""
         reference, geometry = self._reference, self._geometry
         height, width = reference.shape[:2]
         array = metrics.check_picture(pixels)
@@ -357,9 +357,11 @@ class Descent:
         self.score = sum(self._channel(c, plane, maps[c]) for c, plane in enumerate(planes)) / len(
             planes
         )
-        if len(planes) == 3:
-            red, green, blue = (gradients[0].reshape(-1) for gradients in self._by_pixel)
+        if len(planes) > 1:
+            red, green, blue = (gradients[0].reshape(-1) for gradients in self._by_pixel[:3])
             ycbcr_gradient(red, green, blue)
+        if len(planes) == 4:  # samples of K are 255 less the ink
+            np.negative(self._by_pixel[3][0], out=self._by_pixel[3][0])
         self.weights = []
         for new, old in zip(mix_weights(maps, geometry), self._original, strict=True):
             new[:, :, TERMS - 1] = old[:, :, TERMS - 1]

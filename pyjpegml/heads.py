@@ -75,8 +75,8 @@ MODELS = {
 
 
 def model_of(components: int) -> Model:
-    """What so many components mean if nothing else is said: grey, or YCbCr."""
-    return MODELS["grey" if components == 1 else "YCbCr"]
+    """What so many components mean if nothing else is said: grey, YCbCr, or YCCK."""
+    return MODELS[{1: "grey", 3: "YCbCr", 4: "YCCK"}[components]]
 
 
 def file_head(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 from .markers import APP0, APP14
 from .segments import Problems, last_counts
@@ -156,14 +157,20 @@ def jfif_segment(jfif: Jfif) -> tuple[int, bytes]:
     Raises
     ------
     ValueError
-        If a density is not 1 to 65535, or its unit not 0 to 2.
+        If a density is not 1 to 65535, its unit not 0 to 2, or the version not of two bytes.
     """
-    if jfif.unit not in (0, 1, 2) or not all(1 <= pixels <= 65535 for pixels in jfif.density):
+    if not all(_whole(number, 0, 255) for number in jfif.version):
+        raise ValueError(f"a version of JFIF is two whole numbers up to 255, not {jfif.version}")
+    if not _whole(jfif.unit, 0, 2) or not all(_whole(n, 1, 65535) for n in jfif.density):
         raise ValueError(
-            "a density is 1 to 65535 and its unit 0, 1 or 2; these are "
+            "a density is a whole number from 1 to 65535 and its unit 0, 1 or 2; these are "
             f"{jfif.density[0]}x{jfif.density[1]} and {jfif.unit}"
         )
     return APP0, JFIF + struct.pack(">BBBHHBB", *jfif.version, jfif.unit, *jfif.density, 0, 0)
+
+
+def _whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, Integral) and low <= int(value) <= high
 
 
 def sound(jfif: Jfif) -> Jfif:
@@ -174,6 +181,14 @@ def sound(jfif: Jfif) -> Jfif:
 
 
 def adobe_segment(adobe: Adobe) -> tuple[int, bytes]:
-    """Code and payload of Adobe's marker (Adobe Technical Note 5116, section 18)."""
+    """Code and payload of Adobe's marker (Adobe Technical Note 5116, section 18).
+
+    Raises
+    ------
+    ValueError
+        If a field is negative or too large.
+    """
     fields = adobe.version, adobe.flags0, adobe.flags1, adobe.transform
+    if not all(_whole(n, 0, 65535) for n in fields) or adobe.transform > 255:
+        raise ValueError(f"fields of an Adobe marker are 0 to 65535, the transform to 255: {adobe}")
     return APP14, ADOBE + struct.pack(">HHHB", *fields)

@@ -103,7 +103,7 @@ class Metadata:
         extended_xmp: bytes = b"",
         icc: bytes | None = None,
         adobe: Adobe | None = None,
-        comments: Iterable[bytes] = (),
+        comments: Iterable[bytes | str] = (),
     ) -> Metadata:
         """Metadata made of parts, in the order in which programs expect them.
 
@@ -119,10 +119,13 @@ class Metadata:
             A profile, which is split into chunks.
         adobe : Adobe, optional
             Transform of the colours.
-        comments : iterable of bytes
+        comments : iterable of bytes or str
+            Text becomes UTF-8.
 
         Raises
         ------
+        TypeError
+            If comments are a single one.
         ValueError
             If a part is larger than its format can hold; the message says both sizes.
 
@@ -143,6 +146,8 @@ class Metadata:
             segments += icc_profile.icc_segments(icc)
         if adobe is not None:
             segments.append(jfif_data.adobe_segment(adobe))
+        if isinstance(comments, (bytes, str)):
+            raise TypeError(f"comments are several: pass [{comments!r:.40}]")
         segments += [comment_segment(comment) for comment in comments]
         return cls(tuple(segments))
 

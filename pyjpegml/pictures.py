@@ -3,7 +3,7 @@
 ::
 
     file ─ Pillow ─┬─ samples (8 or 16 bits) ─ alpha onto a background ─┬─ Picture
-                   └─ Exif, ICC profile, XMP ───────────────────────────┘
+                   └─ Exif, ICC profile, XMP, density ──────────────────┘
 
 What a JPEG cannot hold is refused: what is lost should be lost by a decision. So alpha needs a
 background, and several frames or pages have to be taken apart.
@@ -30,6 +30,7 @@ import numpy.typing as npt
 
 from . import exif as exif_data
 from .files import FileError
+from .jfif import Jfif
 from .metadata import Metadata
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _SHARED_TAGS = (
     0x4746, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F,
 )  # fmt: skip
 _EXIF_DIRECTORY, _GPS_DIRECTORY, _MAKER_NOTE = 0x8769, 0x8825, 0x927C
-_PLANAR_CONFIGURATION, _BITS_PER_SAMPLE = 0x011C, 0x0102
+_PLANAR_CONFIGURATION, _BITS_PER_SAMPLE, _ORIENTATION = 0x011C, 0x0102, 0x0112
 
 #: The unpacker that takes the less significant byte of each sample instead of the other.
 _OTHER_BYTE = {
@@ -201,7 +202,11 @@ def _opened(name: str, data: bytes, unpackers: dict[str, str] | None = None) -> 
                 image.tile = [
                     tile._replace(args=_replaced(tile.args, unpackers)) for tile in image.tile
                 ]
+            transposed = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) > 4
             image.load()
+            if transposed:  # which Pillow has just undone, but for what is said of the sides
+                for key in {"dpi", "resolution"} & image.info.keys():
+                    image.info[key] = image.info[key][::-1]
     except pillow.UnidentifiedImageError as error:
         raise FileError(name, "no image in a format that Pillow can read") from error
     except Exception as error:  # decoders of other formats raise whatever they like
@@ -380,7 +385,8 @@ def _pillow(name: str) -> Any:
 
 
 def _metadata(image: Image.Image, color: str, keep: bool) -> tuple[Metadata, tuple[str, ...]]:
-    """Exif, ICC profile and XMP of an image, and what else there is that cannot be kept."""
+    """Exif, ICC profile, XMP and density of an image, and what else there is that is not kept."""
+    jfif = _density(image)
     exif, xmp = _exif(image), _bytes(image.info.get("xmp"))
     if not keep:
         turned = 1 if exif is None else exif_data.orientation(memoryview(exif))[0]
@@ -388,8 +394,29 @@ def _metadata(image: Image.Image, color: str, keep: bool) -> tuple[Metadata, tup
     icc = _bytes(image.info.get("icc_profile"))
     if icc is not None and icc[16:20] != _SPACES[color]:
         space = icc[16:20].decode("latin-1").strip()
-        return Metadata.made_of(exif=exif, xmp=xmp), (f"an ICC profile of {space} colours",)
-    return Metadata.made_of(exif=exif, xmp=xmp, icc=icc), ()
+        lost = (f"an ICC profile of {space} colours",)
+        return Metadata.made_of(jfif=jfif, exif=exif, xmp=xmp), lost
+    return Metadata.made_of(jfif=jfif, exif=exif, xmp=xmp, icc=icc), ()
+
+
+def _density(image: Image.Image) -> Jfif | None:
+    """How far the pixels are apart, in the unit in which whole numbers are nearest.
+
+    PNG counts pixels a metre, of which 11811 are 300 an inch.
+    """
+    info = image.info
+    said = info.get("dpi") or info.get("aspect") or info.get("resolution") or (1, 1)
+    said = [float(number) for number in said]
+    if said == [1, 1]:  # Pillow's word for a TIFF file that does not say
+        return None
+    ways = [(0, said)]
+    if "dpi" in info:
+        ways = [(1, said), (2, [number / 2.54 for number in said])]
+    ways = [(unit, way) for unit, way in ways if all(0.5 < n < 65535.5 for n in way)]
+    if not ways:
+        return None
+    unit, (x, y) = min(ways, key=lambda way: max(abs(round(n) / n - 1) for n in way[1]))
+    return Jfif((1, 1), unit, (round(x), round(y)))
 
 
 def _bytes(text: bytes | str | None) -> bytes | None:

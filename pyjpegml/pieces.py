@@ -11,8 +11,9 @@ memory, than to make again.
 
 *Threads* encode pieces of some rows of MCUs. A piece needs two things of the one before: the DC
 predictions, for which it makes the last MCU of that piece itself, and the bits that do not fill a
-byte. So each piece is coded as if it began with a byte, and shifted when the one before is done
-(:func:`pyjpegml.symbols.finish`). The bytes do not depend on the number of threads.
+byte. So each piece is coded as if it began with a byte, and shifted by whichever thread finds that
+the one before is done (:func:`pyjpegml.symbols.finish`). Nobody waits for that one as long as there
+are writers. The bytes do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +42,9 @@ PIECE_BLOCKS = 8192
 
 #: About so many pieces a thread takes, if the picture is large.
 TURNS = 6
+
+#: Writers for each thread: one that it codes with, and one that waits for a piece before.
+WRITERS = 2
 
 #: Below that many pixels a thread, starting it costs more than it saves.
 THREAD_PIXELS = 1 << 18
@@ -95,16 +100,13 @@ class _Scratch:
     ----------
     picture : (h, w) or (h, 3 w) uint8
     setting : _Setting
-    blocks : int
-        The most that a piece has.
     """
 
-    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, blocks: int) -> None:
+    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting) -> None:
         geometry = setting.geometry
         self.setting = setting
         self.head = picture, geometry.h_max, geometry.v_max
         self.chunk = fused.new_planes(), *buffers(fused.CHUNK_BLOCKS)
-        self.writer = symbols.new_writer(blocks)
 
     def count(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Symbols of the rows of MCUs from `first` to `last`, by Huffman slot."""
@@ -116,12 +118,15 @@ class _Scratch:
         )  # fmt: skip
         return counts
 
-    def code(self, first: int, last: int, coding: symbols.CodingTables, apart: bool) -> int:
+    def code(
+        self, first: int, last: int, coding: symbols.CodingTables, writer: symbols.Writer,
+        apart: bool,
+    ) -> int:  # fmt: skip
         """Code them; bytes of the writer's `out` (:func:`pyjpegml.fused.encode_rows`)."""
         setting = self.setting
         written: int = fused.encode_rows(
             *self.head, first, last, setting.geometry.mcus, setting.reciprocals, *self.chunk,
-            setting.plan, setting.restart_interval, coding, self.writer, apart,
+            setting.plan, setting.restart_interval, coding, writer, apart,
         )  # fmt: skip
         return written
 
@@ -176,7 +181,7 @@ class _Work:
     def scratch(self) -> _Scratch:
         """That of this thread."""
         if not hasattr(self.local, "scratch"):
-            self.local.scratch = _Scratch(self.picture, self.setting, self.blocks)
+            self.local.scratch = _Scratch(self.picture, self.setting)
         found: _Scratch = self.local.scratch
         return found
 
@@ -190,39 +195,43 @@ class _Work:
     def write(self, coding: symbols.CodingTables, file: BytesIO) -> None:
         """The entropy-coded data; the same ones for any number of threads."""
         if self.alone:
-            scratch = self.scratch()
+            scratch, writer = self.scratch(), symbols.new_writer(self.blocks)
             for piece in self.pieces:
-                file.write(scratch.writer.out[: scratch.code(*piece, coding, False)].tobytes())
+                file.write(writer.out.data[: scratch.code(*piece, coding, writer, False)])
             return
-        # the bits that each piece finds pending, and whether they are known yet
-        pending = [(0, 0)] * len(self.pieces)
-        known = [threading.Event() for _ in self.pieces]
-        known[0].set()
-        done: dict[int, bytes] = {}
-        next_one, writing = 0, threading.Lock()
+        free: SimpleQueue[symbols.Writer] = SimpleQueue()
+        unmade = iter(range(WRITERS * len(self.crew)))
+        numbers = iter(range(len(self.pieces)))
+        coded: dict[int, tuple[symbols.Writer, int]] = {}
+        # the piece that is finished next, and the bits that it finds pending
+        following, pending, finishing = 0, (0, 0), threading.Lock()
 
-        def write_done() -> None:
-            """Write what is next, as long as it is done, unless another thread does so."""
-            nonlocal next_one
-            while next_one in done and writing.acquire(blocking=False):
+        def finish() -> None:
+            """Finish what can be finished, unless another thread does so."""
+            nonlocal following, pending
+            while following in coded and finishing.acquire(blocking=False):
                 try:
-                    while next_one in done:
-                        file.write(done.pop(next_one))
-                        next_one += 1
+                    while following in coded:
+                        writer, written = coded.pop(following)
+                        last = following == len(self.pieces) - 1
+                        found, pending = pending, symbols.pending_bits(writer, *pending)
+                        written = symbols.finish(writer, written, *found, last)
+                        file.write(writer.out.data[:written])
+                        free.put(writer)
+                        following += 1
                 finally:
-                    writing.release()
+                    finishing.release()
 
-        def code(i: int) -> None:
-            scratch, last = self.scratch(), i == len(self.pieces) - 1
-            writer = scratch.writer
-            writer.state[:] = 0
-            written = scratch.code(*self.pieces[i], coding, True)
-            self.crew.wait(known[i])
-            if not last:
-                pending[i + 1] = symbols.pending_bits(writer, *pending[i])
-                known[i + 1].set()
-            done[i] = writer.out[: symbols.finish(writer, written, *pending[i], last)].tobytes()
-            write_done()
+        def code(_: int) -> None:
+            # a writer first: who has the number of a piece does not wait for anything
+            if free.empty() and next(unmade, None) is not None:
+                writer = symbols.new_writer(self.blocks)
+            else:
+                writer = self.crew.get(free)
+                writer.state[:] = 0
+            i = next(numbers)
+            coded[i] = writer, self.scratch().code(*self.pieces[i], coding, writer, True)
+            finish()
 
         self.crew.each(code, len(self.pieces))
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import markers
+from .arguments import restart_mcus
 from .bit_planes import BitPlanes, bit_planes, count_ones
 from .coefficients import Geometry
 from .constants import ZIGZAG
@@ -73,6 +74,7 @@ def encode_scans(
     script: Sequence[Scan] | None = None,
     *,
     restart_interval: int = 0,
+    restart_rows: int = 0,
     identifiers: Sequence[int] | None = None,
 ) -> list[bytes]:
     """All scans of a progressive picture.
@@ -87,6 +89,8 @@ def encode_scans(
         :func:`pyjpegml.scripts.usual_script` if not given.
     restart_interval : int
         In MCUs of each scan (blocks, if it has one component); 0 for none.
+    restart_rows : int
+        The same in rows of MCUs, of which scans have different ones (T.81 A.2.2); 0 for none.
     identifiers : sequence of int, optional
         Of the frame's components; 1, 2, 3, ... if not given.
 
@@ -98,8 +102,8 @@ def encode_scans(
     Raises
     ------
     ValueError
-        If the script is not sound (:func:`pyjpegml.scripts.check_script`), or coefficients are too
-        large.
+        If the script is not sound (:func:`pyjpegml.scripts.check_script`), coefficients are too
+        large, or the rows have more MCUs than a restart interval can.
     """
     script = usual_script(geometry.sampling) if script is None else script
     script = check_script(script, geometry.sampling)
@@ -109,12 +113,19 @@ def encode_scans(
         bit_planes(geometry, quantized, i, levels)
         for i, levels in enumerate(levels_of(script, len(geometry.planes)))
     ]
+    intervals = [
+        restart_mcus(restart_interval, restart_rows, geometry.scan_size(scan.components)[0])
+        for scan in script
+    ]
     coded = [
-        symbols_of_scan(geometry, quantized, scan, restart_interval, planes) for scan in script
+        symbols_of_scan(geometry, quantized, scan, interval, planes)
+        for scan, interval in zip(script, intervals, strict=True)
     ]
     classes = _slots(coded, 0), _slots(coded, AC)
-    parts = [markers.restart_interval_bytes(restart_interval)] if restart_interval else []
+    parts: list[bytes] = []
     for i, each in enumerate(coded):
+        if intervals[i] != (intervals[i - 1] if i else 0):
+            parts.append(markers.restart_interval_bytes(intervals[i]))
         if any(slots.lacks(i) for slots in classes):
             tables = b"".join(slots.fill(i) for slots in classes)
             parts.append(markers.segment_bytes(markers.DHT, tables))

@@ -41,11 +41,12 @@ from .coefficients import Geometry
 from .constants import ZIGZAG
 from .encoder import quantize_all
 from .gradient import Descent, aim
+from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, row_bands
 from .scan import END_OF_BLOCK
 from .scripts import Scan
-from .strips import GREY, YCBCR, picture
+from .strips import picture_of
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
 
@@ -208,15 +209,18 @@ class Quantizer:
             bits += cost
             return found
 
-        dc_codes = [code(dc[0])]
-        if len(dc) > 1:
-            dc_codes += [code(dc[1:].sum(0))] * (len(dc) - 1)
+        groups = model_of(len(planes)).groups
+
+        def shared(counts: npt.NDArray[np.int64]) -> list[Code]:
+            """One code for luma (and K), one for chroma."""
+            codes = [code(counts[np.equal(groups, group)].sum(0)) for group in sorted(set(groups))]
+            return [codes[group] for group in groups]
+
+        dc_codes = shared(dc)
         if self.progressive:
             ac_codes = [[code(counts) for counts in bands] for bands in ac]
         else:
-            ac_codes = [[code(ac[0][0])]]
-            if len(ac) > 1:
-                ac_codes += [[code(sum(bands[0] for bands in ac[1:]))]] * (len(ac) - 1)
+            ac_codes = [[each] for each in shared(np.array([bands[0] for bands in ac]))]
         return Statistics(bits / 8, dc_codes, ac_codes)
 
     def trellis(self, price: float) -> npt.NDArray[np.int16]:
@@ -305,7 +309,7 @@ class Quantizer:
     def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
         """What any decoder makes of levels."""
         planes = self.geometry.reconstruct(levels, self.qtables)
-        return picture(self.geometry, planes, YCBCR if len(planes) > 1 else GREY)
+        return picture_of(self.geometry, planes)
 
     def aim(self, damping: float) -> float:
         """Move the targets against the gradient at the present levels; returns their loss."""

@@ -42,16 +42,15 @@ from .closed_loop import (
 )
 from .decoder import decode
 from .encoder import encode
-from .errors import JpegUnsupportedError
 from .header import read_header
-from .markers import jfif_bytes
-from .metadata import Metadata, metadata_segments
+from .heads import CHROMA, model_of
+from .metadata import Metadata
 from .metrics import TAPS, LumaReference, Reference
+from .originals import read_original
 from .predictor import Model, choose_model
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
-from .rewriting import chosen_metadata, recode
 from .scale_search import (
     TOLERANCE,
     Candidate,
@@ -81,8 +80,6 @@ SECOND_ATTEMPT = 0.85
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; and how
 #: the loss grows as files shrink.
 MOST_FITS, FIT_MARGIN, FIT_POWER = 10, 0.99, 1.3
-#: A JPEG is also recoded without loss, if what was made of it is larger than this part of it.
-RECODED = 0.5
 #: Fewer pixels than this are not worth a thread.
 THREAD_PIXELS = 1 << 16
 
@@ -104,11 +101,13 @@ def check_target(ms_ssim: float) -> float:
 def compress(
     image: npt.ArrayLike | bytes,
     *,
+    color: str | None = None,
     ms_ssim: float = 0.99,
     max_bytes: int | None = None,
     effort: str = "normal",
     progressive: bool = True,
     metadata: str | Metadata | None = None,
+    others: str | None = None,
     threads: int | None = 1,
     options: Options | None = None,
     model: str | os.PathLike[str] | bool | None = None,
@@ -117,14 +116,16 @@ def compress(
 
     Parameters
     ----------
-    image : (h, w), (h, w, 1) or (h, w, 3) uint8 array, or bytes
-        Grey or RGB; or a JPEG file of 8 bits, whose pixels are then the original.
+    image : (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) uint8 array, or bytes
+        Grey, RGB or CMYK; or a JPEG file of 8 bits, whose pixels are then the original.
+    color : str, optional
+        ``"grey"``, ``"RGB"`` or ``"CMYK"``, with 0 for no ink. Four channels are never guessed.
     ms_ssim : float
-        Least MS-SSIM of the decoded file to `image`, above 0 and at most 1; for RGB the mean over
-        the three channels. Photographs look untouched at 0.99.
+        Least MS-SSIM of the decoded file to `image`, above 0 and at most 1; the mean over the three
+        channels of RGB, or the four of CMYK. Photographs look untouched at 0.99.
     max_bytes : int, optional
-        The most that the file may have. If `ms_ssim` needs more, the best file that fits is
-        returned, with ``met=False``.
+        The most that the file may have, all of it, and at least 1. If `ms_ssim` needs more, the
+        best file that fits is returned, with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
         trellis and three rounds of gradient. ``"best"``: six rounds too, each subsampling tried.
@@ -134,6 +135,11 @@ def compress(
     metadata : "keep", "strip" or Metadata, optional
         What the file holds beside the picture. Of a JPEG, all of it is kept by default;
         ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.
+    others : "keep" or "drop", optional
+        What becomes of other images behind the first one of a JPEG (MPO, Ultra HDR), and of what
+        else follows it: they stay, byte for byte, with the lists of them brought up to date; or
+        they go, with what is said of them. By default they stay if all metadata do.
+        ``Result.notes`` tells which.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. The file is the same.
     options : Options, optional
@@ -148,7 +154,10 @@ def compress(
     Result
         ``.data`` is the file, ``.ms_ssim`` its score, ``.met`` tells whether that reaches the
         target. If no file can reach it, the one with the highest score is returned. A JPEG that is
-        not made smaller than without any loss (:func:`pyjpegml.recode`) is returned in that way.
+        not made smaller than without any loss (:func:`pyjpegml.recode`), or misses its target, is
+        returned in that way: so no file is larger than the JPEG, which is returned as it is if it
+        cannot be recoded (say, a lossless one). Only such a file may be sequential or progressive
+        against what is asked for, or be coded as few programs read it.
 
     Raises
     ------
@@ -156,7 +165,8 @@ def compress(
         If the image is not uint8 or of another shape, the target not in (0, 1], or no file fits
         into `max_bytes`; if the model is not one that can be used.
     JpegError
-        If the JPEG cannot be decoded, or has four components or another precision.
+        If the JPEG cannot be decoded, has two components or another precision (12 bits: decode it
+        and scale its samples), or other images are to stay and their index contradicts the file.
 
     Notes
     -----
@@ -180,49 +190,33 @@ def compress(
         raise ValueError(f"effort is one of {', '.join(SCHEDULES)}, not {effort!r}")
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int)):
         raise TypeError(f"max_bytes is a number of bytes, not {max_bytes!r}")
-    source = bytes(image) if isinstance(image, (bytes, bytearray, memoryview)) else None
-    own = Metadata(())
-    if source is not None:
-        header = read_header(source)
-        if len(header.components) not in (1, 3) or header.precision != 8:
-            raise JpegUnsupportedError(
-                f"compress takes JPEG files of 8 bits, grey or in colour; this one has "
-                f"{len(header.components)} components of {header.precision} bits"
-            )
-        own = header.metadata
-        array = check_image(decode(source, threads=threads))
-    else:
-        array = check_image(image)
-    segments = segments_around(chosen_metadata("keep" if metadata is None else metadata, own))
+    if max_bytes is not None and max_bytes < 1:
+        raise ValueError(f"max_bytes is 1 or more, not {max_bytes}")
+    original = read_original(image, color, metadata, others, threads)
+    array = original.pixels
+    if options.metric == "luma" and array.shape[2:] == (4,):
+        raise ValueError("metric='luma' is defined for grey and RGB pictures, not for CMYK")
     pixels = array.shape[0] * array.shape[1]
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
-        task = Task(array, kind(array, crew), effort, Writing(progressive, segments), options)
-        if options.metric == "rgb" and array.ndim == 3:
+        writing = Writing(progressive, original.segments, original.finish)
+        task = Task(array, kind(array, crew), effort, writing, options)
+        if options.metric == "rgb" and array.shape[2:] == (3,):
             task.model = predictor
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
-    if source is not None and len(result.data) > RECODED * len(source):
-        exact = recode(
-            source, progressive="search" if progressive else False,
-            metadata="keep" if metadata is None else metadata,
-        )  # fmt: skip
-        if len(exact) <= len(result.data) or (not result.met and fits(exact, max_bytes)):
-            result = replace(result, data=exact, ms_ssim=1.0, met=True)
-    return result
-
-
-def fits(data: bytes, max_bytes: int | None) -> bool:
-    """Whether a file has at most so many bytes."""
-    return max_bytes is None or len(data) <= max_bytes
-
-
-def segments_around(metadata: Metadata) -> bytes:
-    """The segments of a file whose components are grey or YCbCr (JFIF says so)."""
-    kept = metadata.without("Adobe", "JFXX")
-    jfif = b"" if kept.contents("JFIF") else jfif_bytes()
-    return jfif + metadata_segments(kept)
+    if original.jpeg is not None:
+        exact = original.jpeg.without_loss(progressive, len(result.data))
+        fitting = max_bytes is None or len(exact) <= max_bytes
+        if len(exact) <= len(result.data) or (fitting and not result.met):
+            result = recoded(result, exact)
+    if max_bytes is not None and len(result.data) > max_bytes:
+        raise ValueError(
+            f"no file of this picture was found that has at most {max_bytes} bytes; "
+            f"the smallest has {len(result.data)}"
+        )
+    return replace(result, notes=original.notes)
 
 
 class Task:
@@ -230,7 +224,7 @@ class Task:
 
     Parameters
     ----------
-    image : (h, w) or (h, w, 3) uint8
+    image : (h, w), (h, w, 3) or (h, w, 4) uint8
     reference : Reference
     effort : str
     writing : Writing
@@ -304,11 +298,13 @@ class Task:
         return [possible[i] for i in sorted(range(len(possible)), key=sizes.__getitem__)]
 
     def fit(self, result: Result, max_bytes: int) -> Result:
-        """The best file of at most so many bytes, by a search over targets."""
+        """The best file of at most so many bytes, by a search over targets; if none fits, the
+        smallest that was found.
+        """
         low, high = 0.0, 1 - result.target  # logarithms would do too; losses that fit, that do not
         wanted = result.target
         best: Result | None = None
-        smallest = len(result.data)
+        smallest = result
         loss = (1 - result.ms_ssim) or 1e-6
         size = len(result.data)
         for _ in range(MOST_FITS):
@@ -318,7 +314,7 @@ class Task:
             loss = min(max(loss, high * 1.001), 0.999)
             found = self.compress(1 - loss)
             size, loss = len(found.data), max(1 - found.ms_ssim, 1e-6)
-            smallest = min(smallest, size)
+            smallest = min(smallest, found, key=lambda result: len(result.data))
             if size <= max_bytes:
                 low = loss
                 if best is None or found.ms_ssim > best.ms_ssim:
@@ -329,14 +325,21 @@ class Task:
                 high = loss
             if best is not None and self.account.left < 1:
                 break
-        if best is None:
-            raise ValueError(
-                f"no file of this picture was found that has at most {max_bytes} bytes; "
-                f"the smallest has {smallest}"
-            )
+        best = smallest if best is None else best
         return replace(
             best, target=wanted, met=best.ms_ssim >= wanted, encodes=self.account.encodes
         )
+
+
+def recoded(result: Result, data: bytes) -> Result:
+    """The result of a search when the JPEG it was made for is returned without any loss."""
+    header = read_header(data)
+    tables = (header.qtables.get(component.table) for component in header.components)
+    return replace(
+        result, data=data, ms_ssim=1.0, met=True, subsampling=header.subsampling,
+        qtables=tuple(table for table in tables if table is not None),
+        steps=(*result.steps, ("recoded without loss", 0.0, float(len(data)))),
+    )  # fmt: skip
 
 
 def refine(
@@ -404,28 +407,36 @@ def refine(
     )  # fmt: skip
 
 
-def annex_k_baseline(image: npt.ArrayLike, ms_ssim: float, *, subsampling: str = "4:2:0") -> Result:
+def annex_k_baseline(
+    image: npt.ArrayLike, ms_ssim: float, *, color: str | None = None, subsampling: str = "4:2:0"
+) -> Result:
     """What a search over libjpeg's quality finds: Annex K's tables at the lowest quality that meets
     a target, with optimal Huffman tables. The yardstick of :func:`compress`.
 
     Parameters
     ----------
-    image : (h, w) or (h, w, 3) uint8 array
+    image : (h, w), (h, w, 3) or (h, w, 4) uint8 array
     ms_ssim : float
+    color : str, optional
+        As for :func:`compress`.
     subsampling : str
+        Of K in CMYK too: it is then as fine as luma.
 
     Returns
     -------
     Result
     """
     target = check_target(ms_ssim)
-    array = check_image(image)
+    array = check_image(image, color)
     reference = Reference(array)
     low, high, encodes = 1, 100, 0
     found: tuple[bytes, float, int] | None = None
     while low <= high:
         quality = (low + high) // 2
-        data = encode(array, quality=quality, subsampling=subsampling)
+        data = encode(
+            array, quality=quality, subsampling=subsampling, color=color,
+            stored_as="YCCK" if array.shape[2:] == (4,) else None,
+        )  # fmt: skip
         score = reference.score(decode(data))
         encodes += 1
         if score >= target:
@@ -437,8 +448,9 @@ def annex_k_baseline(image: npt.ArrayLike, ms_ssim: float, *, subsampling: str =
     assert found is not None
     data, score, quality = found
     luma, chroma = standard_qtables(quality)
-    grey = array.ndim == 2
+    groups = model_of(1 if array.ndim == 2 else array.shape[2]).groups
     return Result(
-        data, score, score >= target, encodes, (luma,) if grey else (luma, chroma, chroma),
-        "grey" if grey else subsampling, target, array.shape[1], array.shape[0],
+        data, score, score >= target, encodes,
+        tuple(chroma if group == CHROMA else luma for group in groups),
+        "grey" if array.ndim == 2 else subsampling, target, array.shape[1], array.shape[0],
     )  # fmt: skip

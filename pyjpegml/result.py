@@ -25,12 +25,15 @@ class Result:
     qtables : tuple of (8, 8) uint16
         Quantization table of each component.
     subsampling : str
-        ``"4:2:0"``, ``"4:4:4"``, or ``"grey"``.
+        ``"4:2:0"``, ``"4:4:4"``, or ``"grey"``; of CMYK that of the first three components, K being
+        as fine as the first. That of the JPEG, if it was recoded without loss.
     target : float
     width, height : int
     steps : tuple of (str, float, float)
         What was done, in order: a name, the loss ``1 - MS-SSIM`` and the size in bytes then (of the
         scans, as counted, for all but the last).
+    notes : tuple of str
+        What became of other images in the file: kept, or dropped.
     """
 
     data: bytes
@@ -43,18 +46,23 @@ class Result:
     width: int
     height: int
     steps: tuple[tuple[str, float, float], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def explain(self) -> str:
         """Which plan, and what each step did, in a few lines."""
-        table = self.qtables[0].ravel()
+        plan = self.subsampling
+        if self.qtables:
+            table = self.qtables[0].ravel()
+            plan += f", luma steps {table[0]} (DC), {table[1]} to {table.max()} (AC)"
         lines = [
-            f"{self.subsampling}, luma steps {table[0]} (DC), {table[1]} to {table.max()} (AC)",
+            plan,
             *(
                 f"{name:24s} MS-SSIM {1 - loss:.5f}  {size:9.0f} bytes"
                 for name, loss, size in self.steps
             ),
             f"{'file':24s} MS-SSIM {self.ms_ssim:.5f}  {len(self.data):9d} bytes",
             f"target {self.target:g} {'met' if self.met else 'NOT MET'}, {self.encodes} encodes",
+            *self.notes,
         ]
         return "\n".join(lines)
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import containers, markers
-from .arguments import check_optimize
+from . import markers
+from .arguments import check_optimize, check_progressive
 from .assembly import HUFFMAN_SLOTS, Progressive, assemble
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS, Coefficients, decode_coefficients
@@ -31,18 +31,15 @@ from .errors import JpegFormatError
 from .header import Data, Header, view_of
 from .markers import Frame, Segment
 from .metadata import (
-    KINDS,
     Metadata,
     appearance,
     color_model,
-    kind,
     metadata_segments,
     with_color_model,
 )
 from .progression import Progression
 from .scans import MAX_SCANS
-
-EOI = b"\xff\xd9"
+from .surroundings import Surroundings, all_segments, keeps_others
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ class Levels:
         self, segments: bytes, progressive: Progressive, optimize: bool | str, restart_interval: int
     ) -> bytes:
         """The file, with these metadata."""
-        check_optimize(optimize, progressive is False, self.frame.precision)
+        progressive = check_progressive(progressive)
+        optimize = check_optimize(optimize, progressive is False, self.frame.precision)
         return assemble(
             self.geometry, self.quantized, self.qtables, optimize=optimize, progressive=progressive,
             restart_interval=restart_interval, components=self.frame.components,
@@ -170,16 +168,16 @@ def _checked_qtable(component: int, table: npt.ArrayLike) -> npt.NDArray[np.uint
     return steps.astype(np.uint16)
 
 
-def check_restart_interval(interval: int | None, own: int) -> int:
+def check_restart_interval(interval: int | str | None, own: int) -> int:
     """MCUs between restart markers; None for those of the source."""
     if interval is None:
         return own
     whole = isinstance(interval, (int, np.integer)) and not isinstance(interval, bool)
-    if not whole or not 0 <= interval <= 65535:
-        raise ValueError(
-            f"restart_interval is 0 to 65535 MCUs, or None for that of the source, not {interval!r}"
-        )
-    return int(interval)
+    if whole and 0 <= int(interval) <= 65535:
+        return int(interval)
+    raise ValueError(
+        f"restart_interval is 0 to 65535 MCUs, or None for that of the source, not {interval!r}"
+    )
 
 
 def chosen_metadata(wanted: str | Metadata, own: Metadata) -> Metadata:
@@ -275,6 +273,8 @@ class Source:
     complete : bool
         Whether all bits of all coefficients were sent: decoders smooth pictures where some of a
         progressive file's scans are missing.
+    intervals : frozenset of int
+        Restart intervals of its scans.
     """
 
     data: memoryview
@@ -284,6 +284,7 @@ class Source:
     behind: Metadata
     end: int
     complete: bool
+    intervals: frozenset[int]
 
     def write(
         self,
@@ -291,8 +292,9 @@ class Source:
         own: Metadata,
         metadata: str | Metadata,
         progressive: Progressive,
-        optimize: bool,
+        optimize: bool | str,
         restart_interval: int,
+        others: bool,
     ) -> bytes:
         """The file with other coefficients.
 
@@ -304,56 +306,24 @@ class Source:
         metadata : "keep", "strip" or Metadata
         progressive, optimize, restart_interval
             As for :func:`encode_coefficients`.
+        others : bool
+            Whether other images behind this one stay.
         """
         chosen = chosen_metadata(metadata, own)
         if metadata == "keep":
-            segments = all_segments(chosen)
+            segments = all_segments(chosen) if others else metadata_segments(chosen)
         else:
             model = color_model(self.header.metadata, self.levels.frame)
             segments = metadata_segments(with_color_model(chosen, levels.frame, model))
         made = levels.write(segments, progressive, optimize, restart_interval)
         if metadata != "keep":
             return made
-        behind = all_segments(self.behind)
-        end = len(made) + len(behind)
-        segments = all_segments(self._indexed(chosen, end))
-        view = memoryview(made)
-        return b"".join(
-            [view[:2], segments, view[2 + len(segments) : -2], behind, EOI, self.data[self.end :]]
-        )
+        return self.around.joined(made, chosen, others)
 
-    def _indexed(self, metadata: Metadata, end: int) -> Metadata:
-        """The metadata with an index of the other images for a first one that ends at `end`."""
-        indexes = metadata.contents("MPF")
-        if not indexes:
-            return metadata
-        number = next(i for i, s in enumerate(metadata.segments) if kind(*s) == "MPF")
-        signature = KINDS["MPF"][1]
-        before = sum(4 + len(payload) for _, payload in metadata.segments[:number])
-        offsets = [s.offset for s in self.segments if kind(s.code, s.payload) == "MPF"]
-        moved = containers.moved_index(
-            indexes[0],
-            (offsets[0] + 4 + len(signature), 2 + before + 4 + len(signature)),
-            (self.end, end),
-        )
-        return metadata.replaced("MPF", [signature + moved, *map(bytes, indexes[1:])])
-
-    def spliced(self, metadata: Metadata) -> bytes:
-        """The file as it is, with other metadata in place of all of its own."""
-        frame = self.levels.frame
-        model = color_model(self.header.metadata, frame)
-        parts: list[bytes | memoryview] = [b"\xff\xd8"]
-        parts.append(metadata_segments(with_color_model(metadata, frame, model)))
-        position = 2
-        for segment in self.segments:
-            parts.append(self.data[position : segment.offset])
-            position = segment.end
-        return b"".join([*parts, self.data[position : self.end]])
-
-
-def all_segments(metadata: Metadata) -> bytes:
-    """All segments as they stand in a file."""
-    return b"".join(markers.segment_bytes(code, bytes(p)) for code, p in metadata.segments)
+    @property
+    def around(self) -> Surroundings:
+        """What stands around the picture."""
+        return Surroundings(self.data, self.segments, self.behind, self.end)
 
 
 def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
@@ -369,13 +339,17 @@ def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
     frame = frame_of(coefficients.header)
     found: list[Segment] = []
     scans: list[Segment] = []
-    end = len(view)
+    intervals: set[int] = set()
+    interval, end = 0, len(view)
     try:
         for segment in markers.segments(view):
             if segment.code == markers.COM or 0xE0 <= segment.code <= 0xEF:
                 found.append(segment)
             elif segment.code == markers.SOS:
                 scans.append(segment)
+                intervals.add(interval)
+            elif segment.code == markers.DRI:
+                interval = markers.parse_restart_interval(segment)
             elif segment.code == markers.EOI:
                 end = segment.end
     except JpegFormatError:
@@ -386,7 +360,9 @@ def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
         levels = levels_of(coefficients, complete)
     except ValueError as error:
         raise JpegFormatError(str(error)) from None
-    return Source(view, coefficients.header, levels, tuple(found), behind, end, complete)
+    return Source(
+        view, coefficients.header, levels, tuple(found), behind, end, complete, frozenset(intervals)
+    )
 
 
 def _all_sent(frame: Frame, scans: Sequence[Segment]) -> bool:
@@ -404,8 +380,9 @@ def recode(
     data: Data,
     *,
     progressive: Progressive = True,
-    restart_interval: int | None = 0,
+    restart_interval: int | str | None = "any",
     metadata: str | Metadata = "keep",
+    others: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
 ) -> bytes:
@@ -421,13 +398,19 @@ def recode(
         A JPEG of any process with a DCT, Huffman or arithmetic coding, 8 or 12 bits.
     progressive : bool, "search" or sequence of Scan
         Several scans that refine the picture, which are smaller for all but very small pictures;
-        or a sequential file. ``"search"``: the smallest of all that is tried, which takes longer.
-    restart_interval : int or None
-        MCUs between restart markers, 0 for none; None for as many as in the input.
+        or a sequential file. ``"search"``: the smallest of all that is tried, which takes longer;
+        sequential scans of luma, or of each component, are among it.
+    restart_interval : "any", int or None
+        MCUs between restart markers: none are written by default, and a file that comes back as it
+        is keeps its own. A number is what the file is to have in all scans, 0 being none, though
+        another one may make it larger than the input. None for as many as in the input.
     metadata : "keep", "strip" or Metadata
-        Everything byte for byte, other images behind the first included; or only what decides how
-        the picture looks (density, what the components mean, ICC profile, orientation); or others,
-        which may make the file larger. Without "keep", what follows the first image is dropped.
+        Everything byte for byte; or only what decides how the picture looks (density, what the
+        components mean, ICC profile, orientation); or others, which may make the file larger.
+    others : "keep" or "drop", optional
+        What becomes of other images behind the first (MPO, Ultra HDR), and of whatever else follows
+        it: they stay as they are, with all metadata, and the lists of them are brought up to date;
+        or they go, with what is said of them. By default they stay if all metadata do.
     max_pixels, max_scans : int
         As for :func:`pyjpegml.decode`.
 
@@ -435,7 +418,8 @@ def recode(
     -------
     bytes
         With the same coefficients and pixels as the input. It is the input, but for metadata, if
-        that is not larger; and if a progressive file stops early, because decoders smooth it.
+        that is not larger and has the restart interval that is asked for; and if a progressive file
+        stops early, because decoders smooth it.
 
     Raises
     ------
@@ -443,7 +427,8 @@ def recode(
         If the data cannot be decoded; if the picture is lossless, which has no coefficients; or if
         an index of other images (MPF) contradicts the file, so that it could not be kept right.
     ValueError
-        If an argument is not as described, or metadata do not fit into a segment.
+        If an argument is not as described, or metadata do not fit into a segment; or if another
+        restart interval is asked for of a progressive file that stops early.
 
     Examples
     --------
@@ -456,13 +441,27 @@ def recode(
     >>> bool((pyjpegml.decode(smaller) == pyjpegml.decode(data)).all())
     True
     """
+    progressive = check_progressive(progressive)
+    any_interval = isinstance(restart_interval, str) and restart_interval == "any"
     source = read_source(data, max_pixels, max_scans)
     own = source.header.metadata
-    interval = check_restart_interval(restart_interval, source.header.restart_interval)
-    chosen = chosen_metadata(metadata, own)
-    given = bytes(source.data) if metadata == "keep" else source.spliced(chosen)
+    wanted = 0 if any_interval else restart_interval
+    interval = check_restart_interval(wanted, source.header.restart_interval)
+    chosen, kept = chosen_metadata(metadata, own), keeps_others(others, metadata)
+    given = bytes(source.data)
+    if not kept:
+        given = source.around.spliced(chosen, source.levels.frame, metadata == "keep")
+    right = any_interval or restart_interval is None or source.intervals == {interval}
     if not source.complete:
-        return given
-    tried: list[Progressive] = ["search", False] if progressive == "search" else [progressive]
-    made = [source.write(source.levels, own, metadata, p, True, interval) for p in tried]
-    return min([given, *made], key=len)
+        if right:
+            return given
+        raise ValueError(
+            "the scans of this progressive file stop early, so that it stays as it is: restart "
+            f"intervals are {', '.join(map(str, sorted(source.intervals)))}, and cannot become "
+            f"{interval}"
+        )
+    tried: list[tuple[Progressive, bool | str]] = [(progressive, True)]
+    if progressive == "search":
+        tried.append((False, "scans"))
+    made = [source.write(source.levels, own, metadata, *way, interval, kept) for way in tried]
+    return min([given] * right + made, key=len)

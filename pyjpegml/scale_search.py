@@ -23,13 +23,12 @@ from .assembly import Progressive, assemble
 from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, quantize_all
+from .encoder import analyse, quantize_all, usual_planes
 from .header import SUBSAMPLINGS
 from .knobs import Start, shape_weights
 from .metrics import Reference
-from .planes import component_planes
 from .result import Result, better
-from .strips import YCBCR, picture
+from .strips import picture_of
 from .tables import ROUNDING, Estimator, closed_form_qtables
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
@@ -157,6 +156,8 @@ def candidate(
 ) -> Candidate:
     """Analyse a picture for one subsampling (``"grey"`` for one component)."""
     factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
+    if image.shape[2:] == (4,):
+        factors = (*factors, factors[0])  # K is as fine as Y
     geometry, coefficients = analyse(image, factors)
     estimator = Estimator(reference, geometry, coefficients, maps)
     return Candidate(subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
@@ -166,8 +167,7 @@ def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: 
     """Measure what colour and sampling alone lose, if chroma has not its full size."""
     geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
-        planes = component_planes(image, geometry)
-        plan.floor = 1 - reference.score(picture(geometry, planes, YCBCR))
+        plan.floor = 1 - reference.score(picture_of(geometry, usual_planes(image, geometry)))
 
 
 @dataclass(frozen=True)
@@ -179,10 +179,13 @@ class Writing:
     progressive : bool
     segments : bytes
         APPn and COM.
+    finish : callable, optional
+        Makes the file of one that ends with its picture: adds what stands behind that.
     """
 
     progressive: bool
     segments: bytes
+    finish: Callable[[bytes], bytes] | None = None
 
     def __call__(
         self,
@@ -192,7 +195,8 @@ class Writing:
     ) -> bytes:
         """The file."""
         progressive: Progressive = "search" if self.progressive else False
-        return assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
+        data = assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
+        return data if self.finish is None else self.finish(data)
 
 
 def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: float) -> float:

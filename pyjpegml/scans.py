@@ -173,6 +173,7 @@ class ScanReader(ABC):
     ) -> None:
         """Decode a scan, whole; or see what can be had of it."""
         self.tally.mcus += mcus
+        self.stream.warnings += coded.surplus()
         if self.problems is not None:
             self._salvage(decode, coded, restart, mcus)
             finish()
@@ -186,7 +187,7 @@ class ScanReader(ABC):
             status = decode(coded.ends, restart, there, reader, there)
             if status != scan.OK:
                 raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
-            if error := coded.miscounted():
+            if error := coded.incomplete():
                 raise error
             self._warn_of_unread(coded, int(reader[scan.UNREAD]))
             finish()
@@ -256,8 +257,6 @@ class ScanReader(ABC):
                     marker="SOS",
                 )
             )
-        elif error := coded.miscounted():
-            self.problems.append(error)
         for interval, i in found.items():
             reader = np.zeros(READER_FIELDS, np.int64)
             first = interval * restart

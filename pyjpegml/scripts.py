@@ -12,6 +12,7 @@ smallest file depends on the picture: :mod:`pyjpegml.scan_search`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,40 @@ class Scan:
     Se: int
     Ah: int
     Al: int
+
+
+#: One entry of a script in words: components, and behind a colon Ss, Se, Ah, Al.
+_ENTRY = re.compile(r"\d+(?:[\s,]+\d+)*\s*:\s*\d+[\s,-]+\d+[\s,]+\d+[\s,]+\d+", re.ASCII)
+
+
+def parse_script(text: str) -> tuple[Scan, ...]:
+    """A script in the words that libjpeg's programs read (its ``wizard.txt``).
+
+    Each entry ends with a semicolon; ``#`` begins a remark, which goes to the end of its line.
+
+    Raises
+    ------
+    ValueError
+        That names the entry, counted from 0, which is no progressive scan.
+
+    Examples
+    --------
+    >>> parse_script("0,1,2: 0-0, 0, 1;  # DC")
+    (Scan(components=(0, 1, 2), Ss=0, Se=0, Ah=0, Al=1),)
+    """
+    *entries, rest = re.sub("#.*", "", text).split(";")
+    if rest.strip():
+        entries.append(rest)
+    scans = []
+    for number, entry in enumerate(part.strip() for part in entries):
+        if not _ENTRY.fullmatch(entry):
+            raise ValueError(
+                f"scan {number} is {entry[:60]!r}; expected are components and Ss-Se, Ah, Al, such "
+                "as '0,1,2: 0-0, 0, 1'"
+            )
+        *chosen, ss, se, ah, al = map(int, re.findall(r"\d+", entry))
+        scans.append(Scan(tuple(chosen), ss, se, ah, al))
+    return tuple(scans)
 
 
 def check_script(script: Sequence[Scan], sampling: Sampling) -> tuple[Scan, ...]:

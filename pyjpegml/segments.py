@@ -34,14 +34,16 @@ def last_counts(segments: Sequence[memoryview]) -> Problems:
     return [(len(segments) - 1, f"there are {len(segments)} of them; the last counts")]
 
 
-def comment_segment(comment: bytes) -> tuple[int, bytes]:
-    """Code and payload of the segment that holds a comment (T.81 B.2.4.5).
+def comment_segment(comment: bytes | str) -> tuple[int, bytes]:
+    """Code and payload of the segment that holds a comment (T.81 B.2.4.5), text as UTF-8.
 
     Raises
     ------
     ValueError
         If it is longer than 65533 bytes; two segments would be two comments.
     """
+    if isinstance(comment, str):
+        comment = comment.encode()
     if len(comment) > LARGEST_PAYLOAD:
         raise ValueError(f"a comment has at most {LARGEST_PAYLOAD} bytes, not {len(comment)}")
     return COM, comment

@@ -18,6 +18,7 @@ large, have small weights. W has rank six, so V (six numbers a block) is what is
 
 *Colour.* MS-SSIM is the mean over R, G and B. An error of Y goes into all three alike; one of Cb
 into G and B with the factors of the inverse transform (T.871), whose squares weigh the three maps.
+Of inks, C, M and Y take the places of R, G and B, and the fourth component is K.
 
 *Chroma at half size* has its own A: its patterns are stretched by the decoder's triangle filter.
 
@@ -44,6 +45,9 @@ RING = 32
 
 # squared factors with which an error of Y, Cb, Cr reaches R, G and B (T.871 clause 7)
 _TO_RGB = np.array([[1.0, 1.0, 1.0], [0.0, 0.344136**2, 1.772**2], [1.402**2, 0.714136**2, 0.0]])
+#: The same of grey, YCbCr, and of YCCK, whose K is itself, by the number of channels.
+_REACH = {1: np.ones((1, 1)), 3: _TO_RGB, 4: np.pad(_TO_RGB, (0, 1))}
+_REACH[4][3, 3] = 1.0
 
 
 def _halve_signal(signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -351,12 +355,12 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
 
 
 def mix_weights(maps: npt.NDArray[np.float64], geometry: Geometry) -> list[npt.NDArray[np.float64]]:
-    """V of R, G and B to V of the components.
+    """V of the channels to V of the components.
 
     Parameters
     ----------
-    maps : (1 or 3, rows, columns, 6) float64
-        From :func:`block_maps`.
+    maps : (1, 3 or 4, rows, columns, 6) float64
+        From :func:`block_maps`, of grey, R, G, B, or C, M, Y, K.
     geometry : Geometry
 
     Returns
@@ -364,7 +368,7 @@ def mix_weights(maps: npt.NDArray[np.float64], geometry: Geometry) -> list[npt.N
     list of (down, across, 6) float64
     """
     rows, columns = maps.shape[1:3]
-    mixed = [maps[0]] if len(maps) == 1 else list(np.tensordot(_TO_RGB / 3, maps, 1))
+    mixed = np.tensordot(_REACH[len(maps)] / len(maps), maps, 1)
     weights = []
     for plane, full in zip(geometry.planes, mixed, strict=True):
         across, down = geometry.h_max // plane.h, geometry.v_max // plane.v

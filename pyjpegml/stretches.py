@@ -22,8 +22,8 @@ With restart intervals nothing is guessed: stretches begin with an interval.
 What is done when, and by which thread, is decided in :mod:`pyjpegml.threaded`.
 
 *Memory.* A stretch lies in a buffer of its own as one long row of MCUs: MCU m, block row v and
-column i of a component is block ``BLOCKS + v * CHUNK_STRIDE + m * H + i``. It is made zero again
-where it is transformed or thrown away. Rows of samples lie in a ring
+column i of a component is block ``BLOCKS + v * CHUNK_STRIDE + m * H + i``. Blocks are made zero
+just before they are decoded, when they come into the cache. Rows of samples lie in a ring
 (:class:`pyjpegml.strips.Layout`).
 """
 
@@ -79,7 +79,7 @@ def copy_reader(source, target):
 @kernel
 def decode_stretch(
     data, ends, restart_interval, mcus, plan, places, look_up, tail, tail_start,
-    reader, coefficients, extents, most, stop, starts,
+    reader, coefficients, extents, layout, most, stop, starts,
 ):  # fmt: skip
     """Decode MCUs until one ends at bit `stop` or behind it, or there are `most`.
 
@@ -89,8 +89,8 @@ def decode_stretch(
         As for :func:`pyjpegml.scan.decode_mcus`.
     reader : (READER_FIELDS,) int64
         Where to begin; more LEFT than there are MCUs says that it is a guess.
-    coefficients, extents
-        Zeros, with room for `most` MCUs in a row.
+    coefficients, extents, layout
+        With room for `most` MCUs in a row, of which nothing is kept.
     most, stop : int
     starts : (n, READER_FIELDS) int64
         If it is a guess, the reader before each of the first MCUs; a BIT of -1 where there was
@@ -100,8 +100,6 @@ def decode_stretch(
     -------
     count : int
         MCUs that are decoded; the reader is behind them.
-    touched : int
-        MCUs that are not zero any more; up to STEP beyond.
     status : int
         Why it ended: OK, or as :func:`pyjpegml.scan.decode_mcus`.
     """
@@ -112,6 +110,7 @@ def decode_stretch(
         run = 1 if m < recorded else min(STEP, most - m)
         before = starts[min(m, last)]
         copy_reader(reader, before)
+        clear_stretch(coefficients, layout, m, m + run)
         status = decode_mcus(
             data, ends, restart_interval, mcus, plan, 0, m, m + run, places,
             look_up, tail, tail_start, reader, coefficients, extents,
@@ -119,23 +118,23 @@ def decode_stretch(
         if status != scan.OK:
             copy_reader(before, reader)
             if m >= recorded or status == scan.ENDED_EARLY:
-                return m, m + run, status
+                return m, status
             before[BIT] = -1
             reader[BIT] += 1
         m += run
-    return m, m, scan.OK
+    return m, scan.OK
 
 
 @kernel
 def meet(
     data, ends, mcus, plan, places, look_up, tail, tail_start,
-    reader, coefficients, extents, first, last, starts, count,
+    reader, coefficients, extents, layout, first, last, starts, count,
 ):  # fmt: skip
     """Lead a decoder on until it comes to where another one began an MCU.
 
     Parameters
     ----------
-    data, ends, mcus, plan, places, look_up, tail, tail_start, reader, coefficients, extents
+    data, ends, mcus, plan, places, look_up, tail, tail_start, reader, coefficients, extents, layout
         As for :func:`decode_stretch`, of the decoder that knows where it is.
     first, last : int
         Columns of its buffer that are free.
@@ -160,6 +159,7 @@ def meet(
             return first, i
         if first == last or reader[LEFT] == 0:
             return first, APART
+        clear_stretch(coefficients, layout, first, first + 1)
         status = decode_mcus(
             data, ends, 0, mcus, plan, 0, first, first + 1, places,
             look_up, tail, tail_start, reader, coefficients, extents,
@@ -178,7 +178,6 @@ def transform_stretch(
     Parameters
     ----------
     coefficients : (n,) int16
-        Zeros on return.
     extents : (n / 64,) uint8
     qtables : (n, 64) int32
     layout : (n, LAYOUT_FIELDS) int64
@@ -211,6 +210,4 @@ def transform_stretch(
                     coefficients, extents, qtables[c], block, run * part[H],
                     samples, top + 8 * column * part[H], part[STRIDE],
                 )  # fmt: skip
-                for i in range(block, block + run * part[H]):
-                    _clear(coefficients, 64 * i)
             done += run

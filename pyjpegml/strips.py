@@ -193,6 +193,11 @@ def picture(
     return shaped(out, height, width)
 
 
+def picture_of(geometry: Geometry, planes: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """The picture of grey, YCbCr or YCCK planes: of one, three or four."""
+    return picture(geometry, planes, {1: GREY, 3: YCBCR, 4: YCCK}[len(planes)])
+
+
 @kernel
 def repeat_borders(samples, part, first, last):
     """Repeat the outermost of a component's `samples` just outside, in rows `first` to `last`.

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from ._jit import kernel, summing
 from .coefficients import Geometry
 from .constants import ZIGZAG
+from .heads import model_of
 from .metrics import Reference
 from .scan import END_OF_BLOCK, ZERO_RUN, category
 from .sensitivity import (
@@ -212,6 +213,7 @@ class Estimator:
         pixels = geometry.width * geometry.height
         self.mean_weights: list[npt.NDArray[np.float64]] = []
         self.rounding_loss = 0.0
+        self._groups = model_of(len(geometry.planes)).groups
         self._samples = []
         maps = block_maps(reference) if maps is None else maps
         self.weights = mix_weights(maps, geometry)
@@ -223,7 +225,7 @@ class Estimator:
             self.energies.append(energy)
             flat = weights.reshape(-1, weights.shape[2])
             self.mean_weights.append(flat.mean(0) @ energy * pixels)
-            if len(geometry.planes) > 1:
+            if len(geometry.planes) > 1 and i < 3:
                 self.rounding_loss += float(flat.sum(0) @ energy.sum(1)) / 12
             step = max(1, len(flat) // SAMPLE)
             while math.gcd(step, plane.across) > 1:  # visit all columns
@@ -251,7 +253,7 @@ class Estimator:
     def _estimate(self, qtables: Sequence[npt.NDArray[np.uint16]], counting: bool) -> Estimate:
         loss = size = 0.0
         levels = np.empty(64, np.int32)
-        counts = np.zeros((2, 2, 256))  # luma and chroma, DC and AC
+        counts = np.zeros((2, 2, 256))  # luma (with K) and chroma, DC and AC
         for i, (blocks, left, weights, attenuation, total) in enumerate(self._samples):
             steps = qtables[i].astype(np.float32).reshape(64)
             found = np.zeros((2, 256), np.int64)
@@ -262,7 +264,7 @@ class Estimator:
             factor = total / len(blocks)
             loss += sample_loss * factor
             size += bits * factor / 8
-            counts[min(i, 1)] += found * factor
+            counts[self._groups[i]] += found * factor
         for symbols in counts.reshape(4, 256):
             used = symbols[symbols > 0]
             size += float((used * np.log2(used.sum() / used)).sum()) / 8 if used.size else 0.0

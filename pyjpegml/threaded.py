@@ -34,13 +34,13 @@ import numpy.typing as npt
 from . import scan
 from ._jit import inlined, kernel
 from .coefficients import Geometry
+from .color import copy_row
 from .huffman import DecodingTables
 from .locks import PATIENCE, announce, lock, unlock, wait_for_news
 from .scan import BIT, LEFT, MCU, READ_PREDICTIONS, READER_FIELDS
 from .stretches import (
     BROKEN,
     ENDLESS,
-    clear_stretch,
     copy_reader,
     decode_stretch,
     meet,
@@ -57,11 +57,11 @@ SLOTS = 2
 #: Pixels that are painted in one go.
 PAINT_PIXELS = 1 << 16
 #: MCUs at the beginning of a stretch whose places are recorded, and that a decoder may be led on.
-WINDOW = 512
+WINDOW = 128
 # fields of a slot's row of Shared.slots: what has been done; whether the stretch knows where it is;
-# the MCUs that it may have, and the bit where it ends; MCUs decoded, MCUs of the buffer that are
-# not zero, and why it ended; the first MCU that is right, and its number in the picture
-PHASE, EXACT, MOST, STOP, COUNT, TOUCHED, STATUS, FIRST, NUMBER = range(9)
+# the MCUs that it may have, and the bit where it ends; MCUs decoded, and why it ended; the first
+# MCU that is right, and its number in the picture
+PHASE, EXACT, MOST, STOP, COUNT, STATUS, FIRST, NUMBER = range(8)
 SLOT_FIELDS = 16  # two lines of the cache
 
 # phases of a slot, in order
@@ -282,11 +282,11 @@ def _choose(k, shared):
 @inlined
 def _decode(slot, source, shared):
     fields, whole = shared.slots[slot], shared.whole
-    fields[COUNT], fields[TOUCHED], fields[STATUS] = decode_stretch(
+    fields[COUNT], fields[STATUS] = decode_stretch(
         source.data, source.ends, whole[RESTART], whole[MCUS], source.plan, source.places,
         source.look_up, source.tail, source.tail_start, shared.readers[slot],
-        shared.coefficients[slot], shared.extents[slot], fields[MOST], fields[STOP],
-        shared.starts[slot],
+        shared.coefficients[slot], shared.extents[slot], shared.layout,
+        fields[MOST], fields[STOP], shared.starts[slot],
     )  # fmt: skip
 
 
@@ -307,10 +307,9 @@ def _join(slot, source, shared):
     known[COUNT], which = meet(
         source.data, source.ends, whole[MCUS], source.plan, source.places,
         source.look_up, source.tail, source.tail_start, reader,
-        shared.coefficients[before], shared.extents[before],
+        shared.coefficients[before], shared.extents[before], shared.layout,
         known[COUNT], min(known[COUNT], whole[CAPACITY]) + window, starts, recorded,
     )  # fmt: skip
-    known[TOUCHED] = max(known[TOUCHED], known[COUNT])
     mcu = known[NUMBER] + known[COUNT] - known[FIRST]
     whole[FAILED] |= which == BROKEN
     if which >= 0:
@@ -323,7 +322,6 @@ def _join(slot, source, shared):
         for i in range(READ_PREDICTIONS, READER_FIELDS):
             shared.offsets[slot, i] = reader[i] + shared.offsets[before, i] - starts[which, i]
         return
-    clear_stretch(shared.coefficients[slot], shared.layout, 0, fields[TOUCHED])
     for i in range(READER_FIELDS):
         shared.readers[slot, i] = reader[i] + shared.offsets[before, i]
     shared.readers[slot, MCU], shared.readers[slot, LEFT] = mcu, whole[MCUS] - mcu
@@ -334,14 +332,13 @@ def _join(slot, source, shared):
 
 @inlined
 def _transform(slot, shared):
-    """Samples of what is right, and zeros for all that has been touched."""
-    fields, coefficients = shared.slots[slot], shared.coefficients[slot]
+    """Samples of what is right."""
+    fields = shared.slots[slot]
     first, count = fields[FIRST], fields[COUNT]
-    clear_stretch(coefficients, shared.layout, 0, first)
-    clear_stretch(coefficients, shared.layout, count, fields[TOUCHED])
     transform_stretch(
-        coefficients, shared.extents[slot], shared.qtables, shared.layout, first, count - first,
-        fields[NUMBER], shared.whole[MCUS_ACROSS], shared.offsets[slot], shared.samples,
+        shared.coefficients[slot], shared.extents[slot], shared.qtables, shared.layout,
+        first, count - first, fields[NUMBER], shared.whole[MCUS_ACROSS], shared.offsets[slot],
+        shared.samples,
     )  # fmt: skip
 
 
@@ -358,8 +355,10 @@ def _paint(k, first, shared):
     middle = max(first, last - (tail.size - SLACK) // size)
     paint_rows(shared.samples, shared.painters[k], first, middle, 0, width, color, out, 0)
     paint_rows(shared.samples, shared.painters[k], middle, last, 0, width, color, tail, middle)
-    start = middle * size
-    for i in range((last - middle) * size):
+    start, left = middle * size, (last - middle) * size
+    vectors = left - left % 64
+    copy_row(tail, 0, vectors, out, start)
+    for i in range(vectors, left):
         out[start + i] = tail[i]
 
 
@@ -525,8 +524,8 @@ class Threaded:
             np.zeros((slots, READER_FIELDS), np.int64),
             np.zeros((slots, READER_FIELDS), np.int64),
             np.zeros((slots, WINDOW + 1, READER_FIELDS), np.int64),
-            np.zeros((slots, 64 * layout.blocks), np.int16),
-            np.zeros((slots, layout.blocks), np.uint8),
+            np.empty((slots, 64 * layout.blocks), np.int16),
+            np.empty((slots, layout.blocks), np.uint8),
             np.empty((threads, tail + SLACK), np.uint8),
             layout.fields,
             np.stack(layout.painters),

@@ -7,12 +7,13 @@ shared by two calls.
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ class Crew:
     """Some threads that do what the caller does: ``with Crew(4) as crew: crew.all(task)``.
 
     The caller is one of them. They are started with the block, so that they are awake when first
-    needed, and end with it.
+    needed, and end with it. They are plain threads of the module ``_thread``: whoever starts one
+    of ``threading`` waits until it runs, a time in which thousands of pixels could be encoded.
 
     Parameters
     ----------
@@ -60,15 +62,15 @@ class Crew:
         self._orders: list[SimpleQueue[Callable[[int], object] | None]] = [
             SimpleQueue() for _ in range(threads - 1)
         ]
-        self._others = [
-            threading.Thread(target=self._serve, args=(k, orders), daemon=True)
-            for k, orders in enumerate(self._orders, 1)
-        ]
+        self._present: list[_thread.LockType] = []  # each is locked as long as its thread lives
 
     def __enter__(self) -> Crew:
         try:
-            for other in self._others:
-                other.start()
+            for k, orders in enumerate(self._orders, 1):
+                present = _thread.allocate_lock()
+                present.acquire()
+                _thread.start_new_thread(self._serve, (k, orders, present))
+                self._present.append(present)
         except BaseException:
             self._dismiss()
             raise
@@ -86,17 +88,22 @@ class Crew:
         """Let all threads end, and wait until they have."""
         for orders in self._orders:
             orders.put(None)
-        for other in self._others:
-            if other.ident is not None:
-                other.join()
+        for present in self._present:
+            with present:
+                pass
 
     def __len__(self) -> int:
-        return 1 + len(self._others)
+        return 1 + len(self._orders)
 
-    def _serve(self, k: int, orders: SimpleQueue[Callable[[int], object] | None]) -> None:
-        while task := orders.get():
-            self._do(task, k)
-            self._reports.put(None)
+    def _serve(
+        self, k: int, orders: SimpleQueue[Callable[[int], object] | None], present: _thread.LockType
+    ) -> None:
+        try:
+            while task := orders.get():
+                self._do(task, k)
+                self._reports.put(None)
+        finally:
+            present.release()
 
     def _do(self, task: Callable[[int], object], k: int) -> None:
         try:
@@ -112,7 +119,7 @@ class Crew:
         for orders in self._orders:
             orders.put(task)
         self._do(task, 0)
-        for _ in self._others:
+        for _ in self._orders:
             self._reports.get()
         if self._error is not None:
             raise self._error
@@ -121,6 +128,14 @@ class Crew:
         """Wait, within a task, for what another one does; not if any has failed."""
         while not done.wait(0.1):
             self.check()
+
+    def get(self, queue: SimpleQueue[T]) -> T:
+        """What another one puts, within a task, into a queue; not if any has failed."""
+        while True:
+            try:
+                return queue.get(timeout=0.1)
+            except Empty:
+                self.check()
 
     def nap(self) -> None:
         """Let others run, within a task that waits for them; not if any has failed."""

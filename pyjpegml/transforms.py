@@ -24,6 +24,7 @@ import numpy as np
 from . import exif as exif_data
 from . import jfif as jfif_data
 from . import xmp as xmp_data
+from .arguments import check_flag
 from .assembly import Progressive
 from .coefficients import Geometry
 from .decoder import MAX_PIXELS
@@ -33,6 +34,7 @@ from .markers import FrameComponent
 from .metadata import Metadata
 from .rewriting import Levels, check_restart_interval, read_source
 from .scans import MAX_SCANS
+from .surroundings import keeps_others
 from .turning import SIGNS, turn_blocks
 
 #: Whether each turn transposes, and then mirrors from left to right, and from top to bottom.
@@ -93,8 +95,9 @@ def turned(
     sampling = [(c.h, c.v) for c in components]
     whole = Geometry(*size, sampling)
     unit = 8 * whole.h_max, 8 * whole.v_max
-    width = _mirrored_side(size[0], unit[0], "width", edges) if across else size[0]
-    height = _mirrored_side(size[1], unit[1], "height", edges) if down else size[1]
+    stored = ("height", "width") if transposed else ("width", "height")
+    width = _mirrored_side(size[0], unit[0], stored[0], edges) if across else size[0]
+    height = _mirrored_side(size[1], unit[1], stored[1], edges) if down else size[1]
     x, y, width, height = _check_region(region, (width, height), unit)
     geometry = Geometry(width, height, sampling)
     quantized = np.zeros(geometry.size, np.int16)
@@ -116,7 +119,10 @@ def turned(
 
 
 def _mirrored_side(side: int, unit: int, name: str, edges: str) -> int:
-    """What is left of a side that is mirrored, of MCUs of so many pixels."""
+    """What is left of a side that is mirrored, of MCUs of so many pixels.
+
+    Messages name it as it is called in the stored picture.
+    """
     rest = side % unit
     if rest == 0 or edges == "leave":
         return side
@@ -167,6 +173,7 @@ def transform(
     progressive: Progressive | None = None,
     restart_interval: int | None = 0,
     metadata: str | Metadata = "keep",
+    others: str | None = None,
     max_pixels: int = MAX_PIXELS,
     max_scans: int = MAX_SCANS,
 ) -> bytes:
@@ -199,8 +206,10 @@ def transform(
         Everything, byte for byte but for what is no longer right: density, size and orientation
         are corrected, thumbnails in Exif and JFIF dropped, and from a grey picture a profile that
         is for colours. Or only what decides how the picture looks (density, what the components
-        mean, ICC profile, orientation); or others. Without "keep", what follows the first image is
-        dropped.
+        mean, ICC profile, orientation); or others.
+    others : "keep" or "drop", optional
+        What becomes of other images behind the first, as for :func:`recode`. Those that would no
+        longer fit a picture that is turned, cropped or made grey cannot be kept with it.
     max_pixels, max_scans : int
         As for :func:`pyjpegml.decode`.
 
@@ -213,8 +222,8 @@ def transform(
     ------
     JpegError
         If the data cannot be decoded; if the picture is lossless, which has no coefficients; or if
-        it comes with others that would no longer fit (a gain map, the other eye) and all metadata
-        are to be kept.
+        it comes with others that would no longer fit (a gain map, the other eye) and are to be
+        kept.
     ValueError
         If an argument is not as described, or asks for what cannot be done without loss.
 
@@ -233,21 +242,23 @@ def transform(
         raise ValueError(f"op is one of {', '.join(TURNS)} and orient, not {op!r}")
     if edges not in EDGES:
         raise ValueError(f"edges is one of {', '.join(EDGES)}, not {edges!r}")
+    grey = check_flag("grey", grey)
     source = read_source(data, max_pixels, max_scans)
     header, levels = source.header, source.levels
     interval = check_restart_interval(restart_interval, header.restart_interval)
+    kept = keeps_others(others, metadata)
     turn = UPRIGHT[header.metadata.orientation] if op == "orient" else op
     own = header.metadata
     if turn != "none" or region is not None or grey:
-        if metadata == "keep":
+        if kept:
             _refuse_companions(own)
         levels = turned(levels, turn, edges, region, [0] if grey and _check_grey(header) else None)
         own = _still_right(own, header, levels, turn)
-    if op == "orient":
-        own = _upright(own)
+        if op == "orient" and turn != "none":
+            own = _upright(own)
     if progressive is None:
         progressive = levels.frame.sof in (2, 10)
-    return source.write(levels, own, metadata, progressive, True, interval)
+    return source.write(levels, own, metadata, progressive, True, interval, kept)
 
 
 def _check_grey(header: Header) -> bool:
@@ -271,7 +282,7 @@ def _refuse_companions(metadata: Metadata) -> None:
     if kinds:
         raise JpegUnsupportedError(
             f"other images follow the first ({', '.join(kinds)}), which would no longer fit it: "
-            "metadata='strip', or a Metadata object, drops them"
+            "others='drop' leaves them out"
         )
 
 
@@ -288,6 +299,8 @@ def _still_right(metadata: Metadata, header: Header, levels: Levels, turn: str) 
         payload = jfif_data.jfif_segment(jfif)[1]
         changed = changed.replaced("JFIF", [payload] * len(changed.contents("JFIF")))
     changed = _with_exif(changed, exif_data.without_thumbnail)
+    if TURNS[turn][0]:
+        changed = _with_exif(changed, exif_data.with_sides_exchanged)
     if (frame.width, frame.height) != (header.width, header.height):
         changed = _with_exif(
             changed, lambda exif: exif_data.with_size(exif, frame.width, frame.height)

@@ -415,7 +415,6 @@ def decode_part(
             window.top + window.height, color, out,
         )  # fmt: skip
         check(status)
-    error = coded.miscounted()
-    if error and (end == mcus or coded.found < coded.intervals):
+    if error := coded.incomplete():
         raise error
     return shaped(out, window.height, window.width), coded

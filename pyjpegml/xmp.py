@@ -57,6 +57,20 @@ def simple_property(packet: bytes | memoryview, name: bytes) -> str | None:
     return next(group for group in found.groups() if group is not None).decode("utf-8", "replace")
 
 
+def with_simple_property(packet: bytes, name: bytes, value: bytes) -> bytes:
+    """The same packet with another text for a property that :func:`simple_property` finds."""
+    name = re.escape(name)
+    for pattern in (
+        rb"""((?<![\w.:-])""" + name + rb"""\s*+=\s*+")[^"]*+""",
+        rb"""((?<![\w.:-])""" + name + rb"""\s*+=\s*+')[^']*+""",
+        rb"(<" + name + rb"(?:\s[^<>]*+)?>)[^<]*+(?=<)",
+    ):
+        changed, count = re.subn(pattern, lambda m: m[1] + value, packet, count=1)
+        if count:
+            return changed
+    return packet
+
+
 def with_upright_orientation(packet: bytes) -> bytes:
     """The same packet with 1 for an orientation of 2 to 8, if it says one (XMP part 2, 8.3)."""
     tiff = prefix(packet, TIFF)

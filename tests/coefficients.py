@@ -75,3 +75,14 @@ def behind_end(data: bytes) -> bytes:
     """What follows the first image."""
     ends = [segment.end for segment in markers.segments(data) if segment.code == markers.EOI]
     return data[ends[0] :] if ends else b""
+
+
+def scan_intervals(data: bytes) -> list[int]:
+    """The restart interval of each scan."""
+    found, interval = [], 0
+    for segment in markers.segments(memoryview(data)):
+        if segment.code == markers.DRI:
+            interval = markers.parse_restart_interval(segment)
+        elif segment.code == markers.SOS:
+            found.append(interval)
+    return found

@@ -143,7 +143,7 @@ def _() -> None:
 def _() -> None:
     with pytest.raises(ValueError, match=r"this array is \(45, 61, 2\)"):
         encode(RGB[..., :2])
-    with pytest.raises(ValueError, match="has 2 channels"):
+    with pytest.raises(ValueError, match="2 planes are given"):
         encode((GREY, GREY))
 
 

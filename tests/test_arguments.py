@@ -36,7 +36,9 @@ NAMES = "4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1, 4:1:0"
         (RGB, {"color": "stored"}, "3 components are: pass stored_as, one of YCbCr, RGB"),
         (RGB, {"color": "stored", "stored_as": "YCCK"}, "components of YCCK are 4; the image has 3"),
         # planes
-        (PLANES[:2], {}, "the image has 2 channels"),
+        (PLANES[:2], {}, "2 planes are given; they are grey (1), YCbCr (3), or, if color says so, RGB (3) or CMYK"),
+        ((GREY,) * 4, {}, "4 planes are given"),
+        ((GREY, RGB, GREY), {}, "planes are a tuple of 1, 3 or 4 arrays of shape (h, w); these are (16, 24), (16, 24, 3)"),
         (PLANES, {"subsampling": "4:4:4"}, "plane 1 of a picture of 24x16 is 24x16 with factors 1x1 of 1x1"),
         (PLANES, {"subsampling": "4:2:2"}, "is 12x16 with factors 1x1 of 2x1, or 24x16 to be merged; not 12x8"),
         (PLANES, {"color": "RGB", "stored_as": "YCbCr"}, "RGB is stored as RGB from planes, not as YCbCr"),
@@ -68,6 +70,7 @@ NAMES = "4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1, 4:1:0"
         (RGB, {"lossless": True, "subsampling": ((2, 1), (1, 1), (1, 1))}, "without subsampling: 4:4:4, or None"),
         (RGB, {"lossless": True, "predictor": 0}, "predictor is 1 to 7 (T.81 Table H.1), or None; not 0"),
         (RGB, {"lossless": True, "predictor": 8}, "not 8"),
+        (RGB, {"lossless": True, "predictor": 1.0}, "not 1.0"),
         (RGB, {"lossless": True, "point_transform": 8}, "point_transform is 0 to 7 of 8 bits, not 8"),
         (RGB, {"lossless": True, "point_transform": -1}, "not -1"),
         (RGB, {"lossless": True, "restart_interval": 25}, "a multiple of its 24 MCUs in a row"),
@@ -79,7 +82,8 @@ NAMES = "4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1, 4:1:0"
         (RGB, {"quality": ()}, "1 or 2 or 3 of them for YCbCr, not ()"),
         (GREY, {"quality": (90, 80)}, "1 of them for grey"),
         (INKS, {"color": "CMYK", "quality": (90, 80)}, "1 or 4 of them for CMYK"),
-        (RGB, {"stored_as": "RGB", "qtables": [TABLE] * 2}, "or 1 or 3 such tables for RGB; this one is (2, 8, 8)"),
+        (RGB, {"stored_as": "RGB", "qtables": [TABLE] * 2}, "or 1 or 3 such tables for RGB, or a file's header (read_header); this one is (2, 8, 8)"),
+        (RGB, {"qtables": "keep"}, "or a file's header (read_header); this one is ()"),
         (DEEP, {"optimize": False}, "Annex K's Huffman tables are for sequential files of 8 bits"),
         (RGB, {"optimize": False, "progressive": True}, "for sequential files of 8 bits"),
         (RGB, {"optimize": False, "progressive": usual_script([(2, 2), (1, 1), (1, 1)])}, "sequential"),
@@ -87,7 +91,13 @@ NAMES = "4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1, 4:1:0"
         (RGB, {"restart_interval": 2, "restart_rows": 1}, "restart_interval and restart_rows exclude each other"),
         (RGB, {"restart_rows": -1}, "restart_rows is 0 to 65535 rows of MCUs, not -1"),
         (RGB, {"restart_rows": True}, "restart_rows is 0 to 65535 rows of MCUs, not True"),
-        (RGB, {"restart_rows": 1, "progressive": True}, "progressive and restart_rows exclude each other"),
+        (RGB, {"restart_rows": 40000, "progressive": True}, "40000 rows of 2 are more, 32767 rows would not be"),
+        # scans and Huffman tables
+        (RGB, {"progressive": 1}, "progressive is False, True, 'search' or a list or tuple of Scan, not 1"),
+        (RGB, {"progressive": 0}, "progressive is False, True, 'search' or a list or tuple of Scan, not 0"),
+        (RGB, {"optimize": 1}, "optimize is a bool, or of sequential files 'scans', not 1 for this one"),
+        (RGB, {"optimize": None}, "optimize is a bool, or of sequential files 'scans', not None"),
+        (RGB, {"optimize": False, "lossless": True}, "Annex K's Huffman tables are for sequential files of 8 bits"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(image: Any, options: dict[str, Any], message: str) -> None:
@@ -103,8 +113,15 @@ def test_what_makes_no_sense_is_refused(image: Any, options: dict[str, Any], mes
         (RGB, {"precision": 8.0}, "precision is a number of bits, not 8.0"),
         (RGB, {"precision": True, "lossless": True}, "precision is a number of bits, not True"),
         (RGB, {"quality": (90, 80.5)}, "quality must be an integer from 1 to 100, not 80.5"),
+        (
+            RGB,
+            {"quality": np.array([90, 80])},
+            "several qualities are a tuple or a list, not an array: array([90, 80])",
+        ),
         (RGB, {"quality": True}, "quality must be an integer from 1 to 100, not True"),
         (RGB, {"quality": "90"}, "quality must be an integer from 1 to 100, not '90'"),
+        (RGB, {"lossless": 1}, "lossless is True or False, not 1"),
+        (RGB, {"lossless": "yes"}, "lossless is True or False, not 'yes'"),
     ],
 )
 def test_what_is_of_another_type_is_refused(
@@ -113,6 +130,17 @@ def test_what_is_of_another_type_is_refused(
     encode(picture("natural", (9, 9)), quality=1)  # 1 == True: an answer that is remembered
     with pytest.raises(TypeError, match=re.escape(message)):
         encode(image, **options)
+
+
+def test_flags_of_numpy_are_flags() -> None:
+    image = picture("natural", (20, 30))
+    for name, others in (("lossless", {}), ("progressive", {}), ("optimize", {"quality": 60})):
+        for flag in (False, True):
+            assert encode(image, **{name: np.bool_(flag)}, **others) == encode(  # type: ignore[arg-type]
+                image,
+                **{name: flag},
+                **others,  # type: ignore[arg-type]
+            )
 
 
 def test_names_give_their_factors() -> None:

@@ -50,6 +50,7 @@ def test_pixels(
     one = encode(image, quality=quality, subsampling=subsampling)
     assert_same_picture(decode(scans), decode(one))
     assert_same_picture(decode(scans), pillow_decode(scans))
+    assert len(scans) <= len(encode(image, quality=quality, subsampling=subsampling, **restarts))  # type: ignore[call-overload]
 
 
 @given(st.data())
@@ -67,8 +68,10 @@ def test_coefficients(data: st.DataObject) -> None:
         plane = geometry.planes[i]
         wanted = geometry.view(quantized, i)[: plane.down, : plane.across]
         np.testing.assert_array_equal(blocks.reshape(wanted.shape), wanted)
-    groups = assembly.cheapest_groups(geometry, quantized)
-    assert scans_of(made) == [tuple(i + 1 for i in group) for group in groups]
+    one = assembly.assemble(geometry, quantized, [FLAT] * len(factors))
+    assert len(made) <= len(one)
+    ways = assembly.scan_groups(geometry), assembly.cheapest_groups(geometry, quantized)
+    assert scans_of(made) in [[tuple(i + 1 for i in group) for group in way] for way in ways]
 
 
 def test_luma_row_by_row(photo: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from commands import GREY, RGB, Run
 import pyjpegml
 from pyjpegml import cli
 from pyjpegml.console import ExitCode
+from pyjpegml.scripts import Scan
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,11 @@ def test_encode(
         (["--stored-as", "grey"], {"stored_as": "grey"}),
         (["--scans", "progressive"], {"progressive": True}),
         (["--scans", "search"], {"progressive": "search"}),
+        (["--scans", "separate", "--restart-rows", "1"], {"optimize": "scans", "restart_rows": 1}),
+        (
+            ["--scans", "progressive", "--restart-rows", "1"],
+            {"progressive": True, "restart_rows": 1},
+        ),
         (["--lossless"], {"lossless": True}),
         (
             ["--lossless", "--predictor", "5", "--point-transform", "2", "--restart-rows", "3"],
@@ -61,6 +67,36 @@ def test_encode_in_other_modes(
 ) -> None:
     assert run("encode", png, out, *options)[0] == ExitCode.DONE
     assert Path(out).read_bytes() == pyjpegml.encode(RGB, **arguments)
+
+
+def test_encode_with_scans_from_a_file(run: Run, png: str, out: str, tmp_path: Path) -> None:
+    path = tmp_path / "scans.txt"
+    path.write_text(
+        "0 1 2: 0-0, 0, 0;  # DC\n0: 1-63, 0, 1; 1: 1-63, 0, 0; 2: 1-63, 0, 0; 0: 1-63, 1, 0"
+    )
+    assert run("encode", png, out, "--script", str(path))[0] == ExitCode.DONE
+    script = [
+        Scan((0, 1, 2), 0, 0, 0, 0), Scan((0,), 1, 63, 0, 1), Scan((1,), 1, 63, 0, 0),
+        Scan((2,), 1, 63, 0, 0), Scan((0,), 1, 63, 1, 0),
+    ]  # fmt: skip
+    assert Path(out).read_bytes() == pyjpegml.encode(RGB, progressive=script)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0,1,2;", "scans.txt: this is no scan script: scan 0 is '0,1,2'"),
+        ("\xff", "scans.txt: this is no scan script: "),
+        ("0,1,2: 0-0, 0, 0;", "the script sends nothing of coefficient 1 of component 0"),
+    ],
+)
+def test_scans_of_a_file_that_are_none(
+    fails: Callable[..., str], png: str, out: str, tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "scans.txt"
+    path.write_bytes(text.encode("latin-1"))
+    assert words in fails(ExitCode.USAGE, "encode", png, out, "--script", str(path))
+    assert not Path(out).exists()
 
 
 def test_encode_with_the_tables_of_a_jpeg(run: Run, png: str, out: str, tmp_path: Path) -> None:
@@ -79,13 +115,14 @@ def test_encode_with_the_tables_of_a_jpeg(run: Run, png: str, out: str, tmp_path
         (["--lossless", "--restart-interval", "1"], "pass restart_rows"),
         (["--subsampling", "3x1,2x1,1x1"], "2/3 of the columns"),
         (["--stored-as", "RGB", "--quality", "90,80"], "1 or 3 of them for RGB"),
+        (["--scans", "separate", "--no-optimize"], "--scans separate and --no-optimize exclude"),
+        (["--scans", "search", "--script", "x"], "not allowed with argument --scans"),
     ],
 )
 def test_encode_options_that_do_not_go_together(
     fails: Callable[..., str], png: str, out: str, options: list[str], words: str
 ) -> None:
     message = fails(ExitCode.USAGE, "encode", png, out, *options)
-    assert message.startswith(f"{png}: ")
     assert words in message
     assert not Path(out).exists()
 

@@ -250,6 +250,19 @@ def test_density_and_comments_of_a_jpeg(run: Run, tmp_path: Path, out: str) -> N
         assert metadata.comments == comments
 
 
+@pytest.mark.parametrize("command", ["compress", "encode"])
+@pytest.mark.parametrize("format", ["png", "tiff"])
+@pytest.mark.parametrize("choice", ["keep", "strip"])
+def test_density_of_other_formats(
+    run: Run, tmp_path: Path, out: str, command: str, format: str, choice: str
+) -> None:
+    path = saved(tmp_path, f"in.{format}", RGB, dpi=(300, 200))
+    assert run(command, path, out, "--metadata", choice)[0] == ExitCode.DONE
+    with Image.open(out) as image:
+        assert image.info["dpi"] == (300, 200)
+        assert image.info["jfif_version"] == (1, 1)
+
+
 def test_metadata_of_inks_keep_adobes_marker(run: Run, tmp_path: Path, out: str) -> None:
     path = tmp_path / "in.tiff"
     image = Image.frombytes("CMYK", (96, 72), INKS.tobytes())

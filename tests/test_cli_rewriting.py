@@ -21,6 +21,7 @@ from pyjpegml.console import ExitCode
         (["--scans", "sequential"], {"progressive": False}),
         (["--scans", "search"], {"progressive": "search"}),
         (["--restart-interval", "4"], {"restart_interval": 4}),
+        (["--restart-interval", "0"], {"restart_interval": 0}),
         (["--metadata", "strip"], {"metadata": "strip"}),
     ],
 )

@@ -708,20 +708,6 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
             "SOS",
             None,
         ),
-        "restart too many": (
-            restarts[:-2] + b"\xff\xd5" + restarts[-2:],
-            JpegFormatError,
-            "a restart marker behind the last of 6 intervals",
-            "SOS",
-            len(restarts) - 2,
-        ),
-        "restart out of nowhere": (
-            good[:-2] + b"\xff\xd0" + good[-2:],
-            JpegFormatError,
-            "a restart marker behind the last of 1 intervals",
-            "SOS",
-            len(good) - 2,
-        ),
         "no code": (
             good[: sos + 14] + b"\xff\0" * 8 + good[-2:],
             JpegFormatError,
@@ -734,8 +720,7 @@ def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, b
 
 BROKEN = [
     "nothing", "PNG", "no scan", "no frame", "two frames", "two starts", "no DQT", "no chroma DQT",
-    "no DC table", "no AC table", "12 bits", "height 0", "width 0", "other names", "two scans", "cut", "wrong restart", "lost restarts", "restart too many",
-    "restart out of nowhere", "no code",
+    "no DC table", "no AC table", "12 bits", "height 0", "width 0", "other names", "two scans", "cut", "wrong restart", "lost restarts", "no code",
 ]  # fmt: skip
 
 

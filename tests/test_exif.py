@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from pyjpegml import exif, markers
 from pyjpegml.metadata import Metadata
@@ -56,13 +57,41 @@ def test_an_orientation_that_does_not_exist_is_upright(order, value):
     )
 
 
-@pytest.mark.parametrize(("kind", "count"), [(1, 1), (4, 1), (3, 0), (3, 2), (0, 1), (65535, 1)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [(1, 1), (4, 0), (4, 2), (3, 0), (3, 2), (0, 1), (65535, 1)]
+)
 def test_an_orientation_of_another_type_is_upright(kind, count):
     value, problems = read(oriented(">", 6, kind, count))
     assert value == 1
     assert problems == [
-        f"the orientation is of type {kind}, {count} values; type 3, one value is possible"
+        f"the orientation is of type {kind}, {count} values; it should be of type 3, one value"
     ]
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_long_orientation_counts(order):
+    """As for Pillow; and it is a long one that is written."""
+    data = tiff(order, [(0x0112, 4, 1, struct.pack(order + "I", 6))])
+    problem = "the orientation is of type 4, 1 values; it should be of type 3, one value"
+    assert read(data) == (6, [problem])
+    back = Image.Exif()
+    back.load(data + bytes(4))
+    assert back[0x0112] == 6
+    assert read(exif.with_orientation(data, 1)) == (1, [problem])
+    far = tiff(order, [(0x0112, 4, 1, struct.pack(order + "I", 65542))])
+    assert read(far) == (1, [problem, "the orientation is 65542; 1 to 8 are possible"])
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_resolutions_are_exchanged(order):
+    def data(x: int, y: int, kind: int = 5) -> bytes:
+        places = [(0x011A, kind, 1, struct.pack(order + "I", x))]
+        places.append((0x011B, 5, 1, struct.pack(order + "I", y)))
+        return tiff(order, places) + struct.pack(order + "IIII", 300, 1, 200, 1)
+
+    assert exif.with_sides_exchanged(data(34, 42)) == data(42, 34)
+    assert exif.with_sides_exchanged(data(34, 42, 4)) == data(34, 42, 4)
+    assert exif.with_sides_exchanged(oriented(order, 6)) == oriented(order, 6)
 
 
 def test_no_orientation_is_upright_and_no_problem():
@@ -177,6 +206,7 @@ def test_any_bytes_are_changed_or_left(data, order, start):
         for changed in (
             exif.with_orientation(exif_data, 1),
             exif.with_size(exif_data, 100, 200),
+            exif.with_sides_exchanged(exif_data),
             exif.without_thumbnail(exif_data),
         ):
             assert len(changed) <= len(exif_data)

@@ -166,7 +166,9 @@ def test_what_is_written_is_read(version, unit, density):
     assert jfif.sound(made) == made
 
 
-@pytest.mark.parametrize(("unit", "density"), [(3, (1, 1)), (1, (0, 5)), (1, (5, 65536))])
+@pytest.mark.parametrize(
+    ("unit", "density"), [(3, (1, 1)), (1, (0, 5)), (1, (5, 65536)), (1, (72.0, 72))]
+)
 def test_densities_that_make_no_sense(unit, density):
     made = jfif.Jfif((1, 1), unit, density)
     with pytest.raises(ValueError, match=f"are {density[0]}x{density[1]} and {unit}"):
@@ -176,6 +178,20 @@ def test_densities_that_make_no_sense(unit, density):
 @pytest.mark.parametrize(("unit", "density"), [(3, (1, 1)), (1, (0, 5))])
 def test_densities_that_files_have_although_they_make_no_sense(unit, density):
     assert jfif.sound(jfif.Jfif((1, 2), unit, density)) == jfif.Jfif((1, 2), 0, (1, 1))
+
+
+@pytest.mark.parametrize("version", [(1, 256), (-1, 0), (1.0, 1)])
+def test_versions_that_do_not_fit(version):
+    with pytest.raises(ValueError, match="a version of JFIF is two whole numbers up to 255, not"):
+        jfif.jfif_segment(jfif.Jfif(version, 1, (72, 72)))
+
+
+@pytest.mark.parametrize(
+    "fields", [(65536, 0, 0, 0), (0, -1, 0, 0), (0, 0, 0, 256), (0, 0, 0.5, 0)]
+)
+def test_adobes_marker_with_fields_that_do_not_fit(fields):
+    with pytest.raises(ValueError, match="are 0 to 65535, the transform to 255: Adobe"):
+        jfif.adobe_segment(jfif.Adobe(*fields))
 
 
 @given(st.tuples(*[st.integers(0, 65535)] * 3), st.integers(0, 255))

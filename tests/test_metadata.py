@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -409,6 +410,21 @@ def test_long_parts_are_split_or_refused():
         Metadata.made_of(comments=[bytes(65534)])
     with pytest.raises(ValueError, match="APP5 segment holds at most 65533 bytes, not 65534"):
         metadata_segments(Metadata(((0xE5, bytes(65534)),)))
+
+
+def test_comments_may_be_text():
+    made = Metadata.made_of(comments=["grün", b"\xff"])
+    assert made.comments == ("grün".encode(), b"\xff")
+    data = pyjpegml.encode(np.zeros((8, 8), np.uint8), metadata=made)
+    assert pyjpegml.read_header(data).metadata == made
+    with pytest.raises(ValueError, match="a comment has at most 65533 bytes, not 65534"):
+        Metadata.made_of(comments=["ü" * 32767])
+
+
+@pytest.mark.parametrize("comments", ["text", b"bytes"])
+def test_one_comment_is_not_taken_for_many(comments):
+    with pytest.raises(TypeError, match=re.escape(f"comments are several: pass [{comments!r}]")):
+        Metadata.made_of(comments=comments)
 
 
 def test_segments_of_other_markers_are_refused():

@@ -325,6 +325,9 @@ NOISE = [
     *({"lossless": True, "predictor": p, "bits": bits} for p in range(1, 8) for bits in (2, 8, 16)),
     {"progressive": True, "bits": 8},
     {"progressive": True, "bits": 12},
+    *({"progressive": "search", "bits": bits} for bits in (8, 12)),
+    *({"optimize": "scans", "bits": bits} for bits in (8, 12)),
+    {"optimize": False, "bits": 8},
 ]  # fmt: skip
 
 

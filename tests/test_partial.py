@@ -11,7 +11,7 @@ from test_smoothing import pixels_of_3
 
 from pyjpegml import JpegFormatError, decode, decode_partial
 from pyjpegml.markers import SOS, segments
-from pyjpegml.testing import Component, Content, Frame, Scan, Stream, write_stream
+from pyjpegml.testing import PROCESSES, Component, Content, Frame, Scan, Stream, write_stream
 
 pytestmark = pytest.mark.hostile
 
@@ -92,15 +92,48 @@ def grey_file() -> Stream:
     return write_stream(frame, [Scan((0,), ((0, 0),), restart_interval=1)], content)
 
 
-def test_a_surplus_restart_marker_is_a_problem() -> None:
-    data = grey_file().data[:-2] + b"\xff\xd1\xff\xd9"
-    with pytest.raises(JpegFormatError, match="a restart marker behind the last of 2 intervals"):
-        decode(data)
+STRAY = {
+    "one": b"\xff\xd1",
+    "two": b"\xff\xd5\xff\xd6",
+    "with junk behind": b"\xff\xd7\0\1\xff\0",
+    "nine with fill bytes": b"\xff\xff\xd0" * 9,
+}
+
+
+@pytest.mark.parametrize("stray", STRAY)
+@pytest.mark.parametrize("kind", KINDS)
+def test_restart_markers_behind_the_last_interval_do_no_harm(kind: str, stray: str) -> None:
+    """Of each scan; libjpeg-turbo passes over them as well."""
+    whole = pillow_encode(picture("natural", (75, 90, 3), 3), quality=85, **KINDS[kind])
+    ends = [end for _, end in scans(whole)]
+    data = whole
+    for end in reversed(ends):
+        data = data[:end] + STRAY[stray] + data[end:]
+    expected = decode(whole)
+    assert np.array_equal(expected, pillow_decode(data))
+    assert np.array_equal(expected, decode(data))
+    assert np.array_equal(expected[60:, 70:], decode(data, region=(70, 60, 20, 15)))
+    pixels, report = decode_partial(data)
+    assert np.array_equal(expected, pixels)
+    assert report.complete
+    assert [data[int(w.split()[-1]) :][:2] for w in report.warnings] == [
+        bytes((0xFF, STRAY[stray].lstrip(b"\xff")[0]))
+    ] * len(ends)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_one_restart_marker_too_many_in_each_process(process: str) -> None:
+    frame = Frame(process, 8, 16, 8, (Component(1),))
+    size = (8, 16) if frame.lossless else (1, 2, 8, 8)
+    content = Content((np.zeros(size, np.int64),), {(0, 0): np.ones((8, 8), np.uint16)})
+    start, end = (1, 0) if frame.lossless else (0, 0 if frame.progressive else 63)
+    scan = Scan((0,), ((0, 0),), start, end, restart_interval=64)
+    stream = write_stream(frame, [scan], content)
+    data = stream.data[:-2] + b"\xff\xd1\xff\xd9"
+    assert np.array_equal(decode(data), decode(stream.data))
     _, report = decode_partial(data)
-    assert [problem.reason for problem in report.problems] == [
-        "a restart marker behind the last of 2 intervals"
-    ]
-    assert report.sound_mcus == report.mcus == 2
+    assert report.complete
+    assert any("a restart marker behind the last of" in text for text in report.warnings)
 
 
 def test_a_broken_later_scan_leaves_the_picture() -> None:

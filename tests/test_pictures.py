@@ -364,8 +364,50 @@ def test_a_tiff_of_16_bits_is_turned_in_both_bytes() -> None:
 
 
 def test_nothing_is_made_up() -> None:
-    for format in ("PNG", "TIFF", "WEBP", "BMP"):
+    for format in ("PNG", "TIFF", "WEBP", "PPM"):
         assert read(saved(RGB, format)).metadata == Metadata()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(
+    ("format", "options", "expected"),
+    [
+        ("PNG", {"dpi": (300, 300)}, (1, (300, 300))),
+        ("PNG", {"dpi": (72, 144)}, (1, (72, 144))),
+        ("PNG", {"dpi": (254, 254)}, (1, (254, 254))),
+        ("PNG", {"dpi": (2.54, 5.08)}, (2, (1, 2))),
+        ("TIFF", {"dpi": (600, 1200)}, (1, (600, 1200))),
+        ("TIFF", {"resolution_unit": 3, "resolution": 118}, (2, (118, 118))),
+        ("TIFF", {"resolution_unit": 1, "x_resolution": 3, "y_resolution": 2}, (0, (3, 2))),
+        ("BMP", {"dpi": (96, 96)}, (1, (96, 96))),
+        ("PNG", {"dpi": (1e6, 1e6)}, None),
+        ("PNG", {"dpi": (0.1, 0.1)}, None),
+    ],
+)
+def test_density(
+    format: str, options: dict[str, Any], expected: tuple[int, tuple[int, int]] | None, keep: bool
+) -> None:
+    jfif = read(saved(RGB, format, **options), keep=keep).metadata.jfif
+    assert (jfif and (jfif.unit, jfif.density)) == expected
+
+
+def test_an_aspect_ratio_of_png() -> None:
+    """Which Pillow does not write: pHYs of unit 0 stands in front of the samples."""
+    plain = saved(RGB, "PNG")
+    body = b"pHYs" + struct.pack(">IIB", 4, 3, 0)
+    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
+    at = plain.index(b"IDAT") - 4
+    jfif = read(plain[:at] + chunk + plain[at:]).metadata.jfif
+    assert jfif is not None
+    assert (jfif.unit, jfif.density) == (0, (4, 3))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_density_of_a_tiff_that_lies_turned(orientation: int) -> None:
+    data = saved(RGB, "TIFF", exif=tags(orientation).tobytes(), dpi=(300, 150))
+    jfif = read(data).metadata.jfif
+    assert jfif is not None
+    assert jfif.density == ((150, 300) if orientation > 4 else (300, 150))
 
 
 def test_a_profile_of_other_colours_is_left_out_and_told() -> None:

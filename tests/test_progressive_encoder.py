@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from coefficients import assert_same_coefficients, scan_intervals
 from helpers import (
     SUBSAMPLINGS,
     assert_same_picture,
@@ -66,11 +69,13 @@ def test_coefficients(data: st.DataObject) -> None:
     images(),
     st.integers(1, 100),
     st.sampled_from(SUBSAMPLINGS),
-    st.sampled_from([0, 1, 5]),
+    st.sampled_from([{}, {"restart_interval": 1}, {"restart_interval": 5}, {"restart_rows": 2}]),
 )
-def test_pixels(image: np.ndarray, quality: int, subsampling: str, restart_interval: int) -> None:
+def test_pixels(
+    image: np.ndarray, quality: int, subsampling: str, restarts: dict[str, int]
+) -> None:
     """Those of the sequential file, here and in libjpeg-turbo."""
-    options = {"quality": quality, "subsampling": subsampling, "restart_interval": restart_interval}
+    options = {"quality": quality, "subsampling": subsampling, **restarts}
     data = encode(image, progressive=True, **options)  # type: ignore[arg-type]
     sequential = encode(image, **options)  # type: ignore[arg-type]
     assert_same_picture(decode(data), decode(sequential))
@@ -128,6 +133,29 @@ def test_identifiers_and_restart_interval() -> None:
     sos = body[body.index(b"\xff\xda") :]
     assert (sos[4], sos[5], sos[7], sos[9]) == (3, 82, 71, 66)
     assert [body.count(bytes([0xFF, 0xD0 + k])) > 0 for k in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_of_each_scan_are_jpegtrans(
+    jpegtran: Callable[..., bytes | None], subsampling: str, rows: int
+) -> None:
+    """Scans of one component have MCUs of one block, and so other rows than those of all."""
+    image = picture("natural", (70, 90, 3))
+    sequential = encode(image, subsampling=subsampling)
+    theirs = jpegtran(sequential, "-progressive", "-restart", str(rows))
+    assert theirs is not None
+    ours = encode(image, subsampling=subsampling, progressive=True, restart_rows=rows)
+    assert scan_intervals(ours) == scan_intervals(theirs)
+    assert_same_coefficients(ours, theirs)
+    assert len(ours) <= len(theirs)
+
+
+def test_rows_of_all_scans_alike_are_told_once() -> None:
+    image = picture("natural", (70, 90))
+    by_rows = encode(image, progressive=True, restart_rows=2)
+    assert by_rows == encode(image, progressive=True, restart_interval=2 * 12)
+    assert by_rows.count(b"\xff\xdd") == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from coefficients import (
     DCT,
@@ -16,8 +17,9 @@ from coefficients import (
     conformance_files,
     factors,
     metadata_bytes,
+    scan_intervals,
 )
-from helpers import assert_same_picture, picture
+from helpers import SUBSAMPLINGS, assert_same_picture, images, picture
 from hypothesis import given
 from hypothesis import strategies as st
 from test_containers import index
@@ -249,6 +251,54 @@ def test_what_is_saved() -> None:
     assert read_header(recode(data, restart_interval=None)).restart_interval == 1
     large = encode(picture("natural", (200, 300, 3)), quality=80)
     assert len(recode(large)) < len(recode(large, progressive=False)) <= len(large)
+
+
+@given(
+    jpeg_streams(processes=DCT), st.sampled_from([False, True, "search"]),
+    st.sampled_from([0, 1, 3, 60000]), st.booleans(),
+)  # fmt: skip
+def test_a_restart_interval_that_is_asked_for_is_there(
+    stream: Stream, progressive: bool | str, interval: int, strip: bool
+) -> None:
+    """In all scans, and even if that makes the file larger; and it stays there."""
+    metadata = "strip" if strip else "keep"
+    made = recode(
+        stream.data, progressive=progressive, restart_interval=interval, metadata=metadata
+    )
+    assert set(scan_intervals(made)) == {interval}
+    assert_same_coefficients(made, stream.data)
+    again = recode(made, progressive=progressive, restart_interval=interval, metadata=metadata)
+    assert again == made
+    kept = recode(stream.data, progressive=progressive, restart_interval=None)
+    assert len(kept) <= len(stream.data)
+
+
+def test_restart_intervals_that_were_left_behind() -> None:
+    """Where nothing is saved the input comes back; but not if its interval is not the wanted one."""
+    small = recode(FILE, progressive="search")
+    assert recode(small) == small
+    assert scan_intervals(recode(small, restart_interval=1, progressive=False)) == [1]
+    marked = encode(IMAGE, quality=80, progressive=True, restart_rows=1)
+    assert len(recode(marked, progressive=False, restart_interval=None)) <= len(marked)
+    assert scan_intervals(recode(marked, progressive=False, restart_interval=0)) == [0]
+
+
+def test_files_that_stop_early_keep_their_restart_interval() -> None:
+    data = encode(IMAGE, progressive=True, restart_interval=2)
+    early = data[: data.rindex(b"\xff\xda")] + b"\xff\xd9"
+    assert recode(early) == recode(early, restart_interval=2) == early
+    with pytest.raises(ValueError, match="intervals are 2, and cannot become 3"):
+        recode(early, restart_interval=3)
+
+
+@given(images(), st.integers(1, 100), st.sampled_from(SUBSAMPLINGS))
+def test_search_is_never_larger_than_any_other_way(
+    image: npt.NDArray[np.uint8], quality: int, subsampling: str
+) -> None:
+    options = {"quality": quality, "subsampling": subsampling}
+    best = recode(encode(image, **options), progressive="search")  # type: ignore[call-overload]
+    for way in ({"optimize": "scans"}, {"progressive": "search"}, {}):
+        assert len(best) <= len(encode(image, **options, **way))  # type: ignore[call-overload]
 
 
 def test_lossless_pictures_are_refused() -> None:

@@ -23,6 +23,7 @@ from pyjpegml.scan_search import (
     EDGES,
     HEADER_BITS,
     RAW_BITS,
+    RESTART_BITS,
     STUFFED,
     TABLES,
     Cuts,
@@ -36,28 +37,36 @@ SEGMENTS = len(EDGES) - 1
 BANDS = [(a, e) for a in range(SEGMENTS) for e in range(a, SEGMENTS)]
 
 
-def levels(geometry: Geometry, quantized: np.ndarray) -> list[tuple[int, int, Level]]:
+def levels(
+    geometry: Geometry, quantized: np.ndarray, interval: int
+) -> list[tuple[int, int, Level]]:
     """Ah, Al and costs of all scans of component 0."""
     nonzero = bit_planes(geometry, quantized, 0, 5).nonzero
     where = geometry.view(quantized, 0), geometry.planes[0].across
     nothing = np.zeros(nonzero.shape[1], np.uint64)
-    first = [(0, low, count_level(*where, nothing, nonzero[low], low)) for low in range(4)]
+    first = [
+        (0, low, count_level(*where, nothing, nonzero[low], low, interval)) for low in range(4)
+    ]
     refined = [
-        (low + 1, low, count_level(*where, nonzero[low + 1], nonzero[low], low)) for low in range(3)
+        (low + 1, low, count_level(*where, nonzero[low + 1], nonzero[low], low, interval))
+        for low in range(3)
     ]
     return first + refined
 
 
-def check_costs(geometry: Geometry, quantized: np.ndarray, bands: list[tuple[int, int]]) -> None:
+def check_costs(
+    geometry: Geometry, quantized: np.ndarray, bands: list[tuple[int, int]], interval: int = 0
+) -> None:
     """Symbols and bits are those of the scan."""
     planes = [bit_planes(geometry, quantized, 0, 5)]
-    for high, low, level in levels(geometry, quantized):
+    for high, low, level in levels(geometry, quantized, interval):
         for a, e in bands:
             scan = Scan((0,), EDGES[a], EDGES[e + 1] - 1, high, low)
-            coded = progressive_encoder.symbols_of_scan(geometry, quantized, scan, 0, planes)
+            coded = progressive_encoder.symbols_of_scan(geometry, quantized, scan, interval, planes)
             np.testing.assert_array_equal(level.counts[a, e], coded.counts[0])
             raw = int((coded.records >> 11 & 31).sum())
-            assert level.costs[RAW_BITS, a, e] == HEADER_BITS + STUFFED * raw
+            header = HEADER_BITS + RESTART_BITS * (coded.ends.size - 1)
+            assert level.costs[RAW_BITS, a, e] == header + STUFFED * raw
             table = optimal_table(coded.counts[0])
             assert level.costs[TABLES, a, e] == 8 * (17 + len(table.symbols))
             if table.bits[15] == 0:  # no code was made shorter
@@ -75,6 +84,7 @@ def check_costs(geometry: Geometry, quantized: np.ndarray, bands: list[tuple[int
     st.sampled_from([0.01, 0.1, 0.5, 1]),
     st.sampled_from([1, 4, 30, 1023]),
     st.sampled_from([0, 0.5, 0.95, 1]),
+    st.sampled_from([0, 0, 1, 2, 5, 63, 64, 65, 60000]),
 )
 def test_costs(
     width: int,
@@ -84,10 +94,11 @@ def test_costs(
     density: float,
     largest: int,
     flat: float,
+    interval: int,
 ) -> None:
     geometry = Geometry(width, height, factors)
     quantized = random_coefficients(geometry, seed, density, largest, flat)
-    check_costs(geometry, quantized, BANDS[seed % 7 :: 7])
+    check_costs(geometry, quantized, BANDS[seed % 7 :: 7], interval)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +112,9 @@ def test_long_runs(across: int, down: int) -> None:
     blocks = quantized.reshape(-1, 64)
     blocks[0, [1, 63]] = 5
     blocks[-1, 8] = 1
-    check_costs(geometry, quantized, [(0, 0), (0, SEGMENTS - 1), (2, 5), (SEGMENTS - 1,) * 2])
+    bands = [(0, 0), (0, SEGMENTS - 1), (2, 5), (SEGMENTS - 1,) * 2]
+    for interval in (0, 60, 4000):
+        check_costs(geometry, quantized, bands, interval)
 
 
 @given(st.integers(0, 999), st.integers(1, 7))
@@ -164,14 +177,26 @@ def test_the_best_is_smaller_than_the_usual(
     assert_same_picture(decode(best), pillow_decode(best))
 
 
-@given(image=images(largest=150, longest=900), quality=st.integers(1, 100))
+@given(
+    image=images(largest=150, longest=900),
+    quality=st.integers(1, 100),
+    restarts=st.sampled_from(
+        [({}, []), ({}, []), ({"restart_interval": 1}, ["-restart", "1B"]),
+         ({"restart_interval": 7}, ["-restart", "7B"]), ({"restart_rows": 1}, ["-restart", "1"])]
+    ),
+)  # fmt: skip
 def test_never_larger_than_jpegtrans(
-    jpegtran: Callable[..., bytes | None], image: np.ndarray, quality: int
+    jpegtran: Callable[..., bytes | None],
+    image: np.ndarray,
+    quality: int,
+    restarts: tuple[dict[str, int], list[str]],
 ) -> None:
+    """With restart markers too, which make many scans dear."""
+    options, words = restarts
     sequential = encode(image, quality=quality)
-    theirs = jpegtran(sequential, "-copy", "none", "-progressive", "-optimize")
+    theirs = jpegtran(sequential, "-copy", "none", "-progressive", "-optimize", *words)
     assert theirs is not None
-    ours = encode(image, quality=quality, progressive="search")
+    ours = encode(image, quality=quality, progressive="search", **options)  # type: ignore[call-overload]
     assert len(ours) <= len(theirs)
 
 

@@ -15,7 +15,7 @@ from progressive_scripts import sound_scripts
 
 from pyjpegml.coefficients import Geometry
 from pyjpegml.progression import Progression
-from pyjpegml.scripts import Scan, check_script, interleaved, usual_script
+from pyjpegml.scripts import Scan, check_script, interleaved, parse_script, usual_script
 
 GREY, COLOR = [(1, 1)], [(2, 2), (1, 1), (1, 1)]
 
@@ -101,6 +101,42 @@ def test_unsound_scripts(script: list[Scan], sampling: list[tuple[int, int]], re
         check_script(script, sampling)
     if script and "sends" not in reason and not reason.startswith(("nothing", "all but")):
         assert f"scan {len(script) - 1} of the script" in str(caught.value)
+
+
+# --- scripts in words
+
+
+@given(st.data())
+def test_words(data: st.DataObject) -> None:
+    """As libjpeg's programs take them: any spaces and commas, remarks, a last semicolon or none."""
+    script = data.draw(sound_scripts([(1, 1)] * 3))
+    gap = st.sampled_from([", ", ",", " ", "\n\t", " , "])
+    text = ";".join(
+        data.draw(gap).join(map(str, scan.components))
+        + data.draw(st.sampled_from([":", " : ", ": # 1;\n"]))
+        + f"{scan.Ss}{data.draw(st.sampled_from(['-', ' ', ' - ']))}{scan.Se}"
+        + "".join(data.draw(gap) + str(n) for n in (scan.Ah, scan.Al))
+        for scan in script
+    )
+    assert parse_script(text + data.draw(st.sampled_from(["", ";", ";\n# the end"]))) == tuple(
+        script
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,1,2;", "scan 0 is '0,1,2'; expected are components and Ss-Se, Ah, Al"),
+        ("0: 0-0, 0, 0; 0: 1-63, 0", "scan 1 is '0: 1-63, 0'; expected"),
+        ("0: 0-0, 0, 0;; 0: 1-63, 0, 0;", "scan 1 is ''; expected"),
+        ("Y: 0-0, 0, 0;", "scan 0 is 'Y: 0-0, 0, 0'; expected"),
+        ("0: 0-0, 0, -1;", "expected"),
+        ("\u0660: 0-0, 0, 0;", "expected"),
+    ],
+)
+def test_words_that_are_none(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_script(text)
 
 
 def test_a_script_holds_scans() -> None:

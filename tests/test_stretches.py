@@ -29,11 +29,11 @@ def test_guesses_fall_into_step(photo: np.ndarray) -> None:
     def decoded(
         reader: np.ndarray, most: int, stop: int
     ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-        blocks = np.zeros((layout.blocks, 64), np.int16)
+        blocks = np.full((layout.blocks, 64), 77, np.int16)
         starts = np.zeros((WINDOW + 1, scan.READER_FIELDS), np.int64)
         extents = np.zeros(layout.blocks, np.uint8)
-        count, _, _ = stretches.decode_stretch(
-            *source, reader, blocks.reshape(-1), extents, most, stop, starts
+        count, _ = stretches.decode_stretch(
+            *source, reader, blocks.reshape(-1), extents, layout.fields, most, stop, starts
         )
         return count, blocks, starts, extents
 
@@ -50,7 +50,7 @@ def test_guesses_fall_into_step(photo: np.ndarray) -> None:
         guess[scan.BIT], guess[scan.LEFT] = stop, stretches.ENDLESS
         found_count, guessed, starts, _ = decoded(guess, WINDOW, stop + 8000)
         _, which = stretches.meet(
-            *source[:2], *source[3:], known, blocks.reshape(-1), extents,
+            *source[:2], *source[3:], known, blocks.reshape(-1), extents, layout.fields,
             count, count + WINDOW, starts, min(found_count, WINDOW),
         )  # fmt: skip
         if which < 0:

@@ -60,6 +60,7 @@ HARMLESS = [
     "missing EOI",
     "junk between segments",
     "junk before RST",
+    "surplus restart marker",
     "segment bomb",
     "duplicated marker",
     "wrong length",

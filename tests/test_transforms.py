@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from coefficients import (
 from helpers import assert_same_picture, natural, picture
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from test_exif import tiff
 from test_rewriting import CONTAINERS, container
 
@@ -33,7 +35,9 @@ from pyjpegml import (
     read_header,
     transform,
 )
+from pyjpegml.exif import exif_segment, orientation_exif
 from pyjpegml.jfif import Jfif
+from pyjpegml.markers import segment_bytes
 from pyjpegml.testing import Stream, jpeg_streams
 from pyjpegml.transforms import TURNS, UPRIGHT
 
@@ -248,7 +252,9 @@ def test_edges() -> None:
         ValueError, match="a width of 50 pixels is mirrored in units of 16, of which"
     ):
         transform(data, "flip-horizontal")
-    with pytest.raises(ValueError, match="'trim' drops 8 of them, and 'leave' leaves those 8"):
+    with pytest.raises(
+        ValueError, match=r"height of 40 .*'trim' drops 8 of them, and 'leave' leaves"
+    ):
         transform(data, "rotate90")
     assert size(decode_coefficients(transform(data, "rotate180", edges="trim"))) == (48, 32)
     assert size(decode_coefficients(transform(data, "transpose", edges="trim"))) == (40, 50)
@@ -364,6 +370,47 @@ def test_orient(orientation: int, order: str) -> None:
     assert b"thumbnail" not in got.exif
     assert got.warnings == ()
     assert transform(upright, "orient") == upright
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_long_orientation_is_applied_and_reset(order: str) -> None:
+    long = tiff(order, [(0x0112, 4, 1, struct.pack(order + "I", 6))])
+    data = with_metadata(FILE, Metadata.made_of(exif=long))
+    upright = transform(data, "orient")
+    assert_same_coefficients(upright, transform(FILE, "rotate90"))
+    expected = tiff(order, [(0x0112, 4, 1, struct.pack(order + "I", 1))])
+    assert read_header(upright).metadata.exif == expected
+    assert transform(upright, "orient") == upright
+
+
+def test_an_orientation_that_is_not_applied_is_not_reset() -> None:
+    """What lies turned by XMP alone, or by a tag that makes no sense, is left to who reads it."""
+    packet = b"<x xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/>"
+    for exif_data in (None, exif(1), exif(9), tiff("<", [(0x0112, 1, 1, b"\6\0\0\0")])):
+        metadata = Metadata.made_of(exif=exif_data, xmp=packet)
+        data = with_metadata(FILE, metadata)
+        assert read_header(transform(data, "orient")).metadata == metadata
+
+
+def test_resolutions_go_with_their_sides() -> None:
+    entries = [(tag, 5, 1, struct.pack("<I", at)) for tag, at in ((0x011A, 38), (0x011B, 46))]
+    exif_data = tiff("<", entries) + struct.pack("<5I", 0, 300, 1, 200, 1)
+    data = with_metadata(FILE, Metadata.made_of(exif=exif_data))
+    for op, expected in (("rotate90", (200, 300)), ("rotate180", (300, 200))):
+        with Image.open(io.BytesIO(transform(data, op))) as image:
+            assert (image.getexif()[0x011A], image.getexif()[0x011B]) == expected
+
+
+@pytest.mark.parametrize("process", DCT)
+@given(data=st.data(), orientation=st.integers(2, 8))
+def test_orient_takes_all_processes(process: str, orientation: int, data: st.DataObject) -> None:
+    """Arithmetic and progressive ones, with restart markers and odd sizes."""
+    stream: Stream = data.draw(jpeg_streams(processes=[process]))
+    segment = segment_bytes(*exif_segment(orientation_exif(orientation)))
+    lying = stream.data[:2] + segment + stream.data[2:]
+    upright = transform(lying, "orient", edges="leave")
+    assert_same_coefficients(upright, transform(stream.data, UPRIGHT[orientation], edges="leave"))
+    assert read_header(upright).metadata.orientation == 1
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))

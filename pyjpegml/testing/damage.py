@@ -351,6 +351,13 @@ def _lost_bytes(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
     return Damage((Edit(at, at + count, b""),), f"{count} bytes are not there", ANY)
 
 
+@_fault("surplus restart marker", _named("SOS"))
+def _surplus_restart(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
+    _, end = _scan_span(stream, i)
+    n = draw(st.integers(0, 7))
+    return Damage((Edit(end, end, bytes([0xFF, 0xD0 + n])),), f"RST{n} behind a scan", SAME)
+
+
 @_fault("wrong restart number", _named("RST"))
 def _wrong_restart_number(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
     right = int(stream.parts[i].name[3:])
