@@ -114,7 +114,8 @@ def features(plan: Candidate) -> npt.NDArray[np.float64]:
         energy = blocks * blocks
         mean = energy.mean(0, dtype=np.float64)
         # mean over blocks of energy times sensitivity, which is terms @ energies
-        loss = ((terms.T @ energy) * estimator.energies[i]).sum(0) / len(blocks)
+        products = np.einsum("nt,nk->tk", terms, energy)  # too small for the threads of a BLAS
+        loss = (products * estimator.energies[i]).sum(0) / len(blocks)
         bands = _CHROMA if i else _LUMA
         by_band, losses = np.log(mean @ bands + EPSILON), np.log(loss @ bands + LEAST_WEIGHT)
         if i:

@@ -21,7 +21,7 @@ The worst that such a model can do is to predict badly; every file that is retur
 the same.
 
 *Out of range.* If a feature is further from the training photographs' than a tenth of their range,
-nothing is predicted, and the closed form is the start.
+nothing is predicted, and the closed form is the start. (Pictures may be larger.)
 """
 
 from __future__ import annotations
@@ -187,10 +187,15 @@ class Model:
         return dict(zip(OUTPUTS, out.tolist(), strict=True))
 
     def covers(self, values: npt.NDArray[np.float64]) -> bool:
-        """Whether features (those that do not know the target) are like those seen in training."""
+        """Whether features (those that do not know the target) are like those seen in training.
+
+        A picture may have more pixels, which change little.
+        """
         low, high = self.low[: len(NAMES)], self.high[: len(NAMES)]
         margin = MARGIN * (high - low)
-        return bool(((values >= low - margin) & (values <= high + margin)).all())
+        above = values > high + margin
+        above[NAMES.index("size")] = False
+        return bool((values >= low - margin).all() and not above.any())
 
     def start(self, plan: Candidate, budget: float) -> Start | None:
         """Where to begin with a subsampling.

@@ -190,6 +190,17 @@ def test_pictures_unlike_all_training_start_in_closed_form():
     assert compress(image, effort="fast").data == compress(image, effort="fast", model=False).data
 
 
+def test_larger_pictures_are_covered_and_no_others():
+    model = Model(small_model(low=np.zeros(len(INPUTS)), high=np.ones(len(INPUTS))))
+    middle = np.full(len(NAMES), 0.5)
+    assert model.covers(middle)
+    for number, name in enumerate(NAMES):
+        for value, covered in ((-0.09, True), (1.09, True), (-0.11, False), (1.11, name == "size")):
+            values = middle.copy()
+            values[number] = value
+            assert model.covers(values) is covered, (name, value)
+
+
 def test_a_start_shapes_rounded_files_and_not_those_of_the_loop():
     image = made("natural", (160, 200, 3), 1)
     plain = compress(image, effort="fast", model=False)
