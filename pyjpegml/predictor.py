@@ -46,6 +46,7 @@ VERSION = 1
 #: The features that know the target: ln of 1 - target, and of what is left of it for quantization.
 TARGET_NAMES = ("loss", "room")
 INPUTS = (*NAMES, *TARGET_NAMES)
+LOSS = INPUTS.index("loss")
 #: What trees predict of rounded coefficients: knobs, and the scale.
 OUTPUTS: tuple[str, ...] = (*(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]), "rounded_scale")
 #: The trees of the scale see the target and stand for ``ln scale + SLOPE loss``.
@@ -186,16 +187,15 @@ class Model:
         )  # fmt: skip
         return dict(zip(OUTPUTS, out.tolist(), strict=True))
 
-    def covers(self, values: npt.NDArray[np.float64]) -> bool:
-        """Whether features (those that do not know the target) are like those seen in training.
+    def covers(self, inputs: npt.NDArray[np.float64]) -> bool:
+        """Whether features and target are like those seen in training.
 
         A picture may have more pixels, which change little.
         """
-        low, high = self.low[: len(NAMES)], self.high[: len(NAMES)]
-        margin = MARGIN * (high - low)
-        above = values > high + margin
-        above[NAMES.index("size")] = False
-        return bool((values >= low - margin).all() and not above.any())
+        margin = MARGIN * (self.high - self.low)
+        above = inputs > self.high + margin
+        above[INPUTS.index("size")] = False
+        return bool((inputs >= self.low - margin).all() and not above.any())
 
     def start(self, plan: Candidate, budget: float) -> Start | None:
         """Where to begin with a subsampling.
@@ -205,19 +205,17 @@ class Model:
         plan : Candidate
             Of a picture in colour.
         budget : float
-            1 - target, above the candidate's floor. Beyond the training targets, the nearest of
-            them decides.
+            1 - target, above the candidate's floor.
 
         Returns
         -------
-        Start, or None if the picture is unlike all that the model was trained on.
+        Start, or None if picture or target are unlike all that the model was trained on.
         """
-        values = plan_features(plan)
-        if not self.covers(values):
+        inputs = np.r_[plan_features(plan), target_features(budget, plan.floor)]
+        if not self.covers(inputs):
             return None
-        inputs = np.r_[values, target_features(budget, plan.floor)]
         found = self.predict(np.clip(inputs, self.low, self.high))
-        loss = float(np.clip(math.log(budget), self.low[len(NAMES)], self.high[len(NAMES)]))
+        loss = float(np.clip(math.log(budget), self.low[LOSS], self.high[LOSS]))
         shapes = [found[f"rounded_{knob}"] for knob in KNOBS[FIRST_SHAPE:]]
         knobs = np.r_[np.zeros(FIRST_SHAPE), shapes]
         change = found["rounded_scale"] - SLOPE * loss
