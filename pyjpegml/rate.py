@@ -21,6 +21,7 @@ is returned. A target that no file can meet (say 1.0) gives the best one there i
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,7 @@ from .heads import CHROMA, model_of
 from .metadata import Metadata
 from .metrics import LumaReference, Reference
 from .originals import read_original
+from .predictor import Model, choose_model
 from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Result, better
@@ -114,6 +116,7 @@ def compress(
     others: str | None = None,
     threads: int | None = 1,
     options: Options | None = None,
+    model: str | os.PathLike[str] | bool | None = None,
 ) -> Result:
     """Compress a picture to the smallest file that meets an MS-SSIM.
 
@@ -147,6 +150,10 @@ def compress(
         How many threads may work on this picture; None for all useful cores. The file is the same.
     options : Options, optional
         Another metric, limits of encodes or time, and progress.
+    model : path or bool, optional
+        The model that predicts tables for rounded coefficients (:mod:`pyjpegml.predictor`): a file
+        of one's own, or False for the closed form. By default the one that the environment variable
+        ``PYJPEGML_MODEL`` names, or else the one that comes with the package.
 
     Returns
     -------
@@ -162,7 +169,7 @@ def compress(
     ------
     TypeError, ValueError
         If the image is not uint8 or of another shape, the target not in (0, 1], or no file fits
-        into `max_bytes`.
+        into `max_bytes`; if the model is not one that can be used.
     JpegError
         If the JPEG cannot be decoded, has two components or another precision (12 bits: decode it
         and scale its samples), or other images are to stay and their index contradicts the file.
@@ -184,6 +191,7 @@ def compress(
     check_threads(threads)
     target = check_target(ms_ssim)
     options = Options() if options is None else options
+    predictor = choose_model(model)
     if effort not in SCHEDULES:
         raise ValueError(f"effort is one of {', '.join(SCHEDULES)}, not {effort!r}")
     if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int)):
@@ -199,6 +207,8 @@ def compress(
         kind = LumaReference if options.metric == "luma" and array.ndim == 3 else Reference
         writing = Writing(progressive, original.segments, original.finish)
         task = Task(array, kind(array, crew, True), effort, writing, options)
+        if options.metric == "rgb" and array.shape[2:] == (3,):
+            task.model = predictor
         result = task.compress(target)
         if max_bytes is not None and len(result.data) > max_bytes:
             result = task.fit(result, max_bytes)
@@ -239,6 +249,7 @@ class Task:
         self.effort = effort
         self.writing = writing
         self.account = Account(options)
+        self.model: Model | None = None
         self.loops = min(image.shape[:2]) >= TAPS
         maps = block_maps(reference)
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
@@ -277,6 +288,7 @@ class Task:
                 break
             if best is not None and self.account.left < 1:
                 break
+            plan.begin(self.model.start(plan, 1 - target) if self.model else None)
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
             plan.forget()
@@ -289,8 +301,7 @@ class Task:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
         possible = [c for c in self.candidates if c.floor < aim] or self.candidates[-1:]
         for plan in possible:
-            plan.trials.clear()
-            plan.dc_steps = None
+            plan.begin(None)
         if len(possible) == 1:
             return possible
 

@@ -29,13 +29,14 @@ from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all, usual_planes
 from .header import SUBSAMPLINGS
+from .knobs import Start, shape_weights
 from .metrics import Reference
 from .reconstruction import reconstruct
 from .result import Result, better
 from .scan_search import best_script
 from .sparse_windows import SURE
 from .strips import picture_of
-from .tables import ROUNDING, Estimator
+from .tables import ROUNDING, Estimator, closed_form_qtables
 from .threads import Crew
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
@@ -97,6 +98,14 @@ class Candidate:
     floor: float
     trials: list[tuple[float, float]] = field(default_factory=list)
     dc_steps: list[int] | None = None
+    start: Start | None = None
+    features: npt.NDArray[np.float64] | None = None
+
+    def begin(self, start: Start | None) -> None:
+        """Shape the tables, and let the first scale be as predicted; None for the closed form."""
+        self.start = start
+        self.trials.clear()
+        self.dc_steps = None
 
     @property
     def coefficients(self) -> npt.NDArray[np.int16]:
@@ -110,8 +119,11 @@ class Candidate:
         self.kept = None
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
-        """The closed form at a scale, DC steps apart if they are held."""
-        tables = self.estimator.qtables(scale)
+        """The closed form at a scale, shaped as predicted, DC steps apart if they are held."""
+        weights = self.estimator.mean_weights
+        if self.start is not None:
+            weights = shape_weights(weights, self.start.knobs)
+        tables = closed_form_qtables(weights, scale)
         for table, step in zip(tables, self.dc_steps or (), strict=False):
             table[0, 0] = step
         return tables
@@ -151,7 +163,7 @@ class Candidate:
     def scale_for(self, aim: float) -> float:
         """The scale at which the corrected estimate reaches `aim`."""
         if not self.trials:
-            return solve_scale(self.model, aim)
+            return solve_scale(self.model, aim) * math.exp(self.start.scale if self.start else 0.0)
         near = solve_scale(self.model, aim)
         for _ in range(3):
             near = solve_scale(self.model, aim * math.exp(-self.correction(near)))
