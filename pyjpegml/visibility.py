@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: Parts of the mean sensitivity below which none falls, by scale, and for the luminance term.
-#: The proportions and a common factor of 0.04 are from eleven training photographs. The Kodak set was
+#: The proportions and a common factor of 0.04 are from eleven training photographs. Kodak was
 #: then a little short of what is asked of it beside mozjpeg, hence 0.05.
 LEAST = 0.05 * np.array([1.0, 2.0, 3.0, 1.0, 1.0, 1.0])
 
