@@ -66,7 +66,7 @@ WORST = 1.08
 LARGEST_STEP = 2.0
 #: Damping grows by so much for each bit a pixel above the first number, up to this factor; and by
 #: MORE_CAREFUL after a round that was too bold.
-FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING, MORE_CAREFUL = 1.2, 0.25, 1.8, 1.4
+FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING, MORE_CAREFUL = 1.2, 0.4, 1.8, 1.4
 
 
 @dataclass(frozen=True)

@@ -351,8 +351,11 @@ def _down_the_columns(samples, basis, out):
 
 
 @summing
-def _move_targets(half_way, left, across_basis, levels, steps, weights, energy, result, target):
+def _move_targets(
+    half_way, left, across_basis, levels, steps, weights, energy, plain, original, result, target
+):  # fmt: skip
     """The rest of the DCT of the block at column `left`, and its targets."""
+    half, eighth = np.float32(0.5), np.float32(0.125)
     for u in range(8):
         a, b, c, d = (
             half_way[u, left], half_way[u, left + 1], half_way[u, left + 2], half_way[u, left + 3]
@@ -373,20 +376,22 @@ def _move_targets(half_way, left, across_basis, levels, steps, weights, energy, 
             a * energy[0, k] + b * energy[1, k] + c * energy[2, k]
             + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
         )  # fmt: skip
-        shift = result[k] / (sensitivity + sensitivity)
-        target[k] = np.float32(levels[k]) * steps[k] - shift
+        value = np.float32(levels[k]) * steps[k]
+        slope = half * result[k] + plain[k] * (value - eighth * np.float32(original[k]))
+        target[k] = value - slope / sensitivity
 
 
 @kernel
 def aim(
-    gradient, levels, steps, weights, energy, basis, across_basis, first, last, across,
-    half_way, result, targets,
+    gradient, levels, steps, weights, energy, plain, originals, basis, across_basis, first, last,
+    across, half_way, result, targets,
 ):  # fmt: skip
     """Move the target of each coefficient down the gradient, from its present value.
 
     The quadratic form ``W e^2`` has its minimum at the original; the true loss has derivative g at
-    the present value c. The parabola of curvature 2 d W through both has its minimum at
-    ``c - g / (2 d W)``: damping d > 1 allows for what neighbours do at the same time.
+    the present value c, to which ``F (c - original)^2`` adds its own. The parabola of curvature
+    2 d W through both has its minimum at ``c - g / (2 d W)``: damping d > 1 allows for what
+    neighbours do at the same time.
 
     Parameters
     ----------
@@ -396,6 +401,11 @@ def aim(
     weights : (down, across, 6) float32
     energy : (6, 64) float32
         The patterns' part, times d, natural order.
+    plain : (64,) float32
+        Weights F of a squared error that is added to the loss (:mod:`pyjpegml.visibility`); they
+        are in W too.
+    originals : (rows, stride, 64) int16
+        Coefficients of the original, times 8.
     basis, across_basis : (8, 8) float32
         Rows are the cosines; the same transposed.
     first, last : int
@@ -412,5 +422,6 @@ def aim(
         for column in range(across):
             _move_targets(
                 half_way, 8 * column, across_basis, levels[row, column], steps,
-                weights[row, column], energy, result, targets[row, column],
+                weights[row, column], energy, plain, originals[row, column], result,
+                targets[row, column],
             )  # fmt: skip

@@ -50,6 +50,7 @@ from .scan import END_OF_BLOCK
 from .scripts import Scan
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
+from .visibility import floors
 
 #: Largest length of a block's coefficients, as a vector. Of 8-bit samples it is at most 1024; below
 #: 1448 no sum of four that an inverse DCT makes between its passes leaves 16 bits, beyond which
@@ -158,8 +159,11 @@ class Quantizer:
         ]
         self._bands = [[(1, 63)] for _ in geometry.planes]
         self._original = weights
-        self._weights = [v.astype(np.float32) for v in weights]
+        self._coefficients = coefficients
+        self._floors = floors(weights)
         self._energies = [energy.astype(np.float32) for energy in energies]
+        self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
+        self._weights = self._raised([v.astype(np.float32) for v in weights])
         self._damping = np.float32(1.0)
         self._descent: Descent | None = None
         self._descent_of: npt.NDArray[np.int16] | None = None
@@ -168,6 +172,10 @@ class Quantizer:
         self._targets *= np.float32(0.125)
         self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING, reference.crew)
         self.statistics = self._count(self.levels)
+
+    def _raised(self, weights: Sequence[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        """Sensitivities with the floor under them."""
+        return [v + f for v, f in zip(weights, self._floors, strict=True)]
 
     def follow(self, script: Sequence[Scan]) -> None:
         """Reckon with the bands of a script's first scans from now on."""
@@ -332,16 +340,17 @@ class Quantizer:
             self._descent_of = self.levels
             if isinstance(self.reference, LumaReference):
                 descent.score = self.reference.quick_score(self.pixels(self.levels))
-        self._weights, self._damping = descent.weights, np.float32(damping)
+        self._weights, self._damping = self._raised(descent.weights), np.float32(damping)
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
             across = geometry.planes[i].across
             aim(
                 descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
-                self._weights[i], self._energies[i] * self._damping, BASIS, BASIS.T.copy(),
-                first, last, across, np.empty((8, 8 * across), np.float32),
-                np.empty(64, np.float32), geometry.view(self._targets, i),
+                self._weights[i], self._energies[i] * self._damping, self._plain[i],
+                geometry.view(self._coefficients, i), BASIS, BASIS.T.copy(), first, last, across,
+                np.empty((8, 8 * across), np.float32), np.empty(64, np.float32),
+                geometry.view(self._targets, i),
             )  # fmt: skip
 
         self._each(move, len(self._strips))

@@ -46,7 +46,7 @@ from pyjpegml.knobs import FIRST_SHAPE, KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
 from pyjpegml.rate import MOST_BITS, NORMAL, SECOND_ATTEMPT, Task
-from pyjpegml.scale_search import Candidate, Writing, careful_score
+from pyjpegml.scale_search import Candidate, Writing
 from pyjpegml.threads import Crew
 
 #: Sizes relative to the photograph's, and the largest side of a crop then.
@@ -215,10 +215,7 @@ class Pupil:
         unit = scale * scale / self.pixels
         quantizer = self.quantizer(plan, scale)
         quantizer.keep(quantizer.trellis(price * unit))
-        loop = ClosedLoop(
-            quantizer, price * unit, self.target,
-            lambda pixels: careful_score(self.reference, pixels, self.target), Account(Options()),
-        )  # fmt: skip
+        loop = ClosedLoop(quantizer, price * unit, self.target, Account(Options()))
         trial = loop.run(NORMAL)
         if trial is None:
             return None
