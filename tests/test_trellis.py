@@ -174,3 +174,23 @@ def test_levels_are_within_what_baseline_files_can_hold():
         target, one, np.ones((6, 64), np.float32), np.ones(64, np.float32), 1, 63, prices, least
     )
     assert levels[1:].max() == 1023
+
+
+def test_blocks_that_are_too_large_shrink_and_no_others():
+    rng = np.random.default_rng(5)
+    steps = rng.integers(1, 40, 64).astype(np.float32)
+    levels = rng.integers(-60, 61, (3, 5, 64)).astype(np.int16)
+    levels[:, ::2] //= 20
+    before = levels.copy()
+    longest = 1400.0
+    trellis.restrain(levels, steps, np.float32(longest), 1, 3, 4)  # not the first row, nor the last
+    lengths = np.linalg.norm(before * steps, axis=2)
+    assert (lengths > longest).any()
+    assert (lengths <= longest).any()
+    wanted = before.copy()
+    for row, column in np.ndindex(3, 5):
+        length = lengths[row, column]
+        if row >= 1 and column < 4 and length > longest:
+            wanted[row, column] = np.trunc(before[row, column] * (longest / length))
+    assert np.array_equal(levels, wanted)
+    assert (np.linalg.norm(levels * steps, axis=2)[1:, :4] <= longest).all()
