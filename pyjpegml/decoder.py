@@ -252,10 +252,11 @@ def decode_partial(
 
     Behind an error in entropy-coded data decoding goes on at the next restart marker. Where nothing
     came, the picture is grey. A Huffman-coded file that breaks off, or lacks restart intervals,
-    looks as libjpeg-turbo shows it, but for the MCU in which it does, and for the rest of that line
-    of a lossless file. Where arithmetic-coded data end early, or bits are no code (as in a scan
-    that refines what an interval lost before was to bring), libjpeg-turbo goes on with what they
-    happen to say; here nothing is taken from them up to the next marker.
+    looks as libjpeg-turbo shows it (which makes an MCU of zeros first where an interval is lost),
+    but for the MCU in which it breaks off, and for the rest of that line of a lossless file. Where
+    arithmetic-coded data end early, or bits are no code (as in a scan that refines what an interval
+    lost before was to bring), libjpeg-turbo goes on with what they happen to say; here nothing is
+    taken from them up to the next marker.
 
     Parameters
     ----------

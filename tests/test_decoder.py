@@ -187,6 +187,16 @@ def test_colours_of_any_precision(precision: int) -> None:
     assert naive[0, :2].tolist() == [[top] * 3, [0] * 3]
 
 
+def test_lossless_components_behind_jfif_are_ycbcr() -> None:
+    """So libjpeg-turbo decides too, and refuses to make RGB of them, which we do."""
+    data = encode(RGB, lossless=True)
+    data = data[:2] + markers.jfif_bytes() + data[2:]
+    assert read_header(data).color == "YCbCr"
+    assert np.array_equal(decode(data, color="stored"), RGB)
+    assert np.array_equal(decode(data, color="grey"), RGB[..., 0])
+    assert not np.array_equal(decode(data), RGB)
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 def test_colours_of_12_bits(progressive: bool) -> None:
     image = natural((61, 83, 3), np.random.default_rng(1)).astype(np.uint16) * 16
@@ -564,7 +574,8 @@ def test_decoding_goes_on_at_restart_markers() -> None:
         decode(lost)
     pixels, report = decode_partial(lost)
     assert np.array_equal(pixels[:16], whole[:16])
-    assert (pixels[16:24] == 128).all(), "grey where nothing came"
+    assert (pixels[16:24, 8:] == 128).all(), "grey where nothing came, but for an MCU of zeros"
+    assert np.array_equal(pixels, pillow_reads(lost))
     assert np.array_equal(pixels[24:], whole[24:])
     assert (report.mcus, report.sound_mcus) == (88, 77)
     assert "1 of 8 restart intervals are missing" in str(report.problems[0])
