@@ -202,11 +202,13 @@ class ClosedLoop:
         size = quantizer.statistics.size
         loss = max(self._ratio * quantizer.aim(damping * self._care), LEAST_LOSS)
         self._remember(quantizer.levels, loss, size)
+        name = "after a round" if self.steps else "trellis"
         if self.history:
             price, loss_before, size_before = self.history[-1]
             worse = (loss + 8 * price * size) / (loss_before + 8 * price * size_before)
             if worse > WORST and self._before is not None:
                 self._note("after a round, undone", loss, size)
+                name = ""
                 quantizer.keep(self._before)
                 self.price, loss, size = self.history[-1]
                 self._care *= worse
@@ -214,7 +216,8 @@ class ClosedLoop:
                 self._care *= MORE_CAREFUL
                 quantizer.aim(damping * self._care)
         self.history.append((self.price, loss, size))
-        self._note("after a round" if self.steps else "trellis", loss, size)
+        if name:
+            self._note(name, loss, size)
         self._correct(wanted / loss, SLOPE)
         self._before = quantizer.levels
         quantizer.keep(quantizer.trellis(self.price))

@@ -165,13 +165,34 @@ def test_inks(run: Run, tmp_path: Path, out: str, kind: str) -> None:
     assert Path(out).read_bytes() == pyjpegml.encode(inks, color="CMYK", stored_as="YCCK")
 
 
-def test_inks_of_which_there_is_no_score(
-    fails: Callable[..., str], tmp_path: Path, png: str, out: str
+def test_inks_are_compressed_and_not_compared(
+    run: Run, fails: Callable[..., str], tmp_path: Path, png: str, out: str
 ) -> None:
     path = str(tmp_path / "in.tiff")
     Image.frombytes("CMYK", (96, 72), INKS.tobytes()).save(path)
-    assert "CMYK, which cannot be compressed" in fails(ExitCode.FILE_FAILED, "compress", path, out)
+    code, said, _ = run("compress", path, out, "--ms-ssim", "0.95", "--against-libjpeg")
+    assert code == ExitCode.DONE
+    assert "saved" in said
+    assert pyjpegml.read_header(Path(out).read_bytes()).color == "YCCK"
+    assert pyjpegml.ms_ssim(pyjpegml.decode(Path(out).read_bytes()), INKS) >= 0.95
     assert "CMYK, which cannot be compared" in fails(ExitCode.FILE_FAILED, "compare", png, path)
+
+
+@pytest.mark.parametrize("command", ["compress", "recode", "transform"])
+def test_other_images(run: Run, fails: Callable[..., str], tmp_path: Path, out: str, command: str):
+    path = tmp_path / "in.jpg"
+    image = Image.fromarray(RGB)
+    image.save(path, "MPO", save_all=True, append_images=[image.rotate(180)], quality=95)
+    arguments = [*([command, "none"] if command == "transform" else [command]), str(path), out]
+    for options, count in ((), 1), (["--others", "drop"], 0), (["--metadata", "strip"], 0):
+        code, _, complaint = run(*arguments, *options)
+        assert code == ExitCode.DONE
+        assert len(pyjpegml.read_header(Path(out).read_bytes()).metadata.images) == count
+        if command == "compress":
+            word = "kept" if count else "dropped"
+            assert f"{word}: another image (undefined) of " in complaint
+    said = fails(ExitCode.USAGE, *arguments, "--others", "keep", "--metadata", "strip")
+    assert "needs" in said
 
 
 def test_decoded_inks_stay_inks(run: Run, fails: Callable[..., str], tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pyjpegml
 from pyjpegml import compress, decode, ms_ssim
 from pyjpegml.metrics import Reference
 from pyjpegml.rate import annex_k_baseline
-from pyjpegml.scale_search import COARSEST, FINEST, solve_scale
 
 
 def pillow(data: bytes) -> np.ndarray:
@@ -243,22 +242,3 @@ def test_the_result_reads_well(photo):
     text = repr(compress(photo, ms_ssim=0.97))
     for part in ("bytes", "bits per pixel", "MS-SSIM 0.97", ">= 0.97", "encode"):
         assert part in text
-
-
-@pytest.mark.parametrize("power", [0.7, 1.0, 2.0, 3.5])
-def test_solves_for_a_scale(power):
-    assert solve_scale(lambda x: 0.02 * x**power, 0.01) == pytest.approx(
-        0.5 ** (1 / power), rel=0.01
-    )
-
-
-def test_solving_ends_at_the_border_where_there_is_no_solution():
-    assert solve_scale(lambda x: 1e-9, 0.01) == pytest.approx(COARSEST, rel=0.01)
-    assert solve_scale(lambda x: 1.0, 0.01) == pytest.approx(FINEST, rel=0.01)
-    assert solve_scale(lambda x: 1.0, 0.0) == FINEST
-
-
-def test_solving_a_staircase_stays_below_the_aim():
-    staircase = lambda x: 0.004 if x < 0.7 else 0.03  # noqa: E731
-    assert solve_scale(staircase, 0.01) == pytest.approx(0.7, rel=0.01)
-    assert solve_scale(staircase, 0.01) < 0.7

@@ -1,0 +1,113 @@
+"""The closed loop: it ends on its target, within its limits, and mixes MCU by MCU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import picture as made
+from test_quantizer import analysed
+
+from pyjpegml import Options, compress
+from pyjpegml.budget import Account
+from pyjpegml.closed_loop import PRICE, ClosedLoop, Schedule, mixture
+from pyjpegml.coefficients import Geometry
+from pyjpegml.header import SUBSAMPLINGS
+from pyjpegml.metrics import Reference
+from pyjpegml.scale_search import solve_scale
+
+SCHEDULE = Schedule((1.2, 1.5, 2.0), 4, 0.003)
+
+
+def looped(image: np.ndarray, target: float, account: Account | None = None, scale: float = 0):
+    """A loop over a picture, its first levels chosen; at the scale that the estimate finds."""
+    problem = analysed(image, SUBSAMPLINGS["4:2:0"] if image.ndim == 3 else ((1, 1),))
+    estimator = problem.estimator
+    scale = scale or solve_scale(lambda x: estimator.loss(estimator.qtables(x)), 0.8 * (1 - target))
+    quantizer = problem.quantizer(estimator.qtables(scale), True)
+    price = PRICE * scale**2 / (image.shape[0] * image.shape[1])
+    quantizer.keep(quantizer.trellis(price))
+    account = Account(Options()) if account is None else account
+    return ClosedLoop(quantizer, price, target, problem.reference.score, account)
+
+
+def true_score(loop: ClosedLoop, image: np.ndarray, levels: np.ndarray) -> float:
+    return Reference(image).score(loop.quantizer.pixels(levels), exact=True)
+
+
+@pytest.mark.parametrize("target", [0.95, 0.98, 0.99])
+def test_it_ends_on_its_target(target):
+    image = made("natural", (180, 200, 3), 2)
+    loop = looped(image, target)
+    trial = loop.run(SCHEDULE)
+    assert trial is loop.best
+    assert trial.score == pytest.approx(true_score(loop, image, trial.levels), abs=1e-6)
+    assert 0 <= trial.score - target <= 0.01 * (1 - target)
+    assert trial.size == pytest.approx(loop.quantizer.count(trial.levels).size)
+    assert len(loop.steps) == loop.account.encodes == len(loop.history)
+
+
+def test_rounds_save_bytes():
+    """Against prices and mixtures alone."""
+    image = made("natural", (180, 200, 3), 2)
+    with_rounds = looped(image, 0.98).run(SCHEDULE)
+    without = looped(image, 0.98).run(Schedule((), 8, 0.003))
+    assert with_rounds.size < 0.97 * without.size
+
+
+def test_rounds_that_make_things_much_worse_are_taken_back():
+    """In noise, where everything moves at once; without rounding, which makes larger files."""
+    noise = np.random.default_rng(1).integers(0, 256, (165, 160, 3), np.uint8)
+    names = []
+    options = Options(progress=lambda step: names.append(step.name))
+    result = compress(noise, ms_ssim=0.99, options=options)
+    assert "after a round, undone" in names
+    assert "rounded" not in names
+    assert result.met
+    assert len(result.data) < 0.95 * len(compress(noise, ms_ssim=0.99, effort="fast").data)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+def test_limits_are_kept(most):
+    account = Account(Options(max_encodes=most))
+    loop = looped(made("natural", (100, 120, 3), 3), 0.98, account)
+    loop.run(SCHEDULE)
+    assert 1 <= account.encodes <= most
+    assert loop.nearest is not None
+
+
+def test_a_target_out_of_reach_gives_none_but_the_nearest():
+    image = made("natural", (100, 120, 3), 3)
+    loop = looped(image, 0.99999, scale=3.0)
+    assert loop.run(SCHEDULE) is None
+    assert 0.5 < loop.nearest.score < 0.99999
+
+
+def test_equal_levels_are_not_measured_twice():
+    """A flat picture has the same levels at any price."""
+    loop = looped(np.full((64, 64), 77, np.uint8), 0.5, scale=0.1)
+    loop.run(Schedule((), 8, 0.003))
+    assert loop.account.encodes == 1
+
+
+@pytest.mark.parametrize(
+    "sampling", [((2, 2), (1, 1), (1, 1)), ((1, 1),), ((2, 1), (1, 1), (1, 1))]
+)
+def test_mixtures(sampling):
+    """Whole MCUs, as many as the share says; those of a larger share are some more."""
+    geometry = Geometry(133, 77, sampling)
+    first, second = np.zeros(geometry.size, np.int16), np.ones(geometry.size, np.int16)
+    np.testing.assert_array_equal(mixture(geometry, first, second, 0.0), first)
+    np.testing.assert_array_equal(mixture(geometry, first, second, 1.0), second)
+    before = first
+    for share in (0.1, 0.3, 0.5, 0.9):
+        mixed = mixture(geometry, first, second, share)
+        assert mixed.mean() == pytest.approx(share, abs=2 / geometry.mcus)
+        assert (mixed >= before).all()
+        before = mixed
+        chosen = []
+        for i, plane in enumerate(geometry.planes):
+            blocks = geometry.view(mixed, i)
+            mcus = blocks.reshape(geometry.mcus_down, plane.v, geometry.mcus_across, plane.h, 64)
+            assert (mcus == mcus[:, :1, :, :1, :1]).all()
+            chosen.append(mcus[:, 0, :, 0, 0])
+            np.testing.assert_array_equal(chosen[-1], chosen[0])
