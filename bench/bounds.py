@@ -16,7 +16,8 @@ from kernels import DEGREE, chain, polynomials
 from report import number, table
 from timing import best
 
-from pyjpegml.metrics import TAPS, scale_count
+from pyjpegml.metrics import scale_count
+from pyjpegml.ssim import TAPS
 
 MEGABYTE = 1 << 20
 

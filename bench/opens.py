@@ -54,6 +54,11 @@ def modes() -> dict[str, bytes]:
         ("restart markers", rgb, {"restart_rows": 1}),
         ("steps above 255", rgb, {"qtables": np.full((8, 8), 300)}),
         ("`progressive=True`", rgb, {"progressive": True}),
+        (
+            '`progressive="search"`, restart markers', rgb,
+            {"progressive": "search", "restart_rows": 1},
+        ),
+        ('`optimize="scans"`', rgb, {"optimize": "scans"}),
         ("12 bits, grey", deep[..., 1], {}),
         ("12 bits", deep, {}),
         ("`lossless=True`, 8 bits, grey", grey, {"lossless": True}),

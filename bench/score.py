@@ -27,8 +27,9 @@ from machine import machine_line
 
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
-from pyjpegml.metrics import FLOPS, Reference
+from pyjpegml.metrics import Reference
 from pyjpegml.sensitivity import block_weights
+from pyjpegml.ssim import FLOPS
 
 #: Samples of a pixel: three channels, five scales of a quarter of the last one's size.
 SAMPLES = 3 * sum(0.25**s for s in range(5))

@@ -31,7 +31,7 @@ from pyjpegml.huffman import STANDARD_TABLES, TABLE_SLOTS
 from pyjpegml.quantize import quantize, standard_qtables
 from pyjpegml.sampling import downsample
 from pyjpegml.stretches import transform_stretch
-from pyjpegml.strips import YCBCR, Layout, empty_picture, paint_rows, repeat_borders, shaped
+from pyjpegml.strips import YCBCR, Layout, new_picture, paint_rows, repeat_borders
 
 SAMPLING = "4:2:0"
 
@@ -201,8 +201,7 @@ class Decoding:
         extents = np.zeros(layout.blocks, np.uint8)
         samples = np.empty(layout.samples, np.uint8)
         height, width = geometry.height, geometry.width
-        out = empty_picture(height, width, 3, YCBCR)
-        self.pixels = shaped(out, height, width)
+        self.pixels, rows = new_picture(height, width, 3, YCBCR)
         offsets_of_dc = np.zeros(scan.READER_FIELDS, np.int64)
 
         def destuff() -> None:
@@ -231,7 +230,10 @@ class Decoding:
                 repeat_borders(samples, part, 0, plane.height)
 
         def paint() -> None:
-            paint_rows(samples, layout.fields, 0, height, 0, width, YCBCR, out, 0)
+            paint_rows(
+                samples, layout.fields, 0, height, 0, width, YCBCR, rows.out, 0, rows.middle,
+                rows.tail,
+            )  # fmt: skip
 
         destuff()
         read()
@@ -250,7 +252,7 @@ class Decoding:
                 "inverse DCT", transform, lambda: np.copyto(coefficients, kept), samples,
                 2 * _size(coefficients) + _size(extents, samples),
             ),
-            Stage("upsampling, color", paint, repeat, out, _size(samples, out)),
+            Stage("upsampling, color", paint, repeat, rows.out, _size(samples, rows.out)),
         ]  # fmt: skip
 
 

@@ -105,6 +105,29 @@ def find_planes(coefficients, across, down, nonzero, ones, negative):
 
 
 @vector_function
+def _find_nonzero(coefficients, start, level, nonzero, place):
+    """The mask of one level of a block."""
+    levels = coefficients.load(64, start).shuffle(ZIGZAG)
+    rest = levels.maximum(-levels) >> level.trunc(16).shuffle([0] * 64)
+    nonzero.store(rest.differs(0).mask(), place)
+
+
+@kernel
+def find_nonzero(coefficients, across, first, last, nonzero):
+    """Fill ``nonzero`` of :class:`BitPlanes` alone, in the rows of blocks `first` to `last`.
+
+    The other parameters are those of :func:`find_planes`.
+    """
+    blocks = nonzero.shape[1]
+    for row in range(first, last):
+        for column in range(across):
+            block = row * across + column
+            start = (row * coefficients.shape[1] + column) * 64
+            for level in range(nonzero.shape[0]):
+                _find_nonzero(coefficients, start, level, nonzero, level * blocks + block)
+
+
+@vector_function
 def ones_of(mask) -> int:
     """How many bits of a mask are set."""
     return mask.ones()

@@ -442,6 +442,32 @@ def build_parser() -> argparse.ArgumentParser:
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
     choice.add_argument("--clean", action="store_true", help="remove what is kept")
+
+    command = add(
+        commands.run_train,
+        "a predictor of one's own photographs",
+        "Search for the best plans of photographs, and learn from them. What is found is kept in "
+        "RECORDS, and an\ninterrupted search goes on from there. The environment variable "
+        "PYJPEGML_MODEL makes compress use OUT.",
+    )
+    command.add_argument("folder", metavar="DIR", help="photographs, at least 5, better a hundred")
+    command.add_argument(
+        "--output", metavar="OUT", default="model.npz", help="model to write (default: %(default)s)"
+    )
+    command.add_argument(
+        "--records", metavar="RECORDS", help="plans found so far (default: OUT.jsonl)"
+    )
+    command.add_argument(
+        "--processes", type=_processes, default=1, metavar="N", help="how many at a time"
+    )
+    command.add_argument(
+        "--minutes",
+        type=_whole_number("a number of minutes", 0, 10**6),
+        default=10**6,
+        metavar="N",
+        help="of processor time for the search (default: until all is found)",
+    )
+    add_json(command)
     return parser
 
 

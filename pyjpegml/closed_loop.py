@@ -20,12 +20,15 @@ mixtures are made with those.
 careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too
 bold, and the next are more careful; much larger (WORST), as with noise and tiny pictures, and it is
 taken back.
+
+*Scores* are those of every other window (:mod:`pyjpegml.sparse_windows`), and so the loop keeps a
+little away from the target (SURE). If a file that it has led to is found to fail all the same, its
+true loss tells how to read the others (:meth:`ClosedLoop.correct`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +38,7 @@ from .budget import Account
 from .coefficients import Geometry
 from .quantizer import Quantizer
 from .scan_search import best_script
+from .sparse_windows import SURE
 
 #: Price of a bit over the square of the scale, times the pixels of the picture; chosen on three
 #: training photographs.
@@ -62,7 +66,7 @@ WORST = 1.08
 LARGEST_STEP = 2.0
 #: Damping grows by so much for each bit a pixel above the first number, up to this factor; and by
 #: MORE_CAREFUL after a round that was too bold.
-FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING, MORE_CAREFUL = 1.2, 0.25, 1.8, 1.4
+FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING, MORE_CAREFUL = 1.2, 0.4, 1.8, 1.4
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,13 @@ class Trial:
     Attributes
     ----------
     levels : (n,) int16
-    pixels : (h, w) or (h, w, 3) uint8
     score : float
+        By the windows that the reference keeps.
     size : float
         Bytes of the scans, as counted.
     """
 
     levels: npt.NDArray[np.int16]
-    pixels: npt.NDArray[np.uint8]
     score: float
     size: float
 
@@ -117,8 +120,6 @@ class ClosedLoop:
     price : float
         That of its levels.
     target : float
-    score : callable
-        Of pixels; exact where it matters.
     account : Account
         What may be spent. When that is nothing more, the loop ends.
 
@@ -127,7 +128,7 @@ class ClosedLoop:
     best : Trial or None
         The smallest that passed.
     nearest : Trial or None
-        The one with the highest score.
+        The one with the highest score, if none passed.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -139,20 +140,18 @@ class ClosedLoop:
         quantizer: Quantizer,
         price: float,
         target: float,
-        score: Callable[[npt.NDArray[np.uint8]], float],
         account: Account,
     ) -> None:
         self.account = account
         self.quantizer = quantizer
         self.price = price
-        self.target = target
-        self.budget = 1 - target
+        self.budget = (1 - target) * (1 - SURE)
         self.best: Trial | None = None
         self.nearest: Trial | None = None
         self.history: list[tuple[float, float, float]] = []
         self.steps: list[tuple[str, float, float]] = []
-        self._score = score
         self._care = 1.0
+        self._ratio = 1.0  # of true losses to measured ones
         self._before: npt.NDArray[np.int16] | None = None
         self._passed: tuple[npt.NDArray[np.int16], float] | None = None
         self._passed_size = math.inf
@@ -168,7 +167,9 @@ class ClosedLoop:
             if self._last_one():
                 break
             if left == 0 and self.quantizer.progressive:
-                self.quantizer.follow(best_script(self.quantizer.geometry, self.quantizer.levels))
+                crew = self.quantizer.reference.crew
+                script = best_script(self.quantizer.geometry, self.quantizer.levels, crew=crew)
+                self.quantizer.follow(script)
             self._round(damping, wanted / schedule.gains[min(left, len(schedule.gains) - 1)])
         for extra in range(1 + EXTRA_ROUNDS):
             if extra:
@@ -182,6 +183,15 @@ class ClosedLoop:
                 break
         return self.best
 
+    def correct(self, score: float, schedule: Schedule) -> Trial | None:
+        """Another trial, as the best one, or the nearest, has been found to have this score."""
+        trial = self.best or self.nearest
+        assert trial is not None
+        self._ratio *= max(1 - score, LEAST_LOSS) / max(1 - trial.score, LEAST_LOSS)
+        self.best = self.nearest = None
+        self._approach(self.budget * (1 - schedule.tolerance / 2), schedule)
+        return self.best
+
     def _last_one(self) -> bool:
         """Whether a round would leave nothing to score what it makes."""
         return self.account.left < 2
@@ -190,7 +200,7 @@ class ClosedLoop:
         """Aim at the present levels, correct the price, and choose levels again."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
-        loss = max(quantizer.aim(damping * self._care), LEAST_LOSS)
+        loss = max(self._ratio * quantizer.aim(damping * self._care), LEAST_LOSS)
         self._remember(quantizer.levels, loss, size)
         name = "after a round" if self.steps else "trellis"
         if self.history:
@@ -226,6 +236,7 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
+        quantizer.forget_gradient()
         levels, slope = quantizer.levels, LAST_SLOPE
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[npt.NDArray[np.int16], float] | None = None
@@ -293,17 +304,18 @@ class ClosedLoop:
 
     def _measure(self, levels: npt.NDArray[np.int16]) -> float:
         """Loss of levels."""
-        pixels = self.quantizer.pixels(levels)
-        score = self._score(pixels)
+        reference = self.quantizer.reference
+        loss = self._ratio * (1 - reference.quick_score(self.quantizer.pixels(levels)))
         size = self.quantizer.count(levels).size
-        self.history.append((self.price, 1 - score, size))
-        self._note("another price or mixture", 1 - score, size)
-        trial = Trial(levels, pixels, score, size)
-        if score >= self.target and (self.best is None or size < self.best.size):
+        self.history.append((self.price, loss, size))
+        self._note("another price or mixture", loss, size)
+        trial = Trial(levels, 1 - loss, size)
+        if loss <= self.budget and (self.best is None or size < self.best.size):
             self.best = trial
-        if self.nearest is None or score > self.nearest.score:
+            self.nearest = None
+        if self.best is None and (self.nearest is None or trial.score > self.nearest.score):
             self.nearest = trial
-        return 1 - score
+        return loss
 
     def _note(self, name: str, loss: float, size: float) -> None:
         self.steps.append((name, loss, size))

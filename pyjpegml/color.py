@@ -21,6 +21,8 @@ Numba turns a flat index into vector code and a pair of indexes not; planes are 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -263,18 +265,21 @@ def ycck_to_cmyk(samples, y, cb, cr, k, width, out, position):
         _ycck_64(samples, y + x, cb + x, cr + x, k + x, out, position + 4 * x)
 
 
-def cmyk_to_rgb(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def cmyk_to_rgb(picture: npt.NDArray[Any], precision: int = 8) -> npt.NDArray[Any]:
     """RGB of inks on white paper, without a profile: each ink takes its part of what K leaves.
 
     Parameters
     ----------
-    picture : (h, w, 4) uint8
+    picture : (h, w, 4) uint8 or uint16
         0 is no ink.
+    precision : int
+        Bits of a sample, 2 to 16.
 
     Returns
     -------
-    (h, w, 3) uint8
+    (h, w, 3) array of the same dtype
     """
-    paper = 255 - picture.astype(np.uint16)
-    rgb: npt.NDArray[np.uint8] = ((paper[..., :3] * paper[..., 3:] + 127) // 255).astype(np.uint8)
-    return rgb
+    top = (1 << precision) - 1
+    paper: npt.NDArray[Any] = top - picture.astype(np.uint16 if precision <= 8 else np.uint32)
+    rgb: npt.NDArray[Any] = (paper[..., :3] * paper[..., 3:] + (top >> 1)) // top
+    return rgb.astype(picture.dtype)

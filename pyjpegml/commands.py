@@ -442,3 +442,26 @@ def run_warmup(arguments: argparse.Namespace) -> ExitCode:
     kept = "NUMBA_DISABLE_JIT is set" if jit_disabled() else f"kept in {cache_root()}"
     report(arguments, {}, f"ready after {seconds:.1f} s ({kept})")
     return ExitCode.DONE
+
+
+def run_train(arguments: argparse.Namespace) -> ExitCode:
+    """A model of one's own photographs."""
+    folder = Path(arguments.folder)
+    if not folder.is_dir():
+        raise CommandError(ExitCode.FILE_FAILED, f"{folder} is not a directory")
+    _check_output(arguments.output, [])
+    try:
+        from .training import train_folder
+    except ImportError as error:
+        message = f"{error}; train needs what pip install 'pyjpegml[train]' brings"
+        raise CommandError(ExitCode.FILE_FAILED, message) from error
+    try:
+        data = train_folder(
+            folder, Path(arguments.records or f"{arguments.output}.jsonl"),
+            processes=arguments.processes, seconds=60 * arguments.minutes,
+        )  # fmt: skip
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, f"{folder}: {error}") from error
+    files.write_bytes(arguments.output, data)
+    report(arguments, {"bytes": len(data)}, f"{arguments.output}: {len(data)} bytes")
+    return ExitCode.DONE

@@ -26,20 +26,32 @@ from . import markers, scan
 from .coded import Coded
 from .coefficients import Geometry
 from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
-from .header import MAX_METADATA, Data, Header, Stream, header_of, open_stream, view_of
+from .header import (
+    MAX_METADATA,
+    Data,
+    Header,
+    Stream,
+    check_limits,
+    header_of,
+    lets_go,
+    open_stream,
+    view_of,
+)
 from .huffman import DecodingTables, decoding_tables
 from .markers import Frame, ScanHeader, Segment
 from .painting import (
+    MODELS,
     Picture,
     check_color,
     converted,
+    is_converted,
     oriented,
     paint,
     paint_lossless,
     painting,
 )
 from .scans import MAX_SCANS, LosslessScans, Scans, Tally, used_tables
-from .strips import CALL_PIXELS, Layout, decode_strips, empty_picture, shaped
+from .strips import CALL_PIXELS, Layout, Rows, decode_strips, new_picture
 from .threaded import Threaded
 from .threads import Crew, check_threads, useful_threads
 from .windows import Window, decode_part, window_of
@@ -57,6 +69,7 @@ THREAD_PIXELS = 1 << 19
 LARGEST_HEAD = 4096
 
 
+@lets_go
 def decode(
     data: Data,
     *,
@@ -91,7 +104,7 @@ def decode(
         A stream of tables, for files that come without theirs (T.81 B.5).
     scale : int
         2, 4 or 8 for a picture of a half, a quarter or an eighth of the size, by smaller inverse
-        transforms; files of 8 bits only.
+        transforms, which lossless files have not.
     region : (x, y, width, height), optional
         The part of the picture that is wanted, in pixels of the stored picture at its `scale`; the
         rest is not reconstructed. What is not needed for it is not looked at: of a file with one
@@ -100,7 +113,9 @@ def decode(
     apply_orientation : bool
         Turn the picture upright, if its Exif data say how. By default it is left as it is stored.
     out : array, optional
-        Where to put the pixels, and what is returned then; of the right shape.
+        Where to put the pixels, and what is returned then; of the right shape. If it is
+        C-contiguous, and nothing is to be converted or turned, they are decoded straight into it.
+        What it holds after an exception is not said.
     threads : int or None
         How many threads may work on this picture; None for all useful cores. Small pictures never
         use more than one.
@@ -140,8 +155,7 @@ def decode(
     """
     check_threads(threads)
     check_color(color)
-    if out is not None and not isinstance(out, np.ndarray):
-        raise TypeError(f"out is an array, not {type(out).__name__}")
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     size = markers.head_size(view)
@@ -152,31 +166,48 @@ def decode(
         job = _prepare(view, other, max_pixels, max_metadata)
     pixels = job.frame.width * job.frame.height
     window = job.whole if region is None and scale == 1 else window_of(job.geometry, region, scale)
+    job.check(window, color)
+    orientation = job.orientation if apply_orientation else 1
+    target = None
+    if out is not None:
+        _check_out(out, *job.kind_of_picture(window, color, orientation))
+        if out.flags.carray and orientation == 1 and not is_converted(job.model, color):
+            target = np.asarray(out)
     if job.single is not None and not (window.whole and scale == 1):
-        picture, coded = decode_part(view, job.geometry, job.single, window, job.painting(color))
+        kind = job.painting(color)
+        picture, coded = decode_part(view, job.geometry, job.single, window, kind, target)
         if window.whole:
             _to_end(Stream(view, coded.end, job.frame, max_metadata=max_metadata))
     else:
         with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
             if job.single is not None:
                 kind = job.painting(color)
-                picture, position = _decode_single(view, job, job.single, kind, crew)
+                picture, position = _decode_single(view, job, job.single, kind, crew, target)
                 _to_end(Stream(view, position, job.frame, max_metadata=max_metadata))
             else:
                 stream = open_stream(view, other, max_metadata)
                 sos = stream.to_scan()
-                picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew)
-    picture = converted(picture, job.model, color)
-    if apply_orientation:
-        picture = oriented(picture, job.orientation)
+                picture, _ = _stored(stream, sos, job, color, window, max_scans, None, crew, target)
+    picture = converted(picture, job.model, color, job.frame.precision)
+    if orientation != 1:
+        picture = oriented(picture, orientation)
     if out is None:
         return picture
-    if out.shape != picture.shape or out.dtype != picture.dtype:
-        raise ValueError(
-            f"out is to be {picture.shape} {picture.dtype}; this one is {out.shape} {out.dtype}"
-        )
-    out[...] = picture
+    if picture is not target:
+        out[...] = picture
     return out
+
+
+def _check_out(out: object, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    """Refuse what the pixels cannot be put into."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out is an array, not {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"out is to be {shape} {np.dtype(dtype)}; this one is {out.shape} {out.dtype}"
+        )
+    if not out.flags.writeable:
+        raise ValueError("out is to be writable; this one is not")
 
 
 @dataclass(frozen=True)
@@ -206,6 +237,7 @@ class Report:
         return not self.problems
 
 
+@lets_go
 def decode_partial(
     data: Data,
     *,
@@ -219,11 +251,12 @@ def decode_partial(
     """Decode what can be had of a damaged JPEG.
 
     Behind an error in entropy-coded data decoding goes on at the next restart marker. Where nothing
-    came, the picture is grey. A Huffman-coded file that breaks off looks as libjpeg-turbo shows it,
-    but for the MCU in which it does, and for what libjpeg-turbo makes of bits that are not there:
-    the rest of a line of a lossless file, an MCU behind a whole restart interval. Where bits are no
-    code, or arithmetic-coded data end early, libjpeg-turbo goes on with what they happen to say;
-    here nothing is taken from them up to the next marker.
+    came, the picture is grey. A Huffman-coded file that breaks off, or lacks restart intervals,
+    looks as libjpeg-turbo shows it (which makes an MCU of zeros first where an interval is lost),
+    but for the MCU in which it breaks off, and for the rest of that line of a lossless file. Where
+    arithmetic-coded data end early, or bits are no code (as in a scan that refines what an interval
+    lost before was to bring), libjpeg-turbo goes on with what they happen to say; here nothing is
+    taken from them up to the next marker.
 
     Parameters
     ----------
@@ -252,16 +285,18 @@ def decode_partial(
     """
     check_threads(threads)
     check_color(color)
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     job = _prepare(view, other, max_pixels, max_metadata)
+    job.check(job.whole, color)
     stream = open_stream(view, other, max_metadata)
     problems: list[JpegFormatError] = []
     pixels = job.frame.width * job.frame.height
     with Crew(useful_threads(threads, pixels // THREAD_PIXELS)) as crew:
         sos = stream.to_scan()
         picture, tally = _stored(stream, sos, job, color, job.whole, max_scans, problems, crew)
-    return converted(picture, job.model, color), Report(
+    return converted(picture, job.model, color, job.frame.precision), Report(
         tuple(problems), tuple(stream.warnings), tally.mcus, tally.sound
     )
 
@@ -284,6 +319,7 @@ class Coefficients:
     header: Header
 
 
+@lets_go
 def decode_coefficients(
     data: Data,
     *,
@@ -316,14 +352,15 @@ def decode_coefficients(
     >>> luma.shape, int(luma.any(axis=(0, 1)).sum())
     ((3, 4, 8, 8), 1)
     """
+    check_limits(max_pixels, max_scans, max_metadata)
     view = view_of(data)
     other = None if tables is None else view_of(tables)
     job = _prepare(view, other, max_pixels, max_metadata)
     stream = open_stream(view, other, max_metadata)
     sos = stream.to_scan()
     if job.frame.sof == 3:
-        raise JpegUnsupportedError("a lossless picture has samples, and no coefficients")
-    header = header_of(stream)
+        raise job.unsupported("a lossless picture has samples, and no coefficients")
+    header = header_of(stream, data)
     scans = Scans(stream, sos, max_scans, None, Crew(1))
     components = []
     for i, plane in enumerate(scans.geometry.planes):
@@ -365,6 +402,8 @@ class Job:
     Attributes
     ----------
     frame : Frame
+    offset : int
+        Of the frame header, in bytes.
     model : str
         What the components mean, as in :class:`Header`.
     inverted : bool
@@ -377,6 +416,7 @@ class Job:
     """
 
     frame: Frame
+    offset: int
     model: str
     inverted: bool
     orientation: int
@@ -387,6 +427,32 @@ class Job:
     def whole(self) -> Window:
         """All of the picture, at its size."""
         return window_of(self.geometry, None, 1)
+
+    def unsupported(self, what: str) -> JpegUnsupportedError:
+        """An error that says where the frame header is."""
+        return JpegUnsupportedError(what, offset=self.offset, marker=f"SOF{self.frame.sof}")
+
+    def check(self, window: Window, color: str | None) -> None:
+        """Refuse what a caller cannot have of this picture."""
+        if self.frame.sof == 3 and window.denominator != 1:
+            raise self.unsupported(
+                "a lossless picture has no transform to be made smaller: scale=1"
+            )
+        if self.model not in MODELS and is_converted(self.model, color):
+            raise self.unsupported(f'{self.model} cannot be converted to {color}, only be "stored"')
+
+    def kind_of_picture(
+        self, window: Window, color: str | None, orientation: int
+    ) -> tuple[tuple[int, ...], npt.DTypeLike]:
+        """Shape and samples of the array that a caller gets."""
+        height, width = window.height, window.width
+        if orientation >= 5:
+            height, width = width, height
+        channels = len(self.frame.components)
+        if color not in (None, "stored"):
+            channels = 1 if color == "grey" else 3
+        shape = (height, width, channels)[: 2 if channels == 1 else 3]
+        return shape, np.uint8 if self.frame.precision <= 8 else np.uint16
 
     def painting(self, color: str | None) -> int:
         """How the picture is painted."""
@@ -446,7 +512,7 @@ def _prepare(
     single = _single(stream, sos, markers.parse_scan(sos), geometry)
     model = stream.color_model()
     orientation = stream.metadata().orientation
-    return Job(frame, model.name, model.inverted, orientation, geometry, single)
+    return Job(frame, segment.offset, model.name, model.inverted, orientation, geometry, single)
 
 
 def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry) -> Single | None:
@@ -475,7 +541,12 @@ def _single(stream: Stream, sos: Segment, header: ScanHeader, geometry: Geometry
 
 
 def _decode_single(
-    view: memoryview, job: Job, single: Single, kind: int, crew: Crew
+    view: memoryview,
+    job: Job,
+    single: Single,
+    kind: int,
+    crew: Crew,
+    out: npt.NDArray[np.uint8] | None,
 ) -> tuple[npt.NDArray[np.uint8], int]:
     """Pixels of the one scan, and the offset of the marker that ends it."""
     geometry, restart = job.geometry, single.restart_interval
@@ -485,14 +556,17 @@ def _decode_single(
     if error := coded.misnumbered():
         raise error
     height, width = geometry.height, geometry.width
-    out = empty_picture(height, width, len(geometry.planes), kind)
+    if out is None:
+        out, painted = new_picture(height, width, len(geometry.planes), kind)
+    else:
+        painted = Rows.of(out, 0, height)
     if len(crew) > 1 and coded.found >= intervals:
         threaded = Threaded(
             coded.plain, coded.ends[:intervals], restart, geometry, single.plan, single.tables,
-            single.qtables, kind, out, crew,
+            single.qtables, kind, out.reshape(-1), crew,
         )  # fmt: skip
         if threaded.run():
-            return shaped(out, height, width), coded.end
+            return out, coded.end
     layout = single.layout
     reader = np.zeros(scan.READER_FIELDS, np.int64)
     there = min(mcus, coded.found * restart) if restart else mcus
@@ -504,7 +578,7 @@ def _decode_single(
             first, min(first + rows, geometry.mcus_down), coded.plain, coded.ends, restart, there,
             single.plan, geometry.mcus_across, geometry.mcus_down, scan.PLACES, *single.tables,
             reader, coefficients, extents, single.qtables, layout.fields, samples,
-            height, width, kind, out,
+            height, width, kind, painted.out, painted.middle, painted.tail,
         )  # fmt: skip
         if status != scan.OK:
             break
@@ -512,7 +586,8 @@ def _decode_single(
         raise coded.broken(status, reader, mcus, int(reader[scan.INTERVAL]))
     if error := coded.incomplete():
         raise error
-    return shaped(out, height, width), coded.end
+    painted.finish()
+    return out, coded.end
 
 
 def _stored(
@@ -524,16 +599,15 @@ def _stored(
     max_scans: int,
     problems: list[JpegFormatError] | None,
     crew: Crew,
+    out: Picture | None = None,
 ) -> tuple[Picture, Tally]:
     """Pixels by way of all coefficients, or all samples, of the picture."""
     kind = job.painting(color)
     if job.frame.sof == 3:
-        if window.denominator != 1:
-            raise JpegUnsupportedError("lossless pictures are not decoded at a scale")
         samples = LosslessScans(stream, sos, max_scans, problems, crew)
-        return paint_lossless(samples, kind, window), samples.tally
+        return paint_lossless(samples, kind, window, out), samples.tally
     scans = Scans(stream, sos, max_scans, problems, crew)
-    return paint(scans, kind, crew, window), scans.tally
+    return paint(scans, kind, crew, window, out), scans.tally
 
 
 def _to_end(stream: Stream) -> None:

@@ -19,9 +19,10 @@ may have larger ones, and other pixels then than libjpeg gives them.
 *Upsampling.* After a DCT libjpeg uses the triangle filter where it does for 8 bits. Lossless files
 with subsampled components are rare: their samples are repeated, always.
 
-*Colour.* The factors of JFIF with 16 fractional bits, for any precision. The products would not
-fit 32 bits, so whole numbers are taken out of the factors first, which changes no result.
-libjpeg-turbo itself refuses to convert the colours of lossless files.
+*Colour.* The factors of JFIF with 16 fractional bits, for any precision. On the way to RGB the
+products would not fit 32 bits, so whole numbers are taken out of the factors first, which changes
+no result; the way back, for callers that ask for it, takes 64. libjpeg-turbo itself refuses to
+convert the colours of lossless files.
 
 Arrays: planes are uint16, (lines, columns) or larger, C-contiguous; a picture of n components is
 (h, n w), the rows of an (h, w, n) array laid flat (as in :mod:`pyjpegml.color`).
@@ -34,7 +35,20 @@ import math
 import numpy as np
 
 from ._jit import kernel
-from .color import _B_CB, _G_CB, _G_CR, _HALF, _R_CR
+from .color import (
+    _B_CB,
+    _CB_G,
+    _CB_R,
+    _CR_B,
+    _CR_G,
+    _G_CB,
+    _G_CR,
+    _HALF,
+    _R_CR,
+    _Y_B,
+    _Y_G,
+    _Y_R,
+)
 from .simd import vector_function
 
 _BITS = 13  # fractional bits of the factors
@@ -246,3 +260,26 @@ def ycbcr_to_rgb(y, cb, cr, precision, width, height, flip):
             luma[x] = min(max(r, np.int32(0)), top) ^ mask
             blue[x] = min(max(g, np.int32(0)), top) ^ mask
             red[x] = min(max(b, np.int32(0)), top) ^ mask
+
+
+@kernel
+def rgb_to_ycbcr(rgb, precision, y, cb, cr):
+    """Colour planes of a picture (T.871 clause 7).
+
+    Parameters
+    ----------
+    rgb : (h, 3 w) uint8 or uint16
+        Samples of `precision` bits.
+    precision : int
+        2 to 16.
+    y, cb, cr : (h, w) of the same dtype
+        Written.
+    """
+    centre = (1 << (precision + 15)) + _HALF - 1
+    for row in range(y.shape[0]):
+        line, luma, blue, red = rgb[row], y[row], cb[row], cr[row]
+        for x in range(luma.size):
+            r, g, b = np.int64(line[3 * x]), np.int64(line[3 * x + 1]), np.int64(line[3 * x + 2])
+            luma[x] = (_Y_R * r + _Y_G * g + _Y_B * b + _HALF) >> 16
+            blue[x] = (_CB_R * r + _CB_G * g + _HALF * b + centre) >> 16
+            red[x] = (_HALF * r + _CR_G * g + _CR_B * b + centre) >> 16

@@ -35,7 +35,11 @@ from .metadata import ColorModel, Metadata, metadata_segments, with_color_model
 from .pieces import encode_pieces, is_usual
 from .planes import Samples, component_planes, stored_samples
 from .quantize import quantize
-from .threads import check_threads
+from .scripts import usual_script
+from .threads import Crew, check_threads
+
+#: Parts of a component that threads quantize in turn.
+QUANTIZED_PARTS = 8
 
 
 def encode(
@@ -186,6 +190,8 @@ def encode(
             picture, factors, tables, segments, bool(optimize),
             restart_mcus(interval, rows, mcus_across), threads,
         )  # fmt: skip
+    if progressive is True:
+        progressive = usual_script(factors, stored == "YCbCr")
     geometry = Geometry(width, height, factors)
     quantized = _quantized(geometry, component_planes(picture, geometry, channels, stored), tables)
     return assemble(
@@ -258,13 +264,25 @@ def quantize_all(
     coefficients: npt.NDArray[np.int16],
     qtables: Sequence[npt.NDArray[np.uint16]],
     rounding: float = 0.5,
+    crew: Crew | None = None,
 ) -> npt.NDArray[np.int16]:
     """Quantize the coefficients of all components, each with its own table.
 
-    `rounding` is that of :func:`pyjpegml.quantize.quantize`; 1/2 rounds to the nearest.
+    `rounding` is that of :func:`pyjpegml.quantize.quantize`; 1/2 rounds to the nearest. The
+    threads of a crew share the work.
     """
     quantized = np.empty_like(coefficients)
-    for i in range(len(geometry.planes)):
-        table = np.ascontiguousarray(qtables[i], np.int32).reshape(64)
-        quantize(geometry.view(coefficients, i), table, rounding, geometry.view(quantized, i))
+    tables = [np.ascontiguousarray(table, np.int32).reshape(64) for table in qtables]
+    tasks = [
+        (i, plane.rows * k // QUANTIZED_PARTS, plane.rows * (k + 1) // QUANTIZED_PARTS)
+        for i, plane in enumerate(geometry.planes)
+        for k in range(QUANTIZED_PARTS)
+    ]
+
+    def part(task: int) -> None:
+        i, first, last = tasks[task]
+        source, target = geometry.view(coefficients, i), geometry.view(quantized, i)
+        quantize(source[first:last], tables[i], rounding, target[first:last])
+
+    (Crew(1) if crew is None else crew).each(part, len(tasks))
     return quantized

@@ -6,6 +6,10 @@ The contract of every function that takes bytes: it returns a value, or raises a
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound="JpegError")
+
 
 class JpegError(ValueError):
     """Base of all errors about JPEG data.
@@ -47,6 +51,18 @@ def _rebuild(
 ) -> JpegError:
     """Unpickle an error whose fields are keywords (process pools send errors this way)."""
     return cls(reason, offset=offset, marker=marker)
+
+
+def without_calls(error: E) -> E:
+    """The same exception without the calls that it came through.
+
+    They keep their variables, and so views of the data, as long as anybody keeps the exception.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        found.__traceback__ = None
+        found = found.__context__
+    return error
 
 
 class JpegFormatError(JpegError):

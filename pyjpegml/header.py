@@ -4,30 +4,46 @@
 walk: which tables are valid now, and what was seen; the decoder takes one further, from scan to
 scan.
 
+*The caller's memory.* A ``bytearray`` cannot be resized, nor an ``mmap`` be closed, as long as
+anything looks at it. So nothing does when a call is over: a :class:`Header` keeps the object itself
+and looks at it when it is asked, and an exception keeps no variables of ours (:func:`lets_go`).
+
 Warnings, which are about things that do no harm to the pixels, are collected in the stream's list;
 nothing is printed, and there are no global switches.
 """
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from mmap import mmap
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from . import markers
-from .errors import JpegFormatError, JpegLimitError, JpegUnsupportedError
+from .errors import (
+    JpegError,
+    JpegFormatError,
+    JpegLimitError,
+    JpegUnsupportedError,
+    without_calls,
+)
 from .huffman import HuffmanTable
 from .markers import Frame, ScanHeader, Segment
 from .metadata import ColorModel, Metadata, color_model
 from .quantize import estimated_quality
 
-#: What functions take as the data of a file: anything that holds bytes, or can be read.
-Data = bytes | bytearray | memoryview | mmap | BinaryIO
+#: What holds the bytes of a file; and what functions take as them: that, or what can be read.
+Buffer = bytes | bytearray | memoryview | mmap
+Data = Buffer | BinaryIO
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Most bytes of APPn and COM segments unless the caller allows more, and what each counts at least:
 #: so much memory it takes, however short it is.
@@ -42,6 +58,28 @@ SUBSAMPLINGS = {
     "4:1:0": ((4, 2), (1, 1), (1, 1)),
 }
 """Sampling factors (H, V) of Y, Cb, Cr by the usual name."""
+
+
+def lets_go(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, whose exceptions keep nothing of the data alive.
+
+    A traceback holds the variables of all calls that it goes through, and so views of what was to
+    be decoded. A :class:`JpegError` says what is wrong, and where in the data; its traceback begins
+    here. Of other exceptions that callers expect the variables are cleared.
+    """
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except JpegError as error:
+            without_calls(error)
+            raise
+        except (TypeError, ValueError) as error:
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+    return wrapper
 
 
 @dataclass(frozen=True)
@@ -67,15 +105,15 @@ class Header:
         Quantization tables by slot, natural order.
     restart_interval : int
         MCUs between restart markers, 0 for none.
-    metadata : Metadata
-        APPn and COM segments up to the first scan, byte for byte, and what they say. It looks at
-        the data that were given, until :meth:`Metadata.detached`.
     huffman_tables : dict of int to HuffmanTable
         Huffman tables by slot, DC 0 to 3 and AC 4 to 7.
     stream_warnings : tuple of str
         What is not as it should be in the segments up to the first scan, without their metadata.
-    data : memoryview
-        What was given.
+    data : bytes or buffer
+        What was given; empty in a copy, or when it has been pickled. :attr:`metadata` and
+        :attr:`scans` look at it when they are first asked for.
+    places : tuple of (code, begin, end)
+        Where the APPn and COM segments up to the first scan lie in it: from marker to end.
     """
 
     width: int
@@ -88,11 +126,32 @@ class Header:
     qtables: dict[int, npt.NDArray[np.uint16]]
     huffman_tables: dict[int, HuffmanTable]
     restart_interval: int
-    metadata: Metadata
     stream_warnings: tuple[str, ...]
-    data: memoryview = field(repr=False, compare=False)
+    data: Buffer = field(repr=False, compare=False)
+    places: tuple[tuple[int, int, int], ...] = field(repr=False)
 
     @cached_property
+    def metadata(self) -> Metadata:
+        """APPn and COM segments up to the first scan, byte for byte, and what they say.
+
+        They are views of bytes that cannot change, and copies of any others.
+        """
+        view = view_of(self.data)
+        found = Metadata.of(
+            Segment(code, begin, view[begin + 4 : end], end) for code, begin, end in self.places
+        )
+        return found if isinstance(view.obj, bytes) else found.detached()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy has: no data, but all that is found in them, if they are sound."""
+        state = {**self.__dict__, "metadata": self.metadata.detached()}
+        try:
+            return {**state, "scans": self.scans, "data": b""}
+        except JpegFormatError:
+            return {**state, "data": bytes(view_of(self.data))}
+
+    @cached_property
+    @lets_go
     def scans(self) -> tuple[ScanHeader, ...]:
         """The header of each scan. To find them the whole file is gone through, when first asked.
 
@@ -101,7 +160,7 @@ class Header:
         JpegFormatError
             If a marker segment behind the first scan is broken.
         """
-        found = (s for s in markers.segments(self.data) if s.code == markers.SOS)
+        found = (s for s in markers.segments(view_of(self.data)) if s.code == markers.SOS)
         return tuple(markers.parse_scan(segment) for segment in found)
 
     @property
@@ -159,6 +218,7 @@ class Stream:
 
     def next(self) -> Segment:
         """The next segment, its tables taken over (T.81 Figure E.6, E.7)."""
+        told = len(self.warnings)
         segment = markers.next_segment(self.data, self.position, self.warnings)
         self.position = segment.end
         code = segment.code
@@ -184,8 +244,14 @@ class Stream:
         elif code == markers.SOI:
             raise JpegFormatError("a second start of image", offset=segment.offset, marker="SOI")
         elif 0xD0 <= code <= 0xD7:
-            self._count(segment)  # each leaves a warning
             self.warnings.append(f"{segment.name} outside of a scan, at byte {segment.offset}")
+        if code in markers.SIZED and (surplus := markers.unneeded(segment)):
+            self.warnings.append(
+                f"the {segment.name} segment at byte {segment.offset} has {surplus} "
+                f"byte{'s' * (surplus > 1)} more than it needs"
+            )
+        if len(self.warnings) > told:
+            self._count(segment)  # of which there may be millions, each with a warning
         return segment
 
     def _keep(self, segment: Segment) -> None:
@@ -255,6 +321,18 @@ def view_of(data: Data) -> memoryview:
         ) from None
 
 
+def check_limits(max_pixels: int, max_scans: int, max_metadata: int) -> None:
+    """Refuse limits that are no whole numbers."""
+    if type(max_pixels) is type(max_scans) is type(max_metadata) is int:
+        return
+    for limit in (max_pixels, max_scans, max_metadata):
+        if not hasattr(limit, "__index__"):
+            raise TypeError(
+                "max_pixels, max_scans and max_metadata are whole numbers, but one of them is "
+                f"{limit!r}"
+            )
+
+
 def open_stream(
     view: memoryview, tables: memoryview | None = None, max_metadata: int = MAX_METADATA
 ) -> Stream:
@@ -307,11 +385,12 @@ def subsampling_name(frame: Frame) -> str:
     return ",".join(f"{c.h}x{c.v}" for c in frame.components)
 
 
-def header_of(stream: Stream) -> Header:
-    """What a stream knows at its first scan."""
+def header_of(stream: Stream, data: Data) -> Header:
+    """What a stream knows at its first scan, of data that were given; a file's are kept."""
     frame = stream.frame
     assert frame is not None
-    metadata, model = stream.metadata(), stream.color_model()
+    model = stream.color_model()
+    given = cast(Buffer, data if isinstance(data, Buffer) else stream.data.obj)
     return Header(
         width=frame.width,
         height=frame.height,
@@ -323,12 +402,13 @@ def header_of(stream: Stream) -> Header:
         qtables=dict(stream.qtables),
         huffman_tables=dict(stream.huffman_tables),
         restart_interval=stream.restart_interval,
-        metadata=metadata,
         stream_warnings=(*stream.warnings, *filter(None, [model.warning])),
-        data=stream.data,
+        data=given,
+        places=tuple((s.code, s.offset, s.end) for s in stream.segments),
     )
 
 
+@lets_go
 def read_header(data: Data, *, max_metadata: int = MAX_METADATA) -> Header:
     """Read what a JPEG says about its picture, without decoding it.
 
@@ -360,6 +440,7 @@ def read_header(data: Data, *, max_metadata: int = MAX_METADATA) -> Header:
     >>> header.width, header.height, header.process, header.subsampling, header.quality
     (60, 40, 'baseline', '4:2:0', 90)
     """
+    check_limits(0, 0, max_metadata)
     stream = open_stream(view_of(data), None, max_metadata)
     stream.to_scan()
-    return header_of(stream)
+    return header_of(stream, data)

@@ -10,6 +10,9 @@ long as a wake-up takes the kernel returns, and Python naps.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from ._jit import inlined
 from .simd import vector_function
 
@@ -33,17 +36,31 @@ def _write(numbers, place, value):
 
 
 @inlined
-def lock(numbers):
-    """Wait until element 0 of an int64 array is 0, and make it 1: what follows is ours alone."""
+def lock(numbers, owner):
+    """Wait until element 0 of an int64 array is 0, and make it 1: what follows is ours alone.
+
+    Element 1 then is the number of the `owner`, 1 or more.
+    """
     while _swap(numbers, 0, 1) != 0:
         while _look(numbers, 0) != 0:
             pass
+    numbers[1] = owner
 
 
 @inlined
 def unlock(numbers):
     """Let others in, who see all that has been written so far."""
+    numbers[1] = 0
     _write(numbers, 0, 0)
+
+
+def let_in(numbers: npt.NDArray[np.int64], owner: int) -> None:
+    """As :func:`unlock`, if the lock is the `owner`'s, whose kernel was left by an exception.
+
+    With checks of bounds there may be one anywhere; others would wait for ever.
+    """
+    if numbers[1] == owner:
+        numbers[:2] = 0
 
 
 @inlined

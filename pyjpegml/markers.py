@@ -368,6 +368,22 @@ def parse_conditioning(segment: Segment) -> dict[int, int]:
     return conditioning
 
 
+#: Codes of the segments of which :func:`unneeded` knows.
+SIZED = frozenset({DRI, DNL, SOS, *(code for code in range(SOF0, SOF0 + 16) if is_frame(code))})
+
+
+def unneeded(segment: Segment) -> int:
+    """How many bytes of a segment stand behind what it holds: SOF, SOS, DRI or DNL, whose sizes are
+    told by no more than their first bytes.
+    """
+    payload, needed = segment.payload, 2
+    if is_frame(segment.code):
+        needed = 6 + 3 * payload[5] if len(payload) > 5 else 6
+    elif segment.code == SOS:
+        needed = 4 + 2 * payload[0] if len(payload) > 0 else 4
+    return max(0, len(payload) - needed)
+
+
 def parse_restart_interval(segment: Segment) -> int:
     """DRI (T.81 B.2.4.4): MCUs between restart markers, 0 for none."""
     if len(segment.payload) < 2:

@@ -54,58 +54,25 @@ published figures rest; scores agree within 1e-7 (tests/test_metrics.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._jit import inlined, kernel, summing
+from ._jit import kernel
+from .sparse_windows import sparse_loss, sparse_moments, sparse_workspace
+from .ssim import LANES, TAPS, TILE, aligned, halve, moments, similarity_loss, workspace
 from .threads import Crew
 
 AnyPlane = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 
 #: Exponents of the five scales, finest first.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-C1 = (0.01 * 255) ** 2
-C2 = (0.03 * 255) ** 2
-TAPS = 11
 #: Largest mean square of ``mean(e)`` that single precision may have to cancel (see above).
 CANCELLATION = 16.0
-
-
-def _gaussian() -> npt.NDArray[np.float64]:
-    """The window: a Gaussian of sigma 1.5 on 11 taps, in the single precision of
-    ``pytorch-msssim``.
-
-    The taps are written out, because their sum is 1 - 3e-7 and not 1, which shows in the sixth
-    digit of a score, and because the last bit of ``exp`` differs between libraries.
-    """
-    half = [0.0010283804, 0.007598758, 0.036000773, 0.10936069, 0.21300553, 0.26601171]
-    window = np.array(half + half[-2::-1], np.float32).astype(np.float64)
-    window.flags.writeable = False
-    return window
-
-
-WINDOW = _gaussian()
-
-#: Operations on a sample of one scale (see above).
-FLOPS = 130
-
-#: Columns that are filtered together, at most.
-TILE = 1024
-#: Columns are made in multiples of this, so that no loop of vectors leaves a rest.
-LANES = 32
-#: Length of a row of scratch: whole lines of the cache, and rows that are not a multiple of 4 kB
-#: apart, which would all compete for the same few lines.
-STRIDE = TILE + 48
-#: Rows of windows that are made together: they share what they load.
-GROUP = 4
-#: Rows of windows after which the strip starts again at its top.
-STRIP = 16
-
 
 #: Rows that threads take at a time, at least, and in how many bands a plane is divided, at most.
 BAND, MOST_BANDS = 128, 8
@@ -113,6 +80,9 @@ BAND, MOST_BANDS = 128, 8
 #: Planes of at most so many pixels are treated in double precision: where there are few windows,
 #: the rounding of single ones would show.
 SMALL = 1 << 16
+
+#: A plane of more pixels may be judged by every other window (:mod:`pyjpegml.sparse_windows`).
+DENSE = 1 << 18
 
 
 def scale_count(height: int, width: int) -> int:
@@ -131,314 +101,22 @@ def scale_weights(scales: int) -> npt.NDArray[np.float64]:
 
 
 @kernel
-def split_rgb(picture, red, green, blue):
+def split_rgb(picture, first_row, last_row, red, green, blue):
     """The three channels of a picture as planes.
 
     Parameters
     ----------
     picture : (h, 3 w) uint8
+    first_row, last_row : int
+        Rows that are split.
     red, green, blue : (h, w) uint8
     """
-    for r in range(red.shape[0]):
+    for r in range(first_row, last_row):
         source, first, second, third = picture[r], red[r], green[r], blue[r]
         for i in range(first.size):
             first[i] = source[3 * i]
             second[i] = source[3 * i + 1]
             third[i] = source[3 * i + 2]
-
-
-@kernel
-def halve(plane, out):
-    """Means of 2x2 pixels; an odd side has a row or column of zeros put in front.
-
-    Parameters
-    ----------
-    plane : (h, w) uint8 or float32
-    out : (ceil(h / 2), ceil(w / 2)) float32
-    """
-    odd_row, odd_column = plane.shape[0] & 1, plane.shape[1] & 1
-    quarter = np.float32(0.25)
-    for r in range(out.shape[0]):
-        target = out[r]
-        lower = plane[2 * r + 1 - odd_row]
-        upper = plane[max(2 * r - odd_row, 0)]
-        keep = np.float32(0.0) if r == 0 and odd_row else np.float32(1.0)
-        if odd_column:
-            target[0] = (np.float32(lower[0]) + keep * np.float32(upper[0])) * quarter
-        for i in range(odd_column, target.size):
-            j = 2 * i - odd_column
-            target[i] = (
-                np.float32(lower[j]) + np.float32(lower[j + 1])
-                + keep * (np.float32(upper[j]) + np.float32(upper[j + 1]))
-            ) * quarter  # fmt: skip
-
-
-@summing
-def _filter_row(errors, levels, window, columns, e, ee, xe):
-    """Horizontal Gaussian of e, e^2 and x e.
-
-    Parameters
-    ----------
-    errors, levels : (columns + 10 or more,)
-    window : (6,)
-        The first half of the Gaussian and its middle.
-    columns : int
-    e, ee, xe : (columns or more,)
-    """
-    w0, w1, w2, w3, w4, w5 = window[0], window[1], window[2], window[3], window[4], window[5]
-    for i in range(columns):
-        a0, a1, a2, a3, a4 = errors[i], errors[i + 1], errors[i + 2], errors[i + 3], errors[i + 4]
-        b0, b1, b2 = errors[i + 10], errors[i + 9], errors[i + 8]
-        b3, b4, c = errors[i + 7], errors[i + 6], errors[i + 5]
-        e[i] = (
-            w0 * (a0 + b0) + w1 * (a1 + b1) + w2 * (a2 + b2) + w3 * (a3 + b3) + w4 * (a4 + b4)
-            + w5 * c
-        )  # fmt: skip
-        ee[i] = (
-            w0 * (a0 * a0 + b0 * b0) + w1 * (a1 * a1 + b1 * b1) + w2 * (a2 * a2 + b2 * b2)
-            + w3 * (a3 * a3 + b3 * b3) + w4 * (a4 * a4 + b4 * b4) + w5 * (c * c)
-        )  # fmt: skip
-        xe[i] = (
-            w0 * (a0 * levels[i] + b0 * levels[i + 10])
-            + w1 * (a1 * levels[i + 1] + b1 * levels[i + 9])
-            + w2 * (a2 * levels[i + 2] + b2 * levels[i + 8])
-            + w3 * (a3 * levels[i + 3] + b3 * levels[i + 7])
-            + w4 * (a4 * levels[i + 4] + b4 * levels[i + 6])
-            + w5 * (c * levels[i + 5])
-        )
-
-
-@inlined
-def _fold(window, a, b, c, d, e, f, g, h, i, j, k):
-    """Gaussian of 11 values; those of equal weight are added first."""
-    return (
-        window[0] * (a + k) + window[1] * (b + j) + window[2] * (c + i)
-        + window[3] * (d + h) + window[4] * (e + g) + window[5] * f
-    )  # fmt: skip
-
-
-@summing
-def filter_columns(strip, window, columns, first, second, third, fourth):
-    """Vertical Gaussian of GROUP rows of windows, from the 14 rows at the head of `strip`.
-
-    Parameters
-    ----------
-    strip : (14 * STRIDE or more,)
-    window : (6,)
-        Half of the Gaussian.
-    columns : int
-    first, second, third, fourth : (columns or more,)
-        Results.
-    """
-    w = (window[0], window[1], window[2], window[3], window[4], window[5])
-    for i in range(columns):
-        a, b, c = strip[i], strip[i + STRIDE], strip[i + 2 * STRIDE]
-        d, e, f = strip[i + 3 * STRIDE], strip[i + 4 * STRIDE], strip[i + 5 * STRIDE]
-        g, h, j = strip[i + 6 * STRIDE], strip[i + 7 * STRIDE], strip[i + 8 * STRIDE]
-        k, m, n = strip[i + 9 * STRIDE], strip[i + 10 * STRIDE], strip[i + 11 * STRIDE]
-        o, p = strip[i + 12 * STRIDE], strip[i + 13 * STRIDE]
-        first[i] = _fold(w, a, b, c, d, e, f, g, h, j, k, m)
-        second[i] = _fold(w, b, c, d, e, f, g, h, j, k, m, n)
-        third[i] = _fold(w, c, d, e, f, g, h, j, k, m, n, o)
-        fourth[i] = _fold(w, d, e, f, g, h, j, k, m, n, o, p)
-
-
-@summing
-def _difference(other, plane, share, errors, levels):
-    """Rows of ``other - share * plane`` and of `plane`; exact: levels have 16 bits at the most."""
-    for i in range(plane.size):
-        level = np.float32(plane[i])
-        errors[i] = np.float32(other[i]) - share * level
-        levels[i] = level
-
-
-@kernel
-def next_windows(other, plane, share, left, columns, top, window, rows, strips, means):
-    """Gaussian means of e, e^2 and x e in GROUP rows of windows, where e = other - share * plane.
-
-    Parameters
-    ----------
-    other, plane : (h, w) uint8 or float32
-    share : float32
-        1, or 0 for the moments of `other` itself.
-    left, columns : int
-        The windows from column `left` on; a multiple of LANES, at most TILE. Those that reach
-        beyond the plane are made of what the scratch held.
-    top : int
-        The first row of windows: from call to call 0, GROUP, 2 GROUP and so on.
-    window : (6,) float32 or float64
-        Half of the Gaussian. Its precision is that of the following.
-    rows : (2, STRIDE)
-        Scratch, finite.
-    strips : (3, (STRIP + 10) * STRIDE)
-        What is kept from call to call, finite: row r, filtered horizontally, in slot ``r - top +
-        top % STRIP``, which is at most STRIP + 9.
-    means : (3, GROUP, STRIDE)
-        Result.
-    """
-    height, width = plane.shape
-    right = min(left + columns + TAPS - 1, width)
-    slot = top % STRIP
-    if slot == 0 and top > 0:
-        for q in range(3):
-            copy_line(strips[q, STRIP * STRIDE :], strips[q, : (TAPS - 1) * STRIDE])
-    first = 0 if top == 0 else TAPS - 1
-    for k in range(first, min(GROUP + TAPS - 1, height - top)):
-        r, at = top + k, (slot + k) * STRIDE
-        _difference(other[r, left:right], plane[r, left:right], share, rows[0], rows[1])
-        _filter_row(
-            rows[0], rows[1], window, columns, strips[0, at:], strips[1, at:], strips[2, at:]
-        )
-    for q in range(3):
-        filter_columns(
-            strips[q, slot * STRIDE :], window, columns,
-            means[q, 0], means[q, 1], means[q, 2], means[q, 3],
-        )  # fmt: skip
-
-
-@kernel
-def copy_line(source, out):
-    """``out = source``, as far as `out` goes, where they do not overlap.
-
-    Parameters
-    ----------
-    source, out : (n or more,), (n,)
-    """
-    for i in range(out.size):
-        out[i] = source[i]
-
-
-@summing
-def _window_losses(e, ee, xe, mean, variance, with_luminance, constants):
-    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error."""
-    c1, c2 = constants[0], constants[1]
-    loss = cancelled = c1 - c1
-    for i in range(mean.size):
-        error, m = e[i], mean[i]
-        square = error * error
-        variance_e = ee[i] - square
-        half = variance[i] + xe[i] - m * error
-        contrast_loss = variance_e / (half + half + variance_e + c2)
-        if with_luminance:
-            luminance_loss = square / (m * m + (m + error) * (m + error) + c1)
-            loss += contrast_loss + luminance_loss - contrast_loss * luminance_loss
-        else:
-            loss += contrast_loss
-        cancelled += square
-    return loss, cancelled
-
-
-@kernel
-def similarity_loss(
-    plane, other, statistics, first, with_luminance, window, constants, rows, strips, means
-):  # fmt: skip
-    """Sum over some rows of windows of 1 - cs, or of 1 - l cs, at one scale.
-
-    Parameters
-    ----------
-    plane, other : (h, w) uint8 or float32, both alike
-        Original, and picture to compare with it: the rows of these windows.
-    statistics : (tiles, h - 10 or more, 2, n) float32 or float64
-        Of the whole original (:func:`moments`).
-    first : int
-        Where in it the first row of windows is.
-    with_luminance : bool
-    window, constants, rows, strips, means
-        A :class:`Workspace`, in the precision that is to be reckoned in.
-
-    Returns
-    -------
-    loss : float
-    cancelled : float
-        Sum over the same windows of the squared mean error.
-    """
-    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
-    tile = statistics.shape[3]
-    total = total_cancelled = 0.0
-    for left in range(0, width, tile):
-        columns = min(tile, width - left)
-        padded = (columns + LANES - 1) // LANES * LANES
-        known = statistics[left // tile]
-        for top in range(0, height, GROUP):
-            next_windows(
-                other, plane, np.float32(1.0), left, padded, top, window, rows, strips, means
-            )
-            for k in range(min(GROUP, height - top)):
-                loss, cancelled = _window_losses(
-                    means[0, k], means[1, k], means[2, k],
-                    known[first + top + k, 0, :columns], known[first + top + k, 1],
-                    with_luminance, constants,
-                )  # fmt: skip
-                total += loss
-                total_cancelled += cancelled
-    return total, total_cancelled
-
-
-@kernel
-def moments(plane, statistics, window, constants, rows, strips, means):
-    """Mean and variance of every window of a plane.
-
-    Parameters
-    ----------
-    plane : (h, w) uint8 or float32
-    statistics : (tiles, h - 10, 2, n) float32 or float64
-        Result: of each tile of n columns, of each row of windows, the means and the variances. The
-        last tile may have fewer columns than there is room for.
-    window, constants, rows, strips, means
-        A :class:`Workspace` of double precision.
-    """
-    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
-    tile = statistics.shape[3]
-    for left in range(0, width, tile):
-        columns = min(tile, width - left)
-        padded = (columns + LANES - 1) // LANES * LANES
-        for top in range(0, height, GROUP):
-            next_windows(
-                plane, plane, np.float32(0.0), left, padded, top, window, rows, strips, means
-            )
-            for k in range(min(GROUP, height - top)):
-                first, second = means[0, k], means[1, k]
-                mean_row = statistics[left // tile, top + k, 0]
-                variance_row = statistics[left // tile, top + k, 1]
-                for i in range(columns):
-                    mean_row[i] = first[i]
-                    variance_row[i] = second[i] - first[i] * first[i]
-
-
-def _aligned(shape: tuple[int, ...], precision: type[np.floating]) -> npt.NDArray[Any]:
-    """Zeros that start where a line of the cache starts."""
-    size = math.prod(shape) * np.dtype(precision).itemsize
-    memory = np.zeros(size + 63, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(precision).reshape(shape)
-
-
-_idle: dict[type[np.floating], list[tuple[npt.NDArray[Any], ...]]] = {
-    np.float32: [],
-    np.float64: [],
-}
-
-
-@contextmanager
-def workspace(precision: type[np.floating]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """The last arguments of :func:`similarity_loss` and :func:`moments`, kept for calls to come.
-
-    Each thread takes its own: two never have the same at one time.
-    """
-    try:
-        arrays = _idle[precision].pop()
-    except IndexError:
-        arrays = (
-            WINDOW[: TAPS // 2 + 1].astype(precision),
-            np.array([C1, C2], precision),
-            _aligned((2, STRIDE), precision),
-            _aligned((3, (STRIP + TAPS - 1) * STRIDE), precision),
-            _aligned((3, GROUP, STRIDE), precision),
-        )
-    try:
-        yield arrays
-    finally:
-        _idle[precision].append(arrays)
 
 
 @dataclass(frozen=True)
@@ -448,19 +126,22 @@ class Scale:
     Attributes
     ----------
     plane : (h, w) uint8 (finest scale) or float32
-    statistics : (tiles, h - 10, 2, n) float32 or float64
-        Mean and variance of each window (:func:`moments`); in double precision if there are at most
-        SMALL pixels.
+    statistics : (tiles, rows of windows, 2, n) float32 or float64
+        Mean and variance of each window (:func:`pyjpegml.ssim.moments`); in double precision if
+        there are at most SMALL pixels.
+    step : int
+        1, or 2 if that is known of every other window only.
     """
 
     plane: AnyPlane
     statistics: npt.NDArray[Any]
+    step: int = 1
 
     @property
     def windows(self) -> tuple[int, int]:
-        """Rows and columns of windows."""
+        """Rows and columns of windows that are known."""
         height, width = self.plane.shape
-        return height - TAPS + 1, width - TAPS + 1
+        return (height - TAPS) // self.step + 1, (width - TAPS) // self.step + 1
 
 
 def check_picture(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -491,6 +172,9 @@ class Reference:
     image : (h, w) or (h, w, c) uint8 array
     crew : Crew, optional
         Threads that share the work, here and in scores. They change no result.
+    sparse : bool
+        Keep less, for :meth:`quick_score`: of planes above DENSE pixels every other window. Other
+        scores then take longer.
 
     Examples
     --------
@@ -501,23 +185,24 @@ class Reference:
     1.0
     """
 
-    def __init__(self, image: npt.ArrayLike, crew: Crew | None = None) -> None:
+    def __init__(
+        self, image: npt.ArrayLike, crew: Crew | None = None, sparse: bool = False
+    ) -> None:
         array = check_picture(image)
         self.shape = array.shape
         self.crew = Crew(1) if crew is None else crew
         array = _continued(array)
         self.weights = scale_weights(scale_count(*array.shape[:2]))
-        planes = channel_planes(array)
-
-        def scales(c: int) -> list[Scale]:
-            plane = planes[c]
-            made = [_scale(plane)]
+        self.channels: list[list[Scale]] = []
+        tasks: list[tuple[Scale, int, int]] = []
+        for plane in channel_planes(array, self.crew):
+            planes = [plane]
             for _ in self.weights[1:]:
-                plane = halved(plane)
-                made.append(_scale(plane))
-            return made
-
-        self.channels = list(self.crew.each(scales, len(planes)))
+                planes.append(halved(planes[-1], self.crew))
+            self.channels.append([_scale(plane, sparse) for plane in planes])
+            for scale in self.channels[-1]:
+                tasks += [(scale, *band) for band in pairwise(row_bands(scale.windows[0]))]
+        self.crew.each(lambda i: _find_moments(*tasks[i]), len(tasks))
 
     def score(self, image: npt.ArrayLike, *, exact: bool = False) -> float:
         """MS-SSIM of a picture of the same shape: the mean over channels.
@@ -526,8 +211,12 @@ class Reference:
         """
         return float(self.channel_scores(image, exact=exact).mean())
 
+    def quick_score(self, image: npt.ArrayLike) -> float:
+        """The score by those windows that a sparse reference keeps; else as :meth:`score`."""
+        return float(self.channel_scores(image, quick=True).mean())
+
     def channel_scores(
-        self, image: npt.ArrayLike, *, exact: bool = False
+        self, image: npt.ArrayLike, *, exact: bool = False, quick: bool = False
     ) -> npt.NDArray[np.float64]:
         """MS-SSIM of each channel, (c,) float64 in [0, 1].
 
@@ -541,13 +230,16 @@ class Reference:
             raise ValueError(f"the pictures differ in shape: {self.shape} and {array.shape}")
         array = _continued(array)
         scores = np.ones(array.shape[2])
-        for c, (scales, plane) in enumerate(zip(self.channels, channel_planes(array), strict=True)):
+        planes = channel_planes(array, self.crew)
+        for c, (scales, plane) in enumerate(zip(self.channels, planes, strict=True)):
             for s, scale in enumerate(scales):
                 if s:
-                    plane = halved(plane)
+                    plane = halved(plane, self.crew)
                 last = s == len(scales) - 1
                 loss, cancelled = math.nan, math.inf
-                if scale.statistics.dtype == np.float32 and not exact:
+                if quick and scale.step > 1:
+                    loss, cancelled = self._sparse_loss(scale, plane, last), 0.0
+                elif scale.statistics.dtype == np.float32 and not exact:
                     loss, cancelled = self._loss(np.float32, scale, plane, last)
                 if cancelled > CANCELLATION:
                     loss, _ = self._loss(np.float64, scale, plane, last)
@@ -558,19 +250,37 @@ class Reference:
         self, precision: type[np.floating], scale: Scale, other: AnyPlane, with_luminance: bool
     ) -> tuple[float, float]:
         """Means over the windows of one scale: of their loss, and of the squared mean error."""
-        borders = row_bands(scale.windows[0])
+        windows = Scale(scale.plane, scale.statistics).windows
+        borders = row_bands(windows[0])
 
         def band(i: int) -> tuple[float, float]:
             first, end = borders[i], borders[i + 1] + TAPS - 1
+            known, row = scale.statistics, first
+            if scale.step > 1:
+                part = _scale(scale.plane[first:end], False)
+                _find_moments(part, 0, part.windows[0])
+                known, row = part.statistics, 0
             with workspace(precision) as scratch:
                 return similarity_loss(
-                    scale.plane[first:end], other[first:end], scale.statistics, first,
+                    scale.plane[first:end], other[first:end], known, row, with_luminance, *scratch
+                )
+
+        sums = self.crew.each(band, len(borders) - 1)
+        count = math.prod(windows)
+        return sum(loss for loss, _ in sums) / count, sum(c for _, c in sums) / count
+
+    def _sparse_loss(self, scale: Scale, other: AnyPlane, with_luminance: bool) -> float:
+        """Mean over every other window of one scale of its loss."""
+        borders = row_bands(scale.windows[0])
+
+        def band(i: int) -> float:
+            with sparse_workspace(np.float32) as scratch:
+                return sparse_loss(
+                    scale.plane, other, scale.statistics, borders[i], borders[i + 1],
                     with_luminance, *scratch,
                 )  # fmt: skip
 
-        sums = self.crew.each(band, len(borders) - 1)
-        windows = math.prod(scale.windows)
-        return sum(loss for loss, _ in sums) / windows, sum(c for _, c in sums) / windows
+        return sum(self.crew.each(band, len(borders) - 1)) / math.prod(scale.windows)
 
 
 class LumaReference(Reference):
@@ -579,15 +289,17 @@ class LumaReference(Reference):
     `channels` are those of R, G and B, for sensitivities; scores are those of luma.
     """
 
-    def __init__(self, image: npt.ArrayLike, crew: Crew | None = None) -> None:
-        super().__init__(image, crew)
-        self._luma = Reference(luma(image), crew)
+    def __init__(
+        self, image: npt.ArrayLike, crew: Crew | None = None, sparse: bool = False
+    ) -> None:
+        super().__init__(image, crew, sparse)
+        self._luma = Reference(luma(image), crew, sparse)
 
     def channel_scores(
-        self, image: npt.ArrayLike, *, exact: bool = False
+        self, image: npt.ArrayLike, *, exact: bool = False, quick: bool = False
     ) -> npt.NDArray[np.float64]:
         """MS-SSIM of luma, (1,) float64 in [0, 1]."""
-        return self._luma.channel_scores(luma(image), exact=exact)
+        return self._luma.channel_scores(luma(image), exact=exact, quick=quick)
 
 
 def row_bands(rows: int, least: int = BAND) -> list[int]:
@@ -596,35 +308,51 @@ def row_bands(rows: int, least: int = BAND) -> list[int]:
     return [rows * i // bands for i in range(bands + 1)]
 
 
-def channel_planes(array: npt.NDArray[np.uint8]) -> list[AnyPlane]:
+def channel_planes(array: npt.NDArray[np.uint8], crew: Crew | None = None) -> list[AnyPlane]:
     """The channels of a picture as planes; float32 if they are small (see SMALL)."""
     height, width, channels = array.shape
     if height * width <= SMALL:
         return list(np.ascontiguousarray(array.transpose(2, 0, 1), np.float32))
     planes = np.empty((channels, height, width), np.uint8)
     if channels == 3:
-        split_rgb(array.reshape(height, 3 * width), *planes)
+        picture = array.reshape(height, 3 * width)
+        _by_rows(lambda first, last: split_rgb(picture, first, last, *planes), height, crew)
     else:
         planes[:] = array.transpose(2, 0, 1)
     return list(planes)
 
 
-def _scale(plane: AnyPlane) -> Scale:
-    height, width = plane.shape[0] - TAPS + 1, plane.shape[1] - TAPS + 1
+def _by_rows(task: Callable[[int, int], object], rows: int, crew: Crew | None) -> None:
+    """Do something to all rows, in bands, by threads if there are any."""
+    bands = list(pairwise(row_bands(rows)))
+    (Crew(1) if crew is None else crew).each(lambda i: task(*bands[i]), len(bands))
+
+
+def _scale(plane: AnyPlane, sparse: bool) -> Scale:
+    """A scale, with room for its statistics."""
+    step = 2 if sparse and plane.size > DENSE else 1
+    height, width = ((side - TAPS) // step + 1 for side in plane.shape)
     tiles = -(-width // TILE)
     tile = (-(-width // tiles) + LANES - 1) // LANES * LANES
     precision = np.float32 if plane.size > SMALL else np.float64
-    statistics = _aligned((tiles, height, 2, tile), precision)
-    with workspace(np.float64) as scratch:
-        moments(plane, statistics, *scratch)
-    return Scale(plane, statistics)
+    return Scale(plane, aligned((tiles, height, 2, tile), precision), step)
 
 
-def halved(plane: AnyPlane) -> npt.NDArray[np.float32]:
+def _find_moments(scale: Scale, first: int, last: int) -> None:
+    """The statistics of some rows of windows."""
+    if scale.step == 1:
+        with workspace(np.float64) as scratch:
+            moments(scale.plane, first, last, scale.statistics, *scratch)
+    else:
+        with sparse_workspace(np.float64) as scratch:
+            sparse_moments(scale.plane, first, last, scale.statistics, *scratch)
+
+
+def halved(plane: AnyPlane, crew: Crew | None = None) -> npt.NDArray[np.float32]:
     """The next scale of a plane."""
     height, width = plane.shape
     out = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
-    halve(plane, out)
+    _by_rows(lambda first, last: halve(plane, first, last, out), out.shape[0], crew)
     return out
 
 

@@ -17,16 +17,18 @@ from . import deep, reduced, smoothing, strips
 from .coefficients import Geometry
 from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .constants import ZIGZAG
-from .errors import JpegUnsupportedError
+from .scaling import Scale
 from .scans import LosslessScans, Scans
-from .strips import SLACK, Layout, empty_picture, finish_strips, shaped
+from .strips import Layout, Rows, finish_strips, new_picture
 from .threads import Crew
 from .windows import Window, finish_reduced
 
 #: uint8, or uint16 if there are more than 8 bits.
 Picture = npt.NDArray[Any]
 
+#: What can be asked for; and what components may mean, if they are to be converted.
 COLORS = ("RGB", "grey", "YCbCr", "stored")
+MODELS = ("grey", "YCbCr", "RGB", "CMYK", "YCCK")
 
 
 def check_color(color: str | None) -> None:
@@ -59,8 +61,10 @@ def painting(count: int, model: str, inverted: bool, color: str | None) -> int:
     return paintings.get(model, strips.OTHER)
 
 
-def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
-    """Pixels of stored coefficients.
+def paint(
+    scans: Scans, color: int, crew: Crew, window: Window, out: Picture | None = None
+) -> Picture:
+    """Pixels of stored coefficients, which may be changed by :mod:`pyjpegml.smoothing`.
 
     Parameters
     ----------
@@ -71,21 +75,20 @@ def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
         Each of its threads makes some rows of MCUs.
     window : Window
         What is wanted.
+    out : array, optional
+        Where it may be put, C-contiguous.
     """
+    _smooth(scans)
     scaled = window.denominator != 1
     if scans.frame.precision != 8:
-        if scaled:
-            raise JpegUnsupportedError(
-                f"pictures of {scans.frame.precision} bits are not decoded at a scale"
-            )
-        return _cropped(_paint_deep(scans, color, window), window)
+        return _cropped(_paint_deep(scans, color, window, out if window.whole else None), window)
     if not scans.geometry.whole_ratios:
         nearest = _paint_scaled if scaled else _paint_nearest
         return _cropped(nearest(scans, color, window), window)
-    geometry, coefficients = window.geometry, _smoothed(scans)
+    geometry, coefficients = window.geometry, scans.coefficients
     height, width = window.height, window.width
-    out = empty_picture(height, width, len(geometry.planes), color)
-    line = (out.size - SLACK) // height
+    if out is None:
+        out, _ = new_picture(height, width, len(geometry.planes), color)
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
     for fields, plane in zip(stored, scans.geometry.planes, strict=True):
         first = window.row * plane.v * plane.stride + window.column * plane.h
@@ -99,31 +102,30 @@ def paint(scans: Scans, color: int, crew: Crew, window: Window) -> Picture:
     def share(k: int) -> None:
         first, last = (rows * i // len(crew) for i in (k, k + 1))
         top, bottom = (min(max(strip * i, window.top), window.top + height) for i in (first, last))
-        # what is written beyond the last of these rows is another thread's
-        middle = max(top, bottom - 1 - 63 // width)
-        tail = np.empty((bottom - middle) * line + SLACK, np.uint8)
+        painted = Rows.of(out, top - window.top, bottom - window.top)
         extents = np.empty(scans.geometry.size // 64, np.uint8)
         finish(
             coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),
             min(last + 1, rows), geometry.mcus_across, rows, np.empty(layout.samples, np.uint8),
-            top, middle, bottom, window.scale.geometry.height, window.left, width, color, out,
-            window.top, tail,
+            top, bottom, window.scale.geometry.height, window.left, width, color, painted.out,
+            window.top, window.top + painted.middle, painted.tail,
         )  # fmt: skip
-        begin, end = middle - window.top, bottom - window.top
-        out[begin * line : end * line] = tail[: (end - begin) * line]
+        painted.finish()
 
     crew.all(share)
-    return shaped(out, height, width)
+    return out
 
 
 def _cropped(picture: Picture, window: Window) -> Picture:
     """The wanted part of the pixels of a window's MCUs."""
+    if window.whole:
+        return picture
     return np.ascontiguousarray(picture[window.slices])
 
 
 def _paint_scaled(scans: Scans, color: int, window: Window) -> Picture:
     """As :func:`_paint_nearest`, at a scale."""
-    coefficients = window.cut(scans.geometry, _smoothed(scans))
+    coefficients = window.cut(scans.geometry, scans.coefficients)
     return reduced.picture(
         window.geometry, window.scale, coefficients, scans.component_qtables(), color
     )
@@ -134,27 +136,24 @@ def _flat(scans: Scans) -> npt.NDArray[np.int32]:
     return np.array([table.reshape(64) for table in scans.component_qtables()], np.int32)
 
 
-def _smoothed(scans: Scans) -> npt.NDArray[np.int16]:
-    """The coefficients, with estimates of those that a progressive file has not sent yet.
+def _smooth(scans: Scans) -> None:
+    """Put estimates of what a progressive file has not sent yet among its coefficients.
 
     Below the rows of MCUs that the data of the last scan reach, it counts what was known before it.
     """
     progression = scans.progression
     if progression is None or not smoothing.applies(progression.coef_bits):
-        return scans.coefficients
+        return
     geometry, qtables = scans.geometry, _flat(scans)
-    out = scans.coefficients.copy()
     for i, plane in enumerate(geometry.planes):
         view, v = geometry.view(scans.coefficients, i), scans.frame.components[i].v
-        target = geometry.view(out, i)
+        dc = view[..., 0].copy()
         middle = min((scans.last_row + 1) * v, plane.down)
         for sound, first, last in ((True, 0, middle), (False, middle, plane.down)):
             smoothing.smooth_rows(
-                view, plane.across, plane.down, v, first, last, qtables[i],
-                progression.known(i, sound), ZIGZAG, smoothing.scratch(plane.across),
-                target[first:last],
+                dc, plane.across, plane.down, v, first, last, qtables[i],
+                progression.known(i, sound), ZIGZAG, smoothing.scratch(plane.across), view,
             )  # fmt: skip
-    return out
 
 
 def _paint_nearest(scans: Scans, color: int, window: Window) -> Picture:
@@ -162,7 +161,7 @@ def _paint_nearest(scans: Scans, color: int, window: Window) -> Picture:
 
     No rule says how to make them; each pixel takes the sample that covers it.
     """
-    geometry, coefficients = window.geometry, window.cut(scans.geometry, _smoothed(scans))
+    geometry, coefficients = window.geometry, window.cut(scans.geometry, scans.coefficients)
     full = Geometry(geometry.width, geometry.height, [(1, 1)] * len(geometry.planes))
     planes = geometry.reconstruct(coefficients, scans.component_qtables())
     y, x = np.arange(geometry.height), np.arange(geometry.width)
@@ -173,27 +172,34 @@ def _paint_nearest(scans: Scans, color: int, window: Window) -> Picture:
     return strips.picture(full, whole, color)
 
 
-def _paint_deep(scans: Scans, color: int, window: Window) -> npt.NDArray[np.uint16]:
+def _paint_deep(scans: Scans, color: int, window: Window, out: Picture | None) -> Picture:
     """Pixels of 12 bits."""
-    geometry, qtables = window.geometry, _flat(scans)
-    coefficients = window.cut(scans.geometry, _smoothed(scans))
+    geometry, scale, qtables = window.geometry, window.scale, _flat(scans)
+    coefficients = window.cut(scans.geometry, scans.coefficients)
     planes = []
-    for i, plane in enumerate(geometry.planes):
-        samples = np.empty((8 * plane.down, 8 * plane.across), np.uint16)
-        view = geometry.view(coefficients, i)
-        deep.reconstruct(view, plane.down, plane.across, qtables[i], samples)
-        planes.append(_full_size(geometry, i, samples))
-    return _place(planes, geometry.height, geometry.width, scans.frame.precision, color)
+    for i in range(1 if color == strips.GREY else len(geometry.planes)):
+        plane, size = geometry.planes[i], scale.sizes[i]
+        samples = np.empty((size * plane.down, size * plane.across), np.uint16)
+        if size == 8:
+            view = geometry.view(coefficients, i)
+            deep.reconstruct(view, plane.down, plane.across, qtables[i], samples)
+        else:
+            reduced.inverse_deep(
+                coefficients, plane.offset, plane.stride, plane.down, plane.across, qtables[i],
+                size, samples.reshape(-1), 0, samples.shape[1],
+            )  # fmt: skip
+        planes.append(_full_size(scale, i, samples))
+    scaled = scale.geometry
+    return _place(planes, scaled.height, scaled.width, scans.frame.precision, color, out)
 
 
 def _full_size(
-    geometry: Geometry, component: int, samples: npt.NDArray[np.uint16]
+    scale: Scale, component: int, samples: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.uint16]:
-    """A component of 12 bits at the size of the picture, or larger."""
-    plane = geometry.planes[component]
-    if geometry.h_max % plane.h or geometry.v_max % plane.v:
-        y, x = np.arange(geometry.height), np.arange(geometry.width)
-        return samples[np.ix_(y * plane.v // geometry.v_max, x * plane.h // geometry.h_max)]
+    """A component of 12 bits at the size of the scaled picture, or larger."""
+    geometry, plane = scale.geometry, scale.geometry.planes[component]
+    if not scale.triangle(component):
+        return reduced.repeat(samples, geometry, component)
     across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
     if across == down == 1:
         return samples
@@ -202,16 +208,18 @@ def _full_size(
     return out
 
 
-def paint_lossless(scans: LosslessScans, color: int, window: Window) -> Picture:
-    """Pixels of a lossless picture: uint8 up to 8 bits, else uint16."""
+def paint_lossless(
+    scans: LosslessScans, color: int, window: Window, out: Picture | None = None
+) -> Picture:
+    """Pixels of a lossless picture: uint8 up to 8 bits, else uint16; into `out`, if it is given."""
     geometry, precision = scans.geometry, scans.frame.precision
     planes = []
     y, x = (
         np.arange(first, first + count)
         for first, count in ((window.y, window.height), (window.x, window.width))
     )
-    for i, part in enumerate(geometry.planes):
-        samples = geometry.view(scans.samples, i)
+    for i in range(1 if color == strips.GREY else len(geometry.planes)):
+        part, samples = geometry.planes[i], geometry.view(scans.samples, i)
         # each pixel takes the sample that covers it
         if not window.whole or geometry.h_max % part.h or geometry.v_max % part.v:
             samples = samples[np.ix_(y * part.v // geometry.v_max, x * part.h // geometry.h_max)]
@@ -221,31 +229,50 @@ def paint_lossless(scans: LosslessScans, color: int, window: Window) -> Picture:
         plane = np.empty((window.height, window.width), np.uint16)
         deep.place(samples, across, down, scans.shifts[i], plane, 0, 1)
         planes.append(plane)
-    picture = _place(planes, window.height, window.width, precision, color)
-    return picture if precision > 8 else picture.astype(np.uint8)
+    return _place(planes, window.height, window.width, precision, color, out)
 
 
 def _place(
-    planes: list[npt.NDArray[np.uint16]], height: int, width: int, precision: int, color: int
-) -> npt.NDArray[np.uint16]:
+    planes: list[npt.NDArray[np.uint16]],
+    height: int,
+    width: int,
+    precision: int,
+    color: int,
+    out: Picture | None,
+) -> Picture:
     """The picture of planes at full size, converted as `color` says."""
     top = (1 << precision) - 1
     if color in (strips.YCBCR, strips.YCCK):
         deep.ycbcr_to_rgb(*planes[:3], precision, width, height, 0)
-    planes = planes[:1] if color == strips.GREY else planes
     channels = len(planes)
-    out = np.empty((height, channels * width), np.uint16)
+    if out is None:
+        shape = (height, width, channels)[: 2 if channels == 1 else 3]
+        out = np.empty(shape, np.uint16 if precision > 8 else np.uint8)
+    rows = out.reshape(height, channels * width)
     for channel, plane in enumerate(planes):
-        deep.place(plane, 1, 1, 0, out, channel, channels)
-    picture = out.reshape((height, width, channels)[: 2 if channels == 1 else 3])
+        deep.place(plane, 1, 1, 0, rows, channel, channels)
     if color == strips.INVERTED_CMYK:
-        picture ^= np.uint16(top)
+        out ^= out.dtype.type(top)
     elif color == strips.YCCK:
-        picture[..., 3] ^= np.uint16(top)
-    return picture
+        out[..., 3] ^= out.dtype.type(top)
+    return out
 
 
-def converted(picture: Picture, model: str, color: str | None) -> Picture:
+def is_converted(model: str, color: str | None) -> bool:
+    """Whether a picture is still to be :func:`converted` when it has been painted.
+
+    Parameters
+    ----------
+    model : str
+        What the components of the file mean.
+    color : str or None
+        One of COLORS.
+    """
+    painted = color in (None, "stored", model) or (model == "YCbCr" and color != "RGB")
+    return not painted
+
+
+def converted(picture: Picture, model: str, color: str | None, precision: int) -> Picture:
     """A painted picture in the colours that were asked for.
 
     Parameters
@@ -255,25 +282,28 @@ def converted(picture: Picture, model: str, color: str | None) -> Picture:
         What the components of the file mean.
     color : str or None
         One of COLORS.
+    precision : int
+        Bits of a sample.
     """
-    if color in (None, "stored") or color == model or (model == "YCbCr" and color != "RGB"):
+    if not is_converted(model, color):
         return picture
-    if picture.dtype != np.uint8:
-        raise JpegUnsupportedError(
-            f'{model} of more than 8 bits is not converted to {color}; it can be "stored"'
-        )
     if model == "grey":
-        first, *others = (picture, picture, picture) if color == "RGB" else (picture, 128, 128)
-        return np.stack(np.broadcast_arrays(first, *others), axis=-1).astype(np.uint8)
-    if picture.ndim != 3 or picture.shape[2] == 2:
-        raise JpegUnsupportedError(f'{model} cannot be converted to {color}; it can be "stored"')
-    rgb = cmyk_to_rgb(picture) if picture.shape[2] == 4 else picture
+        centre = 1 << (precision - 1)
+        first, *others = (
+            (picture, picture, picture) if color == "RGB" else (picture, centre, centre)
+        )
+        return np.stack(np.broadcast_arrays(first, *others), axis=-1).astype(picture.dtype)
+    rgb = cmyk_to_rgb(picture, precision) if picture.shape[2] == 4 else picture
     if color == "RGB":
         return rgb
-    planes = np.empty((3, *rgb.shape[:2]), np.uint8)
     flat = np.ascontiguousarray(rgb).reshape(rgb.shape[0], -1)
-    flat.flags.writeable = False
-    rgb_to_ycbcr(flat, *planes)
+    if precision != 8:
+        planes = np.empty((3, *rgb.shape[:2]), rgb.dtype)
+        deep.rgb_to_ycbcr(flat, precision, *planes)
+    else:
+        planes = np.empty((3, *rgb.shape[:2]), np.uint8)
+        flat.flags.writeable = False
+        rgb_to_ycbcr(flat, *planes)
     return planes[0] if color == "grey" else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
 
 

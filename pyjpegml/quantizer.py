@@ -18,7 +18,7 @@ chosen once and for all, because changing one costs more bits than it brings; so
 first (d = 1.2) and careful at the end (d = 2).
 
 *Range.* Targets may move beyond what 8-bit samples can make, and coarse levels still more. Where a
-block gets so large that decoders might wrap around and disagree, it keeps its rounded levels.
+block gets so large that decoders might wrap around and disagree, it is shrunk.
 
 *Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
 scan and, for each component, first one of AC with a table of its own, and then those bands that a
@@ -39,16 +39,18 @@ import numpy.typing as npt
 from . import trellis
 from .coefficients import Geometry
 from .constants import ZIGZAG
+from .descent import Descent
 from .encoder import quantize_all
-from .gradient import Descent, aim
+from .gradient import aim
 from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, row_bands
+from .reconstruction import reconstruct
 from .scan import END_OF_BLOCK
 from .scripts import Scan
-from .strips import picture_of
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
+from .visibility import floors
 
 #: Largest length of a block's coefficients, as a vector. Of 8-bit samples it is at most 1024; below
 #: 1448 no sum of four that an inverse DCT makes between its passes leaves 16 bits, beyond which
@@ -157,17 +159,23 @@ class Quantizer:
         ]
         self._bands = [[(1, 63)] for _ in geometry.planes]
         self._original = weights
-        self._weights = [v.astype(np.float32) for v in weights]
+        self._coefficients = coefficients
+        self._floors = floors(weights)
         self._energies = [energy.astype(np.float32) for energy in energies]
+        self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
+        self._weights = self._raised([v.astype(np.float32) for v in weights])
         self._damping = np.float32(1.0)
         self._descent: Descent | None = None
         self._descent_of: npt.NDArray[np.int16] | None = None
         self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
         self._targets = coefficients.astype(np.float32)
         self._targets *= np.float32(0.125)
-        self._rounded = quantize_all(geometry, coefficients, qtables, ROUNDING)
-        self.levels = self._rounded
+        self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING, reference.crew)
         self.statistics = self._count(self.levels)
+
+    def _raised(self, weights: Sequence[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        """Sensitivities with the floor under them."""
+        return [v + f for v, f in zip(weights, self._floors, strict=True)]
 
     def follow(self, script: Sequence[Scan]) -> None:
         """Reckon with the bands of a script's first scans from now on."""
@@ -229,17 +237,25 @@ class Quantizer:
         levels = np.zeros(geometry.size, np.int16)
         energies = [energy * self._damping for energy in self._energies]
         costs = [np.empty((p.down, p.across), np.float32) for p in planes]
+        dc_targets = [np.empty((p.down, p.across, 2), np.float32) for p in planes]
         ends = [np.empty((p.down, p.across), np.uint8) for p in planes]
 
-        def choose_dc(i: int) -> None:
-            plane, dc = planes[i], self.statistics.dc[i]
-            prices = ((dc.lengths[:16] + np.arange(16)) * price).astype(np.float32)
+        dc_strips = [
+            (i, first, last)
+            for i in range(len(planes))
+            for first, last in pairwise(row_bands(geometry.mcus_down, STRIP))
+        ]
+
+        def choose_dc(task: int) -> None:
+            i, first, last = dc_strips[task]
+            plane = planes[i]
+            lengths = self.statistics.dc[i].lengths[:16]
+            prices = ((lengths + np.arange(16)) * price).astype(np.float32)
+            blocks = (last - first) * plane.v * plane.stride
             trellis.choose_dc(
-                geometry.view(self._targets, i), self._weights[i], energies[i][:, 0].copy(),
-                self._steps[i][0], prices, plane.h, plane.v, plane.down, plane.across,
-                np.empty((2, trellis.DC_CHOICES), np.float32),
-                np.empty((plane.rows * plane.stride, trellis.DC_CHOICES), np.int8),
-                geometry.view(levels, i),
+                dc_targets[i], self._steps[i][0], prices, plane.h, plane.v, first, last,
+                geometry.mcus_across, np.empty((2, trellis.DC_CHOICES), np.float32),
+                np.empty((blocks, trellis.DC_CHOICES), np.int8), geometry.view(levels, i),
             )  # fmt: skip
 
         def choose_ac(task: int) -> None:
@@ -248,46 +264,43 @@ class Quantizer:
             trellis.choose_ac(
                 geometry.view(self._targets, i)[first:last], self._weights[i][first:last],
                 energies[i], self._steps[i], ZIGZAG, *bands[i], prices, least,
-                last - first, planes[i].across, np.empty(64, np.int32),
+                last - first, planes[i].across, np.empty(64, np.int16),
                 np.empty((5, 64), np.float32), np.empty((3, 64), np.int64),
+                np.empty((16, 64), np.float32), dc_targets[i][first:last],
                 costs[i][first:last], ends[i][first:last], geometry.view(levels, i)[first:last],
             )  # fmt: skip
 
         def drop(task: int) -> None:
-            i = components[task]
+            i, first, last = strips[task]
             prices, _, runs = found[i]
-            view, size = geometry.view(levels, i), costs[i].shape
+            rows = slice(first, last)
+            view, cost, end = geometry.view(levels, i)[rows], costs[i][rows], ends[i][rows]
             if self.progressive:
                 trellis.choose_blocks(
-                    costs[i], ends[i], runs, ZIGZAG, *bands[i],
+                    cost, end, runs, ZIGZAG, *bands[i],
                     np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
-                    np.empty(size, np.int64), view,
+                    np.empty(cost.shape, np.int64), view,
                 )  # fmt: skip
             else:
-                trellis.drop_blocks(
-                    costs[i], ends[i], prices[END_OF_BLOCK], ZIGZAG, *bands[i], view
-                )
+                trellis.drop_blocks(cost, end, prices[END_OF_BLOCK], ZIGZAG, *bands[i], view)
 
-        self._each(choose_dc, len(planes))
         for number in range(max(len(bands) for bands in self._bands)):
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
             bands = {i: self._bands[i][number] for i in components}
             found = {i: self._prices(self.statistics.ac[i][number], price) for i in components}
             strips = [strip for strip in self._strips if strip[0] in bands]
             self._each(choose_ac, len(strips))
-            self._each(drop, len(components))
+            self._each(drop, len(strips))
+        self._each(choose_dc, len(dc_strips))
         self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
         return levels
 
     def _restrain(self, i: int, first: int, last: int, levels: npt.NDArray[np.int16]) -> None:
-        """Give rows of blocks of a component rounded levels where decoders might not agree."""
-        chosen = self.geometry.view(levels, i)[first:last].reshape(-1, 64)
-        values = chosen * self._steps[i]
-        beyond = np.einsum("bk,bk->b", values, values) > LARGEST_BLOCK**2
-        if beyond.any():
-            chosen[beyond] = self.geometry.view(self._rounded, i)[first:last].reshape(-1, 64)[
-                beyond
-            ]
+        """Shrink blocks on which decoders might not agree."""
+        trellis.restrain(
+            self.geometry.view(levels, i), self._steps[i], np.float32(LARGEST_BLOCK),
+            first, last, self.geometry.planes[i].across,
+        )  # fmt: skip
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
         """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
@@ -308,8 +321,11 @@ class Quantizer:
 
     def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
         """What any decoder makes of levels."""
-        planes = self.geometry.reconstruct(levels, self.qtables)
-        return picture_of(self.geometry, planes)
+        return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
+
+    def forget_gradient(self) -> None:
+        """Give the memory of the gradient back, until it is wanted again."""
+        self._descent = self._descent_of = None
 
     def aim(self, damping: float) -> float:
         """Move the targets against the gradient at the present levels; returns their loss."""
@@ -320,21 +336,21 @@ class Quantizer:
                 self.reference, geometry, self._original, self.reference.crew
             )
         if self._descent_of is not self.levels:
-            pixels = self.pixels(self.levels)
-            descent.at(pixels)
+            descent.at(self.pixels(self.levels))
             self._descent_of = self.levels
             if isinstance(self.reference, LumaReference):
-                descent.score = self.reference.score(pixels)
-        self._weights, self._damping = descent.weights, np.float32(damping)
+                descent.score = self.reference.quick_score(self.pixels(self.levels))
+        self._weights, self._damping = self._raised(descent.weights), np.float32(damping)
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
             across = geometry.planes[i].across
             aim(
                 descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
-                self._weights[i], self._energies[i] * self._damping, BASIS, BASIS.T.copy(),
-                first, last, across, np.empty((8, 8 * across), np.float32),
-                np.empty(64, np.float32), geometry.view(self._targets, i),
+                self._weights[i], self._energies[i] * self._damping, self._plain[i],
+                geometry.view(self._coefficients, i), BASIS, BASIS.T.copy(), first, last, across,
+                np.empty((8, 8 * across), np.float32), np.empty(64, np.float32),
+                geometry.view(self._targets, i),
             )  # fmt: skip
 
         self._each(move, len(self._strips))

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,9 @@ from .dct import (
 )
 from .scaling import Scale
 from .simd import interleave, transpose, vector_function
+
+#: uint8 or uint16.
+Sample = TypeVar("Sample", np.uint8, np.uint16)
 
 
 def _factors(size):
@@ -426,9 +430,7 @@ def picture(
     return strips.picture(Geometry(scaled.width, scaled.height, sampling), planes, color)
 
 
-def repeat(
-    samples: npt.NDArray[np.uint8], scaled: Geometry, component: int
-) -> npt.NDArray[np.uint8]:
+def repeat(samples: npt.NDArray[Sample], scaled: Geometry, component: int) -> npt.NDArray[Sample]:
     """A component at the full size of the scaled picture, its samples repeated.
 
     Pixel x takes sample ``floor(x * plane.h / h_max)`` of the scaled picture's component. Whatever

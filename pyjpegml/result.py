@@ -25,8 +25,9 @@ class Result:
     qtables : tuple of (8, 8) uint16
         Quantization table of each component.
     subsampling : str
-        ``"4:2:0"``, ``"4:4:4"``, or ``"grey"``; of CMYK that of the first three components, K being
-        as fine as the first. That of the JPEG, if it was recoded without loss.
+        ``"4:2:0"``, ``"4:2:2"``, ``"4:4:0"``, ``"4:4:4"``, or ``"grey"``; of CMYK that of the first
+        three components, K being as fine as the first. That of the JPEG, if it was recoded without
+        loss.
     target : float
     width, height : int
     steps : tuple of (str, float, float)

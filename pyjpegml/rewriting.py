@@ -39,6 +39,7 @@ from .metadata import (
 )
 from .progression import Progression
 from .scans import MAX_SCANS
+from .scripts import usual_script
 from .surroundings import Surroundings, all_segments, keeps_others
 
 
@@ -54,12 +55,15 @@ class Levels:
     quantized : (geometry.size,) int16
     qtables : list of (8, 8) uint16
         Of each component.
+    color : str
+        What the components mean, as in :class:`pyjpegml.Header`.
     """
 
     frame: Frame
     geometry: Geometry
     quantized: npt.NDArray[np.int16]
     qtables: list[npt.NDArray[np.uint16]]
+    color: str
 
     def write(
         self, segments: bytes, progressive: Progressive, optimize: bool | str, restart_interval: int
@@ -67,6 +71,8 @@ class Levels:
         """The file, with these metadata."""
         progressive = check_progressive(progressive)
         optimize = check_optimize(optimize, progressive is False, self.frame.precision)
+        if progressive is True:
+            progressive = usual_script(self.geometry.sampling, self.color == "YCbCr")
         return assemble(
             self.geometry, self.quantized, self.qtables, optimize=optimize, progressive=progressive,
             restart_interval=restart_interval, components=self.frame.components,
@@ -130,7 +136,7 @@ def levels_of(coefficients: Coefficients, complete: bool = True) -> Levels:
         view = geometry.view(quantized, i)[: plane.down, : plane.across]
         view[...] = blocks.reshape(plane.down, plane.across, 64)
         qtables.append(_checked_qtable(i, coefficients.qtables[i]))
-    return Levels(frame, geometry, quantized, qtables)
+    return Levels(frame, geometry, quantized, qtables, coefficients.header.color)
 
 
 def _check_range(component: int, blocks: npt.NDArray[np.integer], precision: int) -> None:

@@ -5,6 +5,10 @@ that its logarithm is corrected by a constant after one encode, and by a line th
 after that (a secant in log-log). The search ends when the score is above the target by at most half
 a percent of ``1 - target``, or when scales that pass and fail have met.
 
+While scales are tried, no file is written: levels are reconstructed as decoders do it, and scored
+by every other window (:mod:`pyjpegml.sparse_windows`). The file of the best ones is then written,
+decoded, and scored by all windows; should it fail, its true loss corrects the others.
+
 In large flat areas a DC step may happen to hit their level; then a slightly larger scale costs far
 more than its neighbour. If the search ends too far above the target, it goes on with the DC steps
 of its best file held.
@@ -25,15 +29,22 @@ from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all, usual_planes
 from .header import SUBSAMPLINGS
+from .knobs import Start, shape_weights
 from .metrics import Reference
+from .reconstruction import reconstruct
 from .result import Result, better
+from .scan_search import best_script
+from .sparse_windows import SURE
 from .strips import picture_of
-from .tables import ROUNDING, Estimator
+from .tables import ROUNDING, Estimator, closed_form_qtables
+from .threads import Crew
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005
 #: Scores this close to the target are measured again in double precision throughout.
 CLOSE = 1e-6
+#: Files that are written, at most, until one has the score that was expected, besides the first.
+CORRECTIONS = 3
 #: Encodes after which the best file so far is taken, if one passed.
 MAX_ENCODES = 6
 #: Files below this size are mostly tables: the finest, all the same, may make a smaller one.
@@ -79,17 +90,40 @@ def solve_scale(loss: Callable[[float], float], aim: float) -> float:
 class Candidate:
     """A subsampling for a picture, analysed as far as the tables do not matter."""
 
+    image: npt.NDArray[np.uint8]
     subsampling: str
     geometry: Geometry
-    coefficients: npt.NDArray[np.int16]
+    kept: npt.NDArray[np.int16] | None
     estimator: Estimator
     floor: float
     trials: list[tuple[float, float]] = field(default_factory=list)
     dc_steps: list[int] | None = None
+    start: Start | None = None
+    features: npt.NDArray[np.float64] | None = None
+
+    def begin(self, start: Start | None) -> None:
+        """Shape the tables, and let the first scale be as predicted; None for the closed form."""
+        self.start = start
+        self.trials.clear()
+        self.dc_steps = None
+
+    @property
+    def coefficients(self) -> npt.NDArray[np.int16]:
+        """Those of the picture, times 8; made again if :meth:`forget` has been called."""
+        if self.kept is None:
+            _, self.kept = analyse(self.image, self.geometry.sampling)
+        return self.kept
+
+    def forget(self) -> None:
+        """Give the memory of the coefficients back."""
+        self.kept = None
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
-        """The closed form at a scale, DC steps apart if they are held."""
-        tables = self.estimator.qtables(scale)
+        """The closed form at a scale, shaped as predicted, DC steps apart if they are held."""
+        weights = self.estimator.mean_weights
+        if self.start is not None:
+            weights = shape_weights(weights, self.start.knobs)
+        tables = closed_form_qtables(weights, scale)
         for table, step in zip(tables, self.dc_steps or (), strict=False):
             table[0, 0] = step
         return tables
@@ -129,7 +163,7 @@ class Candidate:
     def scale_for(self, aim: float) -> float:
         """The scale at which the corrected estimate reaches `aim`."""
         if not self.trials:
-            return solve_scale(self.model, aim)
+            return solve_scale(self.model, aim) * math.exp(self.start.scale if self.start else 0.0)
         near = solve_scale(self.model, aim)
         for _ in range(3):
             near = solve_scale(self.model, aim * math.exp(-self.correction(near)))
@@ -148,14 +182,14 @@ def candidate(
         factors = (*factors, factors[0])  # K is as fine as Y
     geometry, coefficients = analyse(image, factors)
     estimator = Estimator(reference, geometry, coefficients, maps)
-    return Candidate(subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
+    return Candidate(image, subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
 
 
 def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: Reference) -> None:
     """Measure what colour and sampling alone lose, if chroma has not its full size."""
     geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
-        plan.floor = 1 - reference.score(picture_of(geometry, usual_planes(image, geometry)))
+        plan.floor = 1 - reference.quick_score(picture_of(geometry, usual_planes(image, geometry)))
 
 
 @dataclass(frozen=True)
@@ -180,9 +214,12 @@ class Writing:
         geometry: Geometry,
         levels: npt.NDArray[np.int16],
         qtables: Sequence[npt.NDArray[np.uint16]],
+        crew: Crew,
     ) -> bytes:
         """The file."""
-        progressive: Progressive = "search" if self.progressive else False
+        progressive: Progressive = False
+        if self.progressive:
+            progressive = best_script(geometry, levels, crew=crew)
         data = assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
         return data if self.finish is None else self.finish(data)
 
@@ -193,6 +230,28 @@ def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: f
     if abs(score - target) < CLOSE:
         score = reference.score(pixels, exact=True)
     return score
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of tables and what it was found to lose.
+
+    Attributes
+    ----------
+    scale : float
+    rounding : float
+    qtables : list of (8, 8) uint16
+    loss : float
+        By the windows that the reference keeps.
+    size : float
+        Estimated bytes; those of the file if it is TINY.
+    """
+
+    scale: float
+    rounding: float
+    qtables: list[npt.NDArray[np.uint16]]
+    loss: float
+    size: float
 
 
 class Search:
@@ -209,8 +268,8 @@ class Search:
 
     Attributes
     ----------
-    best : Result
-        The smallest file that passed, or else the one with the highest score.
+    best : Trial
+        The smallest that passed, or else the one of the least loss.
     """
 
     def __init__(
@@ -226,26 +285,54 @@ class Search:
         self.reference = reference
         self.target = target
         self.account = account
-        self.budget = 1 - target
-        self.best: Result | None = None
-        self.best_scale = FINEST
-        self._results: dict[tuple[object, ...], Result] = {}
+        self.budget = (1 - target) * (1 - SURE)
+        self.best: Trial | None = None
+        self._trials: dict[tuple[object, ...], Trial] = {}
+        self._ratio = 1.0  # of true losses to measured ones
 
     def run(self) -> Result:
         """Search, and return the best result."""
+        found = self._file(self._search())
+        for _ in range(CORRECTIONS):
+            trial = self.best
+            assert trial is not None
+            if found.met or not self._passes(trial) or self.account.left < 1:
+                break
+            self._ratio *= (1 - found.ms_ssim) / max(trial.loss * self._ratio, 1e-9) * (1 + CLOSE)
+            self.best = min(self._trials.values(), key=self._rank)
+            other = self._file(self._search())
+            if better(other, found):
+                found = other
+        return found
+
+    def _search(self) -> Trial:
+        """The best trial of all that are tried."""
         best = self.approach(FINEST)
-        if not best.met or len(best.data) < TINY:
+        if not self._passes(best) or best.size < TINY:
             for rounding in (ROUNDING, 0.5):
                 if self.account.left >= 1:
                     self.judge(FINEST, rounding)
+        best = self._best()
+        margin = self.budget - self._ratio * best.loss
+        if self.account.left >= 1 and self._passes(best) and margin > OVERSHOOT:
+            self.plan.hold_dc(best.qtables)
+            self.plan.trials.append((best.scale, self._ratio * best.loss))
+            self.approach(best.scale, 2 * MAX_ENCODES)
+        return self._best()
+
+    def _best(self) -> Trial:
         assert self.best is not None
-        if self.account.left >= 1 and self.best.met and self.best.ms_ssim - self.target > OVERSHOOT:
-            self.plan.hold_dc(self.best.qtables)
-            self.plan.trials.append((self.best_scale, 1 - self.best.ms_ssim))
-            self.approach(self.best_scale, 2 * MAX_ENCODES)
         return self.best
 
-    def approach(self, low: float, most: int = MAX_ENCODES) -> Result:
+    def _passes(self, trial: Trial) -> bool:
+        return self._ratio * trial.loss <= self.budget
+
+    def _rank(self, trial: Trial) -> tuple[bool, float]:
+        """What is to be preferred comes first."""
+        passes = self._passes(trial)
+        return not passes, trial.size if passes else trial.loss
+
+    def approach(self, low: float, most: int = MAX_ENCODES) -> Trial:
         """Try scales from the prediction on, between the coarsest that passes (`low`, or FINEST)
         and the finest that fails; at most `most` of them.
         """
@@ -260,43 +347,53 @@ class Search:
                 middle = math.sqrt(low * high)
                 scale = max(high / step, middle) if scale >= high else min(low * step, middle)
                 step = min(step**4, 4.0)
-            if self.judge(scale).met:
+            if self._passes(self.judge(scale)):
                 low = scale
             else:
                 high = scale
-            assert self.best is not None
-            if self.best.met and 1 - self.best.ms_ssim >= self.budget * (1 - TOLERANCE):
+            best = self._best()
+            met, loss = self._passes(best), self._ratio * best.loss
+            if met and loss >= self.budget * (1 - TOLERANCE):
                 break
-            near = self.best.met and self.best.ms_ssim - self.target <= OVERSHOOT
+            near = met and self.budget - loss <= OVERSHOOT
             if high <= low * (1 + RESOLUTION) or (tries >= MAX_ENCODES and near):
                 break
             if self.account.left < 1:
                 break
             scale = self.plan.scale_for(aim)
-        assert self.best is not None
-        return self.best
+        return self._best()
 
-    def judge(self, scale: float, rounding: float = ROUNDING) -> Result:
-        """Make the file of a scale, decode it, score it (once for equal tables)."""
-        plan, geometry = self.plan, self.plan.geometry
+    def judge(self, scale: float, rounding: float = ROUNDING) -> Trial:
+        """Measure what the levels of a scale lose (once for equal tables)."""
+        plan, geometry, reference = self.plan, self.plan.geometry, self.reference
         qtables = plan.qtables(scale)
         key = (rounding, *(table.tobytes() for table in qtables))
-        if key not in self._results:
-            quantized = quantize_all(geometry, plan.coefficients, qtables, rounding)
-            data = self.writing(geometry, quantized, qtables)
-            pixels = decode(
-                data, max_pixels=geometry.width * geometry.height,
-                threads=len(self.reference.crew),
-            )  # fmt: skip
-            score = careful_score(self.reference, pixels, self.target)
-            self.account.note("rounded", 1 - score, len(data))
-            self._results[key] = Result(
-                data, score, score >= self.target, self.account.encodes, tuple(qtables),
-                plan.subsampling, self.target, geometry.width, geometry.height,
-                (("rounded", 1 - score, len(data)),),
-            )  # fmt: skip
-            plan.trials.append((scale, 1 - score))
-        result = self._results[key]
-        if self.best is None or better(result, self.best):
-            self.best, self.best_scale = result, scale
-        return result
+        if key not in self._trials:
+            levels = quantize_all(geometry, plan.coefficients, qtables, rounding, reference.crew)
+            loss = 1 - reference.quick_score(reconstruct(geometry, levels, qtables, reference.crew))
+            size = plan.estimator.estimate(qtables).size
+            if size < TINY:
+                size = len(self.writing(geometry, levels, qtables, reference.crew))
+            self.account.note("rounded", self._ratio * loss, size)
+            self._trials[key] = Trial(scale, rounding, qtables, loss, size)
+            plan.trials.append((scale, self._ratio * loss))
+        trial = self._trials[key]
+        if self.best is None or self._rank(trial) < self._rank(self.best):
+            self.best = trial
+        return trial
+
+    def _file(self, trial: Trial) -> Result:
+        """The file of a trial, decoded and scored."""
+        plan, geometry, reference = self.plan, self.plan.geometry, self.reference
+        levels = quantize_all(
+            geometry, plan.coefficients, trial.qtables, trial.rounding, reference.crew
+        )
+        data = self.writing(geometry, levels, trial.qtables, reference.crew)
+        pixels = geometry.width * geometry.height
+        decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
+        score = careful_score(reference, decoded, self.target)
+        return Result(
+            data, score, score >= self.target, self.account.encodes, tuple(trial.qtables),
+            plan.subsampling, self.target, geometry.width, geometry.height,
+            (("rounded", 1 - score, len(data)),),
+        )  # fmt: skip

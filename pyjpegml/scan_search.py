@@ -42,7 +42,7 @@ import numpy.typing as npt
 
 from ._jit import inlined, kernel
 from .arguments import restart_mcus
-from .bit_planes import bit_planes, lowest, ones_of, without_lowest
+from .bit_planes import find_nonzero, lowest, ones_of, without_lowest
 from .coefficients import Geometry
 from .constants import ZIGZAG
 from .progressive_encoder import symbols_of_scan
@@ -50,6 +50,7 @@ from .scan import ZERO_RUN
 from .scripts import Scan, interleaved
 from .shared_tables import TABLE_HEAD, TREES, coded_bits, shared_bits
 from .symbols import size_of
+from .threads import Crew
 
 #: Where segments begin on the zigzag path; behind the last one it ends.
 EDGES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 21, 28, 36, 64)
@@ -67,6 +68,9 @@ HOPELESS = 1.003
 #: Parts of the cost of a table that are tried.
 TABLE_PARTS = (1.0, 0.6, 0.3)
 
+#: Fewer blocks than this are not worth a thread.
+THREAD_BLOCKS = 4096
+
 #: Bits of a scan header of one component (T.81 B.2.3), and of each other component.
 HEADER_BITS, COMPONENT_BITS = 80, 16
 
@@ -82,7 +86,7 @@ STUFFED = 257 / 256
 
 @kernel
 def count_bands(
-    coefficients, across, zigzag, before, nonzero, shift, edges, segment_of,
+    coefficients, across, zigzag, before, nonzero, shift, first, last, edges, segment_of,
     inside, leading, filled, ended, corrections,
 ):  # fmt: skip
     """Count the symbols of all bands in scans of one level.
@@ -99,6 +103,8 @@ def count_bands(
         planes of the level above and this one, or zeros and this one for a first scan.
     shift : int
         The level.
+    first, last : int
+        Blocks that are counted.
     edges : (segments + 1,) int64
     segment_of : (64,) int64
         Of each place; -1 for DC.
@@ -118,8 +124,8 @@ def count_bands(
     :mod:`pyjpegml.progressive_symbols`.
     """
     one = np.uint64(1)
-    row, column = 0, 0
-    for block in range(nonzero.size):
+    row, column = first // across, first % across
+    for block in range(first, last):
         found = nonzero[block] & ~before[block] & ~one
         zeros = ~nonzero[block]
         word, bit = block >> 6, one << np.uint64(block & 63)
@@ -365,6 +371,7 @@ def count_level(
     before: npt.NDArray[np.uint64],
     nonzero: npt.NDArray[np.uint64],
     shift: int,
+    crew: Crew,
     interval: int = 0,
 ) -> Level:
     """All bands of a level.
@@ -377,13 +384,20 @@ def count_level(
         Blocks of a restart interval, 0 for none.
     """
     segments, words = len(EDGES) - 1, -(-nonzero.size // 64)
-    inside, leading = np.zeros((2, segments, segments, 256), np.int32)
+    parts = len(crew) if nonzero.size >= THREAD_BLOCKS else 1
+    pairs = np.zeros((parts, 2, segments, segments, 256), np.int32)
     filled, ended = np.zeros((2, segments, words), np.uint64)
-    corrections = np.zeros(segments, np.int64)
-    count_bands(
-        coefficients, across, ZIGZAG, before, nonzero, shift, np.array(EDGES), _SEGMENT_OF,
-        inside, leading, filled, ended, corrections,
-    )  # fmt: skip
+    corrections = np.zeros((parts, segments), np.int64)
+
+    def count(part: int) -> None:  # whole words of blocks
+        first, last = (min(64 * (words * k // parts), nonzero.size) for k in (part, part + 1))
+        count_bands(
+            coefficients, across, ZIGZAG, before, nonzero, shift, first, last, np.array(EDGES),
+            _SEGMENT_OF, *pairs[part], filled, ended, corrections[part],
+        )  # fmt: skip
+
+    crew.each(count, parts)
+    inside, leading = pairs[0] if parts == 1 else pairs.sum(0, dtype=np.int32)
     begins = np.zeros(64 * words, np.uint8)
     if interval:
         begins[: nonzero.size : interval] = 1
@@ -391,7 +405,7 @@ def count_level(
     costs = np.full((3, segments, segments), np.inf)
     counts, sums = np.empty((2, 256), np.int64)
     cost_bands(
-        inside, leading, filled, ended, corrections,
+        inside, leading, filled, ended, corrections.sum(0),
         np.packbits(begins, bitorder="little").view("<u8"), header, nonzero.size, counts, sums,
         np.empty((5, words), np.uint64), np.empty(TREES, np.int64), costs,
     )  # fmt: skip
@@ -445,7 +459,11 @@ class Component:
 
 
 def count_component(
-    geometry: Geometry, quantized: npt.NDArray[np.int16], number: int, interval: int = 0
+    geometry: Geometry,
+    quantized: npt.NDArray[np.int16],
+    number: int,
+    crew: Crew,
+    interval: int = 0,
 ) -> Component:
     """All scans of a component that may be of use.
 
@@ -455,19 +473,27 @@ def count_component(
         As for :func:`best_script`.
     number : int
         Of the component.
+    crew : Crew
     interval : int
         Blocks of a restart interval, 0 for none.
     """
-    nonzero = bit_planes(geometry, quantized, number, DEEPEST + 1).nonzero
-    where = geometry.view(quantized, number), geometry.planes[number].across
+    plane = geometry.planes[number]
+    where = geometry.view(quantized, number), plane.across
+    nonzero = np.empty((DEEPEST + 1, plane.down * plane.across), np.uint64)
+
+    def find(part: int) -> None:
+        first, last = (plane.down * k // len(crew) for k in (part, part + 1))
+        find_nonzero(*where, first, last, nonzero)
+
+    crew.each(find, len(crew))
     nothing = np.zeros(nonzero.shape[1], np.uint64)
-    first, refined = [count_level(*where, nothing, nonzero[0], 0, interval)], []
+    first, refined = [count_level(*where, nothing, nonzero[0], 0, crew, interval)], []
     refining, cheapest = 0.0, first[0].least()
     for low in range(1, DEEPEST + 1):
         if nonzero[low].max() <= 1:  # no AC
             break
-        first.append(count_level(*where, nothing, nonzero[low], low, interval))
-        refined.append(count_level(*where, nonzero[low], nonzero[low - 1], low - 1, interval))
+        first.append(count_level(*where, nothing, nonzero[low], low, crew, interval))
+        refined.append(count_level(*where, nonzero[low], nonzero[low - 1], low - 1, crew, interval))
         refining += refined[-1].least()
         cost = first[-1].least() + refining
         if cost > HOPELESS * cheapest:
@@ -490,26 +516,35 @@ def _best_dc(
     geometry: Geometry,
     quantized: npt.NDArray[np.int16],
     interval: Callable[[Sequence[int]], int],
+    crew: Crew,
 ) -> list[Scan]:
     """The best scans of DC: all components together, chroma together, or each by itself."""
     every = tuple(range(len(geometry.planes)))
     groupings = {tuple(interleaved(every, geometry.sampling)), tuple((i,) for i in every)}
     if len(every) > 2:
         groupings.add((every[:1], *interleaved(every[1:], geometry.sampling)))
+    alone = {group for groups in groupings for group in groups}
+    scans = sorted((group, low) for group in alone for low in range(DEEPEST_DC + 1))
+
+    def symbols(number: int) -> tuple[npt.NDArray[np.int64], int, int]:
+        """Counts, blocks, and restart markers."""
+        group, low = scans[number]
+        scan = Scan(group, 0, 0, 0, low)
+        coded = symbols_of_scan(geometry, quantized, scan, interval(group), ())
+        counts = np.array([coded.counts[row] for row in coded.rows])
+        return counts, coded.records.size, coded.ends.size - 1
+
+    counted = dict(zip(scans, crew.each(symbols, len(scans)), strict=True))
     best, cheapest = np.inf, []
     for groups in sorted(groupings):
         for low in range(DEEPEST_DC + 1):
             first = [Scan(group, 0, 0, 0, low) for group in groups]
-            coded = [
-                symbols_of_scan(geometry, quantized, scan, interval(scan.components), ())
-                for scan in first
-            ]
-            counts = np.array([each.counts[row] for each in coded for row in each.rows])
+            counts = np.concatenate([counted[group, low][0] for group in groups])
             headers: float = sum(
                 HEADER_BITS + COMPONENT_BITS * (len(group) - 1) for group in groups
             )
-            headers += RESTART_BITS * sum(each.ends.size - 1 for each in coded)
-            blocks = sum(each.records.size for each in coded)
+            headers += RESTART_BITS * sum(counted[group, low][2] for group in groups)
+            blocks = sum(counted[group, low][1] for group in groups)
             bits = shared_bits(counts) + int((counts * np.arange(256)).sum())
             cost = (bits + low * blocks) * STUFFED + (1 + low) * headers
             if cost < best:
@@ -525,6 +560,7 @@ def best_script(
     quantized: npt.NDArray[np.int16],
     restart_interval: int = 0,
     restart_rows: int = 0,
+    crew: Crew | None = None,
 ) -> tuple[Scan, ...]:
     """The script that makes the smallest file of these coefficients, of all that are searched.
 
@@ -535,13 +571,17 @@ def best_script(
     quantized : (geometry.size,) int16
     restart_interval, restart_rows : int
         As for :func:`pyjpegml.progressive_encoder.encode_scans`.
+    crew : Crew, optional
+        Its threads share the work.
     """
+    threads = Crew(1) if crew is None else crew
 
     def interval(chosen: Sequence[int]) -> int:
         return restart_mcus(restart_interval, restart_rows, geometry.scan_size(chosen)[0])
 
     components = [
-        count_component(geometry, quantized, i, interval((i,))) for i in range(len(geometry.planes))
+        count_component(geometry, quantized, i, threads, interval((i,)))
+        for i in range(len(geometry.planes))
     ]
     best, cheapest = np.inf, []
     for part in TABLE_PARTS:
@@ -551,4 +591,4 @@ def best_script(
         if cost < best:
             best, cheapest = cost, [scan for scan, _, _ in chosen]
     ordered = sorted(cheapest, key=lambda scan: (scan.Ah > 0, -scan.Ah, scan.components, scan.Ss))
-    return (*_best_dc(geometry, quantized, interval), *ordered)
+    return (*_best_dc(geometry, quantized, interval, threads), *ordered)

@@ -28,7 +28,7 @@ from . import arithmetic, lossless, markers, progressive, scan
 from .bitio import PADDING
 from .coded import Coded
 from .coefficients import Geometry
-from .errors import JpegError, JpegFormatError, JpegLimitError
+from .errors import JpegError, JpegFormatError, JpegLimitError, without_calls
 from .header import Stream
 from .huffman import AC, STANDARD_TABLES, HuffmanTable, decoding_tables
 from .lossless import SampleGeometry
@@ -114,7 +114,7 @@ class ScanReader(ABC):
                 self._decode_waiting()  # what is wrong in one of them stands before this
                 if self.problems is None or count == 1 or not isinstance(error, JpegFormatError):
                     raise
-                self.problems.append(error)
+                self.problems.append(without_calls(error))
                 break
             if following is None:
                 break
@@ -159,6 +159,7 @@ class ScanReader(ABC):
 
         if self._waiting:
             self.crew.each(task, len(self._waiting))
+            self._waiting = []  # they refer to this object, and it to them
         for error in filter(None, errors):
             raise error
 
@@ -241,10 +242,14 @@ class ScanReader(ABC):
         """Put down a problem, or raise it."""
         if self.problems is None:
             raise problem
-        self.problems.append(problem)
+        self.problems.append(without_calls(problem))
 
     def _salvage(self, decode: Decoder, coded: Coded, restart: int, mcus: int) -> None:
-        """Decode each interval by itself, and put down what is wrong with any."""
+        """Decode each interval by itself, and put down what is wrong with any.
+
+        Where an interval is lost behind a sound one, libjpeg-turbo notices when it lacks bits, and
+        has made an MCU of zeros by then; so do we, with Huffman codes.
+        """
         assert self.problems is not None
         self.reached = []
         ends, found = coded.placed()
@@ -257,23 +262,31 @@ class ScanReader(ABC):
                     marker="SOS",
                 )
             )
-        for interval, i in found.items():
+
+        def attempt(interval: int) -> tuple[int, npt.NDArray[np.int64]]:
             reader = np.zeros(READER_FIELDS, np.int64)
             first = interval * restart
-            last = min(first + restart, mcus) if restart else mcus
+            end = min(first + restart, mcus) if restart else mcus
             reader[scan.MCU] = first
             # zeros stand for what is missing, and not the next interval
-            behind = coded.plain[coded.ends[i] : coded.ends[i] + PADDING]
+            behind = coded.plain[ends[interval] : ends[interval] + PADDING]
             following = behind.copy()
             behind[:] = 0
-            status = decode(ends, restart, mcus, reader, last)
+            status = decode(ends, restart, mcus, reader, end)
             behind[:] = following
             self.tally.sound += int(reader[scan.MCU]) - first
-            self.reached.append((first, min(int(reader[scan.MCU]), last - 1)))
+            self.reached.append((first, min(int(reader[scan.MCU]), end - 1)))
+            return status, reader
+
+        for interval, i in found.items():
+            status, reader = attempt(interval)
             if status != scan.OK:
                 self.problems.append(coded.broken(status, reader, mcus, i))
-            else:
-                self._warn_of_unread(coded, int(reader[scan.UNREAD]))
+                continue
+            self._warn_of_unread(coded, int(reader[scan.UNREAD]))
+            lost = interval + 1 < coded.intervals and interval + 1 not in found
+            if lost and self.frame.sof in (0, 1, 2):
+                attempt(interval + 1)
 
     def _warn_of_unread(self, coded: Coded, count: int) -> None:
         """Tell of bytes that stand behind the last MCU of an interval."""

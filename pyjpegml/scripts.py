@@ -179,14 +179,16 @@ def interleaved(chosen: Sequence[int], sampling: Sampling) -> list[tuple[int, ..
     return [(i,) for i in chosen]
 
 
-def usual_script(sampling: Sampling) -> tuple[Scan, ...]:
+def usual_script(sampling: Sampling, chroma: bool = True) -> tuple[Scan, ...]:
     """The script of libjpeg's ``jpeg_simple_progression``, which most progressive files have.
 
     Parameters
     ----------
     sampling : sequence of (H, V)
-        Of each component. Three are taken for Y, Cb and Cr: chroma comes after the first of luma,
-        in one scan each, because there is little of it.
+        Of each component.
+    chroma : bool
+        Whether three components are Y, Cb and Cr: then chroma comes after the first of luma, in one
+        scan each, because there is little of it.
 
     Examples
     --------
@@ -203,7 +205,7 @@ def usual_script(sampling: Sampling) -> tuple[Scan, ...]:
     dc_scans = interleaved(every, sampling)
     first = [Scan(chosen, 0, 0, 0, 1) for chosen in dc_scans]
     last = [Scan(chosen, 0, 0, 1, 0) for chosen in dc_scans]
-    if len(sampling) == 3:
+    if len(sampling) == 3 and chroma:
         return (
             *first,
             Scan((0,), 1, 5, 0, 2),

@@ -30,13 +30,18 @@ banded matrices: rows first, then columns (:func:`block_bands`).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ._jit import kernel
 from .coefficients import Geometry
-from .metrics import C1, C2, TAPS, WINDOW, Reference
+from .metrics import Reference
+from .ssim import C1, C2, TAPS, WINDOW
+from .threads import Crew
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 #: Terms of the quadratic form: five scales and luminance.
 TERMS = 6
@@ -182,7 +187,10 @@ def sampling_attenuation(across: int = 1, down: int = 1) -> npt.NDArray[np.float
 
 @lru_cache
 def block_bands(
-    size: int, blocks: int, scale: int
+    size: int,
+    blocks: int,
+    scale: int,
+    step: int = 1,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """How much each window of an axis counts for each block: the Gaussian, averaged over the block.
 
@@ -194,6 +202,8 @@ def block_bands(
         Blocks of 8 pixels that cover it.
     scale : int
         Halvings.
+    step : int
+        1, or 2 if there is only every other window.
 
     Returns
     -------
@@ -209,10 +219,11 @@ def block_bands(
         n = (n + 1) >> 1
     windows = n - TAPS + 1
     first = (pixel[::8] - TAPS + 1).clip(min=0)
+    first = -(-first // step)
     longest = (8 >> min(scale, 3)) + 2 * TAPS
     window = pixel.reshape(blocks, 8, 1) - np.arange(TAPS)
-    inside = (window >= 0) & (window < windows)
-    cell = window - first[:, None, None] + longest * np.arange(blocks)[:, None, None]
+    inside = (window >= 0) & (window < windows) & (window % step == 0)
+    cell = window // step - first[:, None, None] + longest * np.arange(blocks)[:, None, None]
     weight = np.broadcast_to(WINDOW / 8, cell.shape)
     band = np.bincount(cell[inside], weight[inside], blocks * longest).reshape(blocks, longest)
     used = int(np.flatnonzero(band.any(0))[-1]) + 1 if band.any() else 1
@@ -298,16 +309,46 @@ def weigh_blocks(
                 out[by, bx] += total
 
 
+@kernel
+def average_blocks(windows, first_row, row_band, first_column, column_band, line, factor, out):
+    """Numbers of windows, averaged over blocks by the bands of both axes.
+
+    Parameters
+    ----------
+    windows : (h, w) float32
+    first_row, row_band, first_column, column_band
+        From :func:`block_bands`, in single precision.
+    line : (w,) float32
+        Scratch.
+    factor : float32
+    out : (block rows, block columns) float32
+        Result.
+    """
+    height, width = windows.shape
+    for by in range(out.shape[0]):
+        for i in range(width):
+            line[i] = np.float32(0.0)
+        top = first_row[by]
+        for r in range(top, min(top + row_band.shape[1], height)):
+            _accumulate(row_band[by, r - top], windows[r], line)
+        for bx in range(out.shape[1]):
+            start = first_column[bx]
+            total = np.float32(0.0)
+            for t in range(min(column_band.shape[1], width - start)):
+                total += column_band[bx, t] * line[start + t]
+            out[by, bx] = factor * total
+
+
 def block_maps(reference: Reference) -> npt.NDArray[np.float64]:
     """V of errors of the channels themselves, for each block of 8x8 pixels.
 
     Returns
     -------
-    (channels, rows, columns, 6) float64
+    (channels, 6, rows, columns) float64
     """
     height, width = reference.shape[:2]
     rows, columns = -(-height // 8), -(-width // 8)
-    maps = np.zeros((len(reference.channels), rows, columns, TERMS))
+    maps = np.zeros((len(reference.channels), TERMS, rows, columns))
     channels, scales = len(reference.channels), len(reference.weights)
 
     def weigh(task: int) -> None:
@@ -315,8 +356,8 @@ def block_maps(reference: Reference) -> npt.NDArray[np.float64]:
         scale = reference.channels[c][s]
         statistics, (high, wide) = scale.statistics, scale.windows
         precision = statistics.dtype
-        first_row, row_band = block_bands(max(height, TAPS), rows, s)
-        first_column, column_band = block_bands(max(width, TAPS), columns, s)
+        first_row, row_band = block_bands(max(height, TAPS), rows, s, scale.step)
+        first_column, column_band = block_bands(max(width, TAPS), columns, s, scale.step)
         bands = first_row, row_band.astype(precision), first_column, column_band.astype(precision)
         # A counts finest pixels, 4**s to a window
         factor = reference.weights[s] / (high * wide) / 4.0**s
@@ -325,12 +366,12 @@ def block_maps(reference: Reference) -> npt.NDArray[np.float64]:
         if s == scales - 1:
             terms.append((TERMS - 1, True, C1))
         for term, squared_mean, constant in terms:
-            out = np.zeros((rows, columns))
             constants = np.array([1.0, constant], precision)
             weigh_blocks(
-                statistics, wide, squared_mean, constants, *bands, ring, ring[0].copy(), out
-            )
-            maps[c, :, :, term] = factor * out
+                statistics, wide, squared_mean, constants, *bands, ring, ring[0].copy(),
+                maps[c, term],
+            )  # fmt: skip
+            maps[c, term] *= factor
 
     reference.crew.each(weigh, scales * channels)
     return maps
@@ -354,26 +395,60 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
     return mix_weights(block_maps(reference), geometry)
 
 
-def mix_weights(maps: npt.NDArray[np.float64], geometry: Geometry) -> list[npt.NDArray[np.float64]]:
+@kernel
+def mix_blocks(maps, factors, across, down, out):
+    """V of the channels to V of a component; its blocks cover `across` by `down` blocks of pixels.
+
+    Beyond the picture's border its last blocks are repeated.
+
+    Parameters
+    ----------
+    maps : (channels, 6, rows, columns) float32 or float64
+    factors : (channels,)
+        Over the number of blocks of pixels; of the same precision.
+    across, down : int
+    out : (block rows, block columns, 6)
+        Result, of the same precision.
+    """
+    rows, columns = maps.shape[2], maps.shape[3]
+    zero = factors[0] - factors[0]
+    for by in range(out.shape[0]):
+        for term in range(out.shape[2]):
+            for bx in range(out.shape[1]):
+                total = zero
+                for y in range(by * down, by * down + down):
+                    for x in range(bx * across, bx * across + across):
+                        for c in range(maps.shape[0]):
+                            total += (
+                                factors[c] * maps[c, term, min(y, rows - 1), min(x, columns - 1)]
+                            )
+                out[by, bx, term] = total
+
+
+def mix_weights(
+    maps: npt.NDArray[Real], geometry: Geometry, crew: Crew | None = None
+) -> list[npt.NDArray[Real]]:
     """V of the channels to V of the components.
 
     Parameters
     ----------
-    maps : (1, 3 or 4, rows, columns, 6) float64
+    maps : (1, 3 or 4, 6, rows, columns) float32 or float64
         From :func:`block_maps`, of grey, R, G, B, or C, M, Y, K.
     geometry : Geometry
+    crew : Crew, optional
 
     Returns
     -------
-    list of (down, across, 6) float64
+    list of (down, across, 6)
+        Of the same precision.
     """
-    rows, columns = maps.shape[1:3]
-    mixed = np.tensordot(_REACH[len(maps)] / len(maps), maps, 1)
-    weights = []
-    for plane, full in zip(geometry.planes, mixed, strict=True):
+    factors = _REACH[len(maps)] / len(maps)
+
+    def mix(i: int) -> npt.NDArray[Real]:
+        plane = geometry.planes[i]
         across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
-        extra = ((0, plane.down * down - rows), (0, plane.across * across - columns), (0, 0))
-        padded = np.pad(full, extra, mode="edge")
-        split = padded.reshape(plane.down, down, plane.across, across, TERMS)
-        weights.append(np.ascontiguousarray(split.mean((1, 3))))
-    return weights
+        out = np.empty((plane.down, plane.across, TERMS), maps.dtype)
+        mix_blocks(maps, (factors[i] / (across * down)).astype(maps.dtype), across, down, out)
+        return out
+
+    return list((Crew(1) if crew is None else crew).each(mix, len(geometry.planes)))

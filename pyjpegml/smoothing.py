@@ -22,6 +22,9 @@ quantization table, in whole numbers and rounded half away from zero::
 
 The weights of (u, v) are those of (v, u) transposed. They are computed for eight blocks at a time.
 
+*In place.* Estimates are put where the coefficients are; what they are made from, the DC of all
+blocks as they came, is kept apart.
+
 *Borders.* Beyond the left and right edge of a component its outermost blocks are repeated. Above
 and below it is rows of blocks that are repeated, by rules that follow libjpeg-turbo's buffers of
 whole MCUs to the letter (:func:`_row_numbers`): the dummy blocks below the last row are looked at
@@ -178,11 +181,6 @@ def _weigh_beside(levels, offset, stride, sums):
     _weigh(BESIDE_AC, levels, offset, stride, sums)
 
 
-@vector_function
-def _copy_block(coefficients, position, out, offset):
-    out.store(coefficients.load(64, position), offset)
-
-
 @inlined
 def _row_numbers(row, down, v):
     """Rows of blocks two and one above, of the row itself, and one and two below.
@@ -207,14 +205,14 @@ def _estimate(total, dc_step, step):
 
 
 @kernel
-def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigzag, levels, out):
-    """Copy some rows of blocks of one component, with estimates of what is not known yet.
+def smooth_rows(dc, across, down, v, first, last, qtable, known, zigzag, levels, coefficients):
+    """Put estimates of what is not known yet into some rows of blocks of one component.
 
     Parameters
     ----------
-    coefficients : (rows, columns, 64) int16
-        All of the component, dummy blocks included: ``rows >= down`` and ``columns >= across``.
-        Rows of dummies that are not there count as zeros.
+    dc : (rows, columns) int16
+        Of all its blocks, dummies included: ``rows >= down`` and ``columns >= across``. Rows of
+        dummies that are not there count as zeros.
     across, down : int
         Real blocks.
     v : int
@@ -229,7 +227,8 @@ def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigza
     zigzag : (64,) uint8
     levels : (n,) int32
         From :func:`scratch`.
-    out : (>= last - first, >= across, 64) int16
+    coefficients : (>= last, >= across, 64) int16
+        Natural order.
 
     Notes
     -----
@@ -249,8 +248,8 @@ def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigza
             for x in range(stride):
                 column = min(max(x - 2, 0), across - 1)
                 level = 0
-                if source < coefficients.shape[0]:
-                    level = np.int64(coefficients[source, column, 0])
+                if source < dc.shape[0]:
+                    level = np.int64(dc[source, column])
                 levels[line + x] = level
             line += stride
         for x in range(0, stride - 4, LANES):
@@ -259,9 +258,7 @@ def smooth_rows(coefficients, across, down, v, first, last, qtable, known, zigza
             else:
                 _weigh_beside(levels, x, stride, sums + x)
         for column in range(across):
-            position = (row * coefficients.shape[1] + column) * 64
-            _copy_block(coefficients, position, out, ((row - first) * out.shape[1] + column) * 64)
-            block = out[row - first, column]
+            block = coefficients[row, column]
             for k in range(0 if alone else 1, count):
                 place = zigzag[k]
                 if k > 0 and (known[k] == 0 or block[place] != 0):

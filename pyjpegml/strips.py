@@ -16,7 +16,8 @@ buffer). Behind them lie the *wide rows*, one for each component, for its curren
 *Padding.* Vectors are read and written whole. A row of samples has MARGIN bytes before and behind
 it, and room for whole groups of four blocks; its own first and last samples are repeated just
 outside, as the triangle filter wants. A row of the picture is written in steps of 64 pixels; what
-goes beyond its end is written again with the next row, and behind the last row there is SLACK.
+goes beyond its end is written again with the next row. Behind the last one there is SLACK; or the
+last rows go by way of a buffer that has some (:class:`Rows`), if a picture is a caller's array.
 
 *Threads* each do this for a part of the picture (:mod:`pyjpegml.threaded`).
 
@@ -54,7 +55,7 @@ LAYOUT_FIELDS = 14
 
 #: Bytes before and behind a row of samples: one step of upsampling.
 MARGIN = 64
-#: Room behind the last byte of a picture: one step of 64 pixels begins before its end.
+#: Room behind the last row of a buffer: one step of 64 pixels begins before its end.
 SLACK = 256
 #: Pixels that are decoded in one go: in between, a call can be interrupted.
 CALL_PIXELS = 1 << 22
@@ -150,17 +151,55 @@ class Layout:
         return changed
 
 
-def empty_picture(height: int, width: int, components: int, color: int) -> npt.NDArray[np.uint8]:
-    """Memory for a picture and its SLACK, flat."""
+class Rows:
+    """Where one thread paints some rows of a picture.
+
+    Attributes
+    ----------
+    out, middle, tail
+        As for :func:`paint_rows`.
+    end : (n,) uint8 or None
+        The rows of the picture that `tail` stands for.
+    """
+
+    __slots__ = ("end", "middle", "out", "tail")
+
+    def __init__(
+        self,
+        out: npt.NDArray[np.uint8],
+        middle: int,
+        tail: npt.NDArray[np.uint8],
+        end: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.out, self.middle, self.tail, self.end = out, middle, tail, end
+
+    @classmethod
+    def of(cls, picture: npt.NDArray[np.uint8], first: int, last: int) -> Rows:
+        """Rows `first` to `last` of a C-contiguous (h, w) or (h, w, components) array.
+
+        The last of them, 64 pixels or more, or all, go by way of a buffer: nothing else is written.
+        """
+        out = picture.reshape(-1)
+        line = out.size // picture.shape[0]
+        middle = max(first, last - 1 - 63 // picture.shape[1])
+        end = out[middle * line : last * line]
+        return cls(out, middle, np.empty(end.size + SLACK, np.uint8), end)
+
+    def finish(self) -> None:
+        """Bring the last rows to their place, when all are painted."""
+        if self.end is not None:
+            self.end[:] = self.tail[: self.end.size]
+
+
+def new_picture(
+    height: int, width: int, components: int, color: int
+) -> tuple[npt.NDArray[np.uint8], Rows]:
+    """A picture and all of its rows; there is SLACK behind the last, so none takes a detour."""
     channels = 1 if color == GREY else components
-    return np.empty(height * width * channels + SLACK, np.uint8)
-
-
-def shaped(out: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """The picture in memory from :func:`empty_picture`: (h, w), or (h, w, components)."""
-    size = out.size - SLACK
-    channels = size // (height * width)
-    return out[:size].reshape((height, width, channels)[: 2 if channels == 1 else 3])
+    size = height * width * channels
+    memory = np.empty(size + SLACK, np.uint8)
+    picture = memory[:size].reshape((height, width, channels)[: 2 if channels == 1 else 3])
+    return picture, Rows(memory, height, memory)
 
 
 def picture(
@@ -188,9 +227,13 @@ def picture(
         rows[: size.height, MARGIN : MARGIN + size.width] = plane[: size.height, : size.width]
         repeat_borders(samples, part, 0, size.height)
     height, width = geometry.height, geometry.width
-    out = empty_picture(height, width, len(planes), color)
-    paint_rows(samples, layout.fields, 0, height, 0, width, color, out, 0)
-    return shaped(out, height, width)
+    out, painted = new_picture(height, width, len(planes), color)
+    paint_rows(
+        samples, layout.fields, 0, height, 0, width, color, painted.out, 0, painted.middle,
+        painted.tail,
+    )  # fmt: skip
+    painted.finish()
+    return out
 
 
 def picture_of(geometry: Geometry, planes: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
@@ -236,7 +279,7 @@ def _full_row(samples, part, row):
 
 
 @kernel
-def paint_rows(samples, layout, first, last, left, width, color, out, origin):
+def paint_rows(samples, layout, first, last, left, width, color, out, origin, middle, tail):
     """Upsample, colour and write rows of the picture, or a part of each.
 
     Parameters
@@ -249,43 +292,50 @@ def paint_rows(samples, layout, first, last, left, width, color, out, origin):
         Columns that are wanted: so many from there on.
     color : int
         GREY and so on.
-    out : (rows * width * components + SLACK,) uint8
+    out : (rows * width * components,) uint8
+        Gets those before row `middle`.
     origin : int
         The row that `out` begins with.
+    middle : int
+    tail : (rows * width * components + SLACK,) uint8
+        Begins with row `middle`.
 
     Notes
     -----
     Loads and stores. Samples: a row has room for a multiple of 64, and MARGIN before and behind,
     where :func:`pyjpegml.sampling.upsample_row` reads one; a wide row holds the picture's width and
     63 more, rounded up to a multiple of 64: enough for samples that cover 3 columns, and for steps
-    of 64 from any column on. Pixels: the last row ends less than 64 pixels behind its end, and
-    those are at most SLACK bytes.
+    of 64 from any column on. Pixels: a row is written up to 63 of them beyond its end. Behind a row
+    of `out` there are as many (:class:`Rows`), behind those of `tail` SLACK bytes.
     """
+    line = width * (1 if color == GREY else layout.shape[0])
     for row in range(first, last):
-        position = (row - origin) * width * (1 if color == GREY else layout.shape[0])
+        target, position = out, (row - origin) * line
+        if row >= middle:
+            target, position = tail, (row - middle) * line
         a = left + _full_row(samples, layout[0], row)
         if color == GREY:
-            copy_row(samples, a, width, out, position)
+            copy_row(samples, a, width, target, position)
             continue
         if color == OTHER:
             for c in range(layout.shape[0]):
                 a = left + _full_row(samples, layout[c], row)
                 for x in range(width):
-                    out[position + x * layout.shape[0] + c] = samples[a + x]
+                    target[position + x * layout.shape[0] + c] = samples[a + x]
             continue
         b = left + _full_row(samples, layout[1], row)
         c = left + _full_row(samples, layout[2], row)
         if color == YCBCR:
-            ycbcr_to_rgb(samples, a, b, c, width, out, position)
+            ycbcr_to_rgb(samples, a, b, c, width, target, position)
         elif color == RGB:
-            interleave(samples, a, b, c, width, out, position)
+            interleave(samples, a, b, c, width, target, position)
         else:
             d = left + _full_row(samples, layout[3], row)
             if color == YCCK:
-                ycck_to_cmyk(samples, a, b, c, d, width, out, position)
+                ycck_to_cmyk(samples, a, b, c, d, width, target, position)
             else:
                 flip = 255 if color == INVERTED_CMYK else 0
-                interleave_four(samples, a, b, c, d, width, flip, out, position)
+                interleave_four(samples, a, b, c, d, width, flip, target, position)
 
 
 @vector_function
@@ -404,7 +454,7 @@ def ready_rows(samples, layout, row, mcus_down, height):
 @kernel
 def finish_strips(
     coefficients, extents, qtables, stored, layout, first, last, mcus_across, mcus_down, samples,
-    top, middle, bottom, height, left, width, color, out, origin, tail,
+    top, bottom, height, left, width, color, out, origin, middle, tail,
 ):  # fmt: skip
     """Pixels of stored coefficients, from the rows of MCUs `first` to `last`.
 
@@ -422,18 +472,12 @@ def finish_strips(
         For two strips of samples.
     first, last, mcus_across, mcus_down : int
     samples : (n,) uint8
-    top, middle, bottom : int
-        Rows of pixels that are wanted: those before `middle` go to `out`, which may be written up
-        to SLACK bytes beyond them, the others to `tail`.
+    top, bottom : int
+        Rows of pixels that are wanted.
     height : int
         Of the picture.
-    left, width, color
+    left, width, color, out, origin, middle, tail
         As for :func:`paint_rows`.
-    out : (n,) uint8
-    origin : int
-        The row that it begins with.
-    tail : (n,) uint8
-        Begins with row `middle`.
     """
     for row in range(first, last):
         for c in range(layout.shape[0]):
@@ -450,15 +494,14 @@ def finish_strips(
                 )  # fmt: skip
         begin, end = ready_rows(samples, layout, row, mcus_down, height)
         begin, end = max(begin, top), min(end, bottom)
-        paint_rows(samples, layout, begin, min(end, middle), left, width, color, out, origin)
-        paint_rows(samples, layout, max(begin, middle), end, left, width, color, tail, middle)
+        paint_rows(samples, layout, begin, end, left, width, color, out, origin, middle, tail)
 
 
 @kernel
 def decode_strips(
     first_row, last_row, data, ends, restart_interval, mcus, plan, mcus_across, mcus_down, places,
     look_up, tail, tail_start, reader, coefficients, extents, qtables, layout, samples,
-    height, width, color, out,
+    height, width, color, out, middle, last_rows,
 ):  # fmt: skip
     """Decode a sequential scan of all components into pixels: some rows of MCUs, in order.
 
@@ -479,8 +522,8 @@ def decode_strips(
         Natural order.
     layout : (n, LAYOUT_FIELDS) int64
     samples : (Layout.samples,) uint8
-    height, width, color, out
-        As for :func:`paint_rows`.
+    height, width, color, out, middle, last_rows
+        As for :func:`paint_rows`, which calls the last one `tail`.
 
     Returns
     -------
@@ -505,5 +548,5 @@ def decode_strips(
                     row * part[V], first * part[H], samples,
                 )  # fmt: skip
         begin, end = ready_rows(samples, layout, row, mcus_down, height)
-        paint_rows(samples, layout, begin, end, 0, width, color, out, 0)
+        paint_rows(samples, layout, begin, end, 0, width, color, out, 0, middle, last_rows)
     return scan.OK

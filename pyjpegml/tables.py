@@ -186,7 +186,7 @@ class Estimator:
     geometry : Geometry
     coefficients : (geometry.size,) int16
         Times 8, not quantized.
-    maps : (channels, rows, columns, 6) float64, optional
+    maps : (channels, 6, rows, columns) float64, optional
         Of the original (:func:`pyjpegml.sensitivity.block_maps`), if they are known.
 
     Attributes

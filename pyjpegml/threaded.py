@@ -36,7 +36,7 @@ from ._jit import inlined, kernel
 from .coefficients import Geometry
 from .color import copy_row
 from .huffman import DecodingTables
-from .locks import PATIENCE, announce, lock, unlock, wait_for_news
+from .locks import PATIENCE, announce, let_in, lock, unlock, wait_for_news
 from .scan import BIT, LEFT, MCU, READ_PREDICTIONS, READER_FIELDS
 from .stretches import (
     BROKEN,
@@ -351,10 +351,11 @@ def _paint(k, first, shared):
     whole, tail, out = shared.whole, shared.tails[k], shared.out
     width, color = whole[WIDTH], whole[COLOR]
     last = shared.painting[1, k]
-    size = (out.size - SLACK) // whole[HEIGHT]
+    size = out.size // whole[HEIGHT]
     middle = max(first, last - (tail.size - SLACK) // size)
-    paint_rows(shared.samples, shared.painters[k], first, middle, 0, width, color, out, 0)
-    paint_rows(shared.samples, shared.painters[k], middle, last, 0, width, color, tail, middle)
+    paint_rows(
+        shared.samples, shared.painters[k], first, last, 0, width, color, out, 0, middle, tail
+    )
     start, left = middle * size, (last - middle) * size
     vectors = left - left % 64
     copy_row(tail, 0, vectors, out, start)
@@ -437,7 +438,7 @@ def take_part(k, source, shared, patience):
     numbers = shared.numbers
     task, place = WAIT, 0
     for _ in range(CALL_TASKS):
-        lock(numbers)
+        lock(numbers, k + 1)
         _finish(k, task, place, shared)
         waited = task == WAIT
         task, place = _choose(k, shared)
@@ -457,7 +458,7 @@ def take_part(k, source, shared, patience):
             return 1
         elif not wait_for_news(numbers, news, patience):
             return 0
-    lock(numbers)
+    lock(numbers, k + 1)
     _finish(k, task, place, shared)
     announce(numbers)
     unlock(numbers)
@@ -507,7 +508,7 @@ class Threaded:
         strips = min(strips, geometry.mcus_down)
         layout = Layout(geometry, strips, room, threads)
         # as many rows as a step of 64 pixels may reach into
-        tail = (1 + 63 // geometry.width) * ((out.size - SLACK) // geometry.height)
+        tail = (1 + 63 // geometry.width) * (out.size // geometry.height)
         whole = np.zeros(WHOLE_FIELDS, np.int64)
         end = 8 * int(ends[-1])
         whole[: MCU_BITS + 1] = (
@@ -540,5 +541,10 @@ class Threaded:
         return not self.shared.whole[FAILED]
 
     def _take_part(self, k: int) -> None:
-        while not take_part(k, self.source, self.shared, PATIENCE):
-            self.crew.nap()
+        try:
+            while not take_part(k, self.source, self.shared, PATIENCE):
+                self.crew.nap()
+        except BaseException:
+            self.shared.whole[FAILED] = True
+            let_in(self.shared.numbers, k + 1)
+            raise

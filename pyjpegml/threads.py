@@ -8,6 +8,7 @@ shared by two calls.
 from __future__ import annotations
 
 import _thread
+import operator
 import os
 import threading
 import time
@@ -24,9 +25,11 @@ NAP = 5e-5
 
 def check_threads(threads: int | None) -> None:
     """Refuse what is no number of threads."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):
+    if threads is None:
+        return
+    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
         raise TypeError(f"threads is a number or None, not {threads!r}")
-    if threads is not None and threads < 1:
+    if operator.index(threads) < 1:
         raise ValueError(f"threads is 1 or more, or None for all useful cores, not {threads}")
 
 
@@ -41,7 +44,7 @@ def useful_threads(threads: int | None, most: int) -> int:
         How many would have enough to do.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(threads or cores or 1, most))
+    return max(1, min(operator.index(threads or cores or 1), most))
 
 
 class Crew:

@@ -112,10 +112,9 @@ def turned(
         )  # fmt: skip
     frame = replace(levels.frame, width=width, height=height, components=tuple(components))
     tables = [levels.qtables[i] for i in kept]
-    return Levels(
-        frame, geometry, quantized,
-        [np.ascontiguousarray(table.T) for table in tables] if transposed else tables,
-    )  # fmt: skip
+    if transposed:
+        tables = [np.ascontiguousarray(table.T) for table in tables]
+    return Levels(frame, geometry, quantized, tables, levels.color)
 
 
 def _mirrored_side(side: int, unit: int, name: str, edges: str) -> int:

@@ -34,7 +34,11 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import inlined, kernel, summing
-from .scan import END_OF_BLOCK, ZERO_RUN, category
+from .bit_planes import band_mask, lowest, without_lowest
+from .constants import ZIGZAG
+from .scan import END_OF_BLOCK, ZERO_RUN
+from .simd import vector_function
+from .symbols import size_of
 
 #: Levels of DC that are tried: the nearest and its two neighbours.
 DC_CHOICES = 3
@@ -44,23 +48,19 @@ STARTS = 32
 RUN_SIZES = 15
 
 
-@inlined
-def _price_run(run, size, prices):
-    """Price of a level of some size behind a run of zeros."""
-    return np.float32(run >> 4) * prices[ZERO_RUN] + prices[((run & 15) << 4) + size]
+@vector_function
+def _nonzero(levels, position) -> int:
+    """Which of the 64 levels from `position` on are not zero, as bits in zigzag order."""
+    return levels.load(64, position).shuffle(ZIGZAG).differs(0).mask()
 
 
 @summing
 def _round(target, steps, sizes, nearest):
-    """Magnitudes of a block, and the levels nearest to them; returns the sum of those of AC."""
-    total = np.int32(0)
+    """Magnitudes of a block, and the levels nearest to them."""
     for k in range(64):
         sizes[k] = abs(target[k])
     for k in range(64):
-        level = np.int32(min(sizes[k] / steps[k] + np.float32(0.5), np.float32(1023.0)))
-        nearest[k] = level
-        total += level
-    return total - nearest[0]
+        nearest[k] = np.int32(min(sizes[k] / steps[k] + np.float32(0.5), np.float32(1023.0)))
 
 
 @summing
@@ -79,7 +79,7 @@ def _weigh(weights, energy, sizes, sensitivity, zero):
 @kernel
 def choose_ac(
     targets, weights, energy, steps, zigzag, first, last, prices, least, down, across,
-    nearest, scratch, nodes, costs, ends, levels,
+    nearest, scratch, nodes, runs, dc, costs, ends, levels,
 ):  # fmt: skip
     """The best levels of a band of AC coefficients, of every block, given that it is not empty.
 
@@ -102,9 +102,13 @@ def choose_ac(
         The lowest price of each size, over all runs; of size 0, infinite.
     down, across : int
         Real blocks.
-    nearest : (64,) int32
+    nearest : (64,) int16
     scratch : (5, 64) float32
     nodes : (3, 64) int64
+    runs : (16, 64) float32
+        Scratch.
+    dc : (down, across, 2) float32
+        Result: target and sensitivity of DC, for :func:`choose_dc`.
     costs : (down, across) float32
         Result: what the best block that is not empty costs relative to the empty one, but for its
         end; at most 0, which stands for an empty block.
@@ -124,25 +128,31 @@ def choose_ac(
     sizes, sensitivity, zero, gain = scratch[0], scratch[1], scratch[2], scratch[3]
     least_gain = scratch[4]
     place, level_of, before = nodes[0], nodes[1], nodes[2]
+    for size in range(16):  # behind runs of any length
+        for run in range(64):
+            runs[size, run] = np.float32(run >> 4) * prices[ZERO_RUN]
+            runs[size, run] += prices[((run & 15) << 4) + size]
+    band = band_mask(first, last)
     for row in range(down):
         for column in range(across):
             target, out = targets[row, column], levels[row, column]
             for k in range(first, last + 1):
                 out[zigzag[k]] = 0
             costs[row, column], ends[row, column] = np.float32(0.0), 1
-            if _round(target, steps, sizes, nearest) == 0:
-                continue
+            _round(target, steps, sizes, nearest)
+            mask = np.uint64(_nonzero(nearest, 0)) & band
             _weigh(weights[row, column], energy, sizes, sensitivity, zero)
+            dc[row, column, 0], dc[row, column, 1] = target[0], sensitivity[0]
             count = 1
             place[0], gain[0], least_gain[0] = first - 1, np.float32(0.0), np.float32(0.0)
             best, best_node = np.float32(0.0), 0
-            for k in range(first, last + 1):
+            while mask != 0:
+                k = lowest(mask)
+                mask = without_lowest(mask)
                 at = zigzag[k]
                 level = np.int64(nearest[at])
-                if level == 0:
-                    continue
                 step = steps[at]
-                size = category(level)
+                size = size_of(level)
                 error = sizes[at] - np.float32(level) * step
                 change = sensitivity[at] * error * error - zero[at]
                 lower = (1 << (size - 1)) - 1
@@ -156,11 +166,11 @@ def choose_ac(
                     if least_gain[node] + bound >= found:
                         break
                     run = k - place[node] - 1
-                    cost = gain[node] + change + _price_run(run, size, prices)
+                    cost = gain[node] + change + runs[size, run]
                     if cost < found:
                         found, found_node, found_level = cost, node, level
                     if lower > 0:
-                        cost = gain[node] + lower_change + _price_run(run, size - 1, prices)
+                        cost = gain[node] + lower_change + runs[size - 1, run]
                         if cost < found:
                             found, found_node, found_level = cost, node, lower
                 place[count], gain[count], level_of[count] = k, found, found_level
@@ -210,7 +220,7 @@ def _price_ends(start, block, ends, run_prices):
         length += np.int64(ends[start // ends.shape[1], start % ends.shape[1]])
     if length <= 0:
         return np.float32(0.0)
-    return run_prices[min(category(length) - 1, RUN_SIZES - 1)]
+    return run_prices[min(size_of(length) - 1, RUN_SIZES - 1)]
 
 
 @kernel
@@ -279,54 +289,57 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
                 levels[row, column, zigzag[k]] = 0
 
 
+@inlined
+def _nearest_dc(dc, step):
+    """The level nearest to the target of DC."""
+    return min(max(np.int64(np.floor(dc[0] / step + np.float32(0.5))), -1022), 1022)
+
+
 @kernel
-def choose_dc(
-    targets, weights, energy, step, prices, h, v, down, across, costs, path, levels
-):  # fmt: skip
-    """The best DC levels: the cheapest path through all blocks in the order of an interleaved scan.
+def choose_dc(dc, step, prices, h, v, first, last, across, costs, path, levels):
+    """The best DC levels: the cheapest path through blocks in the order of an interleaved scan.
 
     Parameters
     ----------
-    targets : (rows, stride, 64) float32
-    weights : (down, across, 6) float32
-    energy : (6,) float32
-        Of DC.
+    dc : (down, across, 2) float32
+        Target and sensitivity of each real block (:func:`choose_ac`).
     step : float32
     prices : (16,) float32
         By size of the difference, raw bits included.
     h, v : int
         Blocks of an MCU.
-    down, across : int
-        Real blocks.
+    first, last : int
+        Rows of MCUs that the path goes through. What comes before is taken to have the levels
+        nearest to its targets.
+    across : int
+        MCUs in a row.
     costs : (2, DC_CHOICES) float32
         Scratch.
-    path : (rows * stride, DC_CHOICES) int8
+    path : (blocks of these MCUs, DC_CHOICES) int8
         Scratch.
     levels : (rows, stride, 64) int16
         DC is written.
     """
-    rows, stride = targets.shape[0], targets.shape[1]
+    down, columns = dc.shape[0], dc.shape[1]
     middle, done = 0, 0
+    if first > 0:
+        middle = _nearest_dc(dc[first * v - 1, columns - 1], step)
     old, new = costs[0], costs[1]
-    for mcu_row in range(rows // v):
-        for mcu_column in range(stride // h):
+    for mcu_row in range(first, last):
+        for mcu_column in range(across):
             for row in range(mcu_row * v, min(mcu_row * v + v, down)):
-                for column in range(mcu_column * h, min(mcu_column * h + h, across)):
-                    target = targets[row, column, 0]
-                    level = np.int64(np.floor(target / step + np.float32(0.5)))
-                    level = min(max(level, -1022), 1022)
-                    weight = np.float32(0.0)
-                    for s in range(6):
-                        weight += weights[row, column, s] * energy[s]
+                for column in range(mcu_column * h, min(mcu_column * h + h, columns)):
+                    target, weight = dc[row, column, 0], dc[row, column, 1]
+                    level = _nearest_dc(dc[row, column], step)
                     for c in range(DC_CHOICES):
                         value = level + c - 1
                         error = target - np.float32(value) * step
                         found, choice = np.float32(np.inf), 0
                         if done == 0:
-                            found = prices[category(value)]
+                            found = prices[size_of(value - middle)]
                         else:
                             for p in range(DC_CHOICES):
-                                cost = old[p] + prices[category(value - middle - p + 1)]
+                                cost = old[p] + prices[size_of(value - middle - p + 1)]
                                 if cost < found:
                                     found, choice = cost, p
                         new[c] = found + weight * error * error
@@ -341,22 +354,46 @@ def choose_dc(
     for c in range(DC_CHOICES):
         if old[c] < old[choice]:
             choice = c
-    for mcu_row in range(rows // v - 1, -1, -1):
-        for mcu_column in range(stride // h - 1, -1, -1):
+    for mcu_row in range(last - 1, first - 1, -1):
+        for mcu_column in range(across - 1, -1, -1):
             for row in range(min(mcu_row * v + v, down) - 1, mcu_row * v - 1, -1):
-                for column in range(min(mcu_column * h + h, across) - 1, mcu_column * h - 1, -1):
+                for column in range(min(mcu_column * h + h, columns) - 1, mcu_column * h - 1, -1):
                     done -= 1
                     levels[row, column, 0] += choice - 1
                     choice = path[done, choice]
 
 
 @summing
-def _any_level(block):
-    """Whether any AC level is not zero."""
-    total = np.int32(0)
+def _square(block, steps):
+    """Square of the length of a block, dequantized."""
+    total = np.float32(0.0)
     for k in range(64):
-        total |= np.int32(block[k]) if k > 0 else np.int32(0)
-    return total != 0
+        value = np.float32(block[k]) * steps[k]
+        total += value * value
+    return total
+
+
+@kernel
+def restrain(levels, steps, longest, first, last, across):
+    """Shrink the blocks that have got too large: as vectors, to a length or a little less.
+
+    Parameters
+    ----------
+    levels : (rows, stride, 64) int16
+        Changed.
+    steps : (64,) float32
+    longest : float32
+    first, last : int
+        Rows of blocks.
+    across : int
+    """
+    for row in range(first, last):
+        for column in range(across):
+            square = _square(levels[row, column], steps)
+            if square > longest * longest:
+                factor = longest / np.sqrt(square)
+                for k in range(64):  # towards zero
+                    levels[row, column, k] = np.int16(np.float32(levels[row, column, k]) * factor)
 
 
 @kernel
@@ -378,28 +415,34 @@ def count_ac(levels, zigzag, first, last, down, across, runs_of_ends, counts):
     -------
     int
         Raw bits.
+
+    Notes
+    -----
+    Loads: 64 levels of a real block.
     """
     raw, ends = 0, 0
+    band = band_mask(first, last)
     for row in range(down):
         for column in range(across):
             block = levels[row, column]
-            run = 0 if _any_level(block) else last + 1 - first
-            for k in range(first + run, last + 1):
-                level = np.int64(block[zigzag[k]])
-                if level == 0:
-                    run += 1
-                    continue
-                if ends > 0:
-                    size = category(ends) - 1
-                    counts[size << 4] += 1
-                    raw += size
-                    ends = 0
-                counts[ZERO_RUN] += run >> 4
-                size = category(level)
+            mask = np.uint64(_nonzero(levels, 64 * (row * levels.shape[1] + column))) & band
+            if mask != 0 and ends > 0:
+                size = size_of(ends) - 1
+                counts[size << 4] += 1
+                raw += size
+                ends = 0
+            before = first - 1
+            while mask != 0:
+                k = lowest(mask)
+                mask = without_lowest(mask)
+                run = k - before - 1
+                before = k
+                if run > 15:
+                    counts[ZERO_RUN] += run >> 4
+                size = size_of(np.int64(block[zigzag[k]]))
                 counts[((run & 15) << 4) + size] += 1
                 raw += size
-                run = 0
-            if run > 0:
+            if before < last:
                 if runs_of_ends:
                     ends += 1
                     if ends == 32767:
@@ -409,7 +452,7 @@ def count_ac(levels, zigzag, first, last, down, across, runs_of_ends, counts):
                 else:
                     counts[END_OF_BLOCK] += 1
     if ends > 0:
-        size = category(ends) - 1
+        size = size_of(ends) - 1
         counts[size << 4] += 1
         raw += size
     return raw
@@ -432,7 +475,7 @@ def count_dc(levels, h, v, down, across, counts):
             for row in range(mcu_row * v, min(mcu_row * v + v, down)):
                 for column in range(mcu_column * h, min(mcu_column * h + h, across)):
                     value = np.int64(levels[row, column, 0])
-                    size = category(value - before)
+                    size = size_of(value - before)
                     counts[size] += 1
                     raw += size
                     before = value

@@ -27,7 +27,7 @@ from .decoder import THREAD_PIXELS, decode, decode_partial
 from .encoder import encode
 from .header import SUBSAMPLINGS, open_stream
 from .huffman import STANDARD_TABLES, decoding_tables
-from .metrics import SMALL, ms_ssim
+from .metrics import DENSE, SMALL, ms_ssim
 from .painting import paint
 from .rate import compress
 from .scan import READER_FIELDS
@@ -133,12 +133,16 @@ def _decode_stored() -> None:
     arithmetic.decode_scan(*source, plan, 1, None, {}, reader, coefficients)
     view, table = geometry.view(coefficients, 0), np.ones(64, np.int32)
     smoothing.smooth_rows(
-        view, 1, 1, 1, 0, 1, table, np.full(64, -1), ZIGZAG, smoothing.scratch(1), view.copy()
-    )
+        view[..., 0].copy(), 1, 1, 1, 0, 1, table, np.full(64, -1), ZIGZAG, smoothing.scratch(1),
+        view,
+    )  # fmt: skip
     deep_planes = np.zeros((3, 8, 8), np.uint16)
     deep.reconstruct(view, 1, 1, table, deep_planes[0])
     deep.upsample(deep_planes[0], 4, 4, 2, 2, deep_planes[1])
-    deep.place(deep_planes[0], 1, 1, 0, deep_planes[1], 0, 1)
+    for dtype in (np.uint8, np.uint16):
+        rows = np.zeros((8, 24), dtype)
+        deep.place(deep_planes[0], 1, 1, 0, rows, 0, 3)
+        deep.rgb_to_ycbcr(rows, 8, *np.zeros((3, 8, 8), dtype))
     deep.ycbcr_to_rgb(*deep_planes, 12, 8, 8, 0)
     cursors = np.zeros((1, lossless.CURSOR_FIELDS), np.int64)
     lossless.decode_differences(
@@ -162,9 +166,12 @@ def _compress() -> None:
     for image in _pictures(48, 80):
         for scans in (True, False):
             compress(image, ms_ssim=0.95, progressive=scans)
-    side = math.isqrt(SMALL) + 1
-    for image in _pictures(side, side):
-        compress(image, ms_ssim=0.95)
+    for pixels in (SMALL, DENSE):
+        side = math.isqrt(pixels) + 1
+        for image in _pictures(side, side):
+            compress(image, ms_ssim=0.95)
+    side = 2 * math.isqrt(DENSE) + 2
+    compress(next(_pictures(side, side)), ms_ssim=0.95)  # the second scale is large, too
 
 
 def _without_ycbcr(data: bytes) -> bytes:

@@ -19,6 +19,7 @@ what is painted is the small picture; `left`, `top` and so on are pixels of that
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -43,12 +44,12 @@ from .strips import (
     STRIDE,
     H,
     Layout,
+    Rows,
     V,
     clear_four,
-    empty_picture,
+    new_picture,
     paint_rows,
     ready_rows,
-    shaped,
     transform_chunk,
 )
 
@@ -129,6 +130,17 @@ class Window:
         return part
 
 
+def _sides(region: tuple[int, int, int, int]) -> tuple[int, ...]:
+    """The four numbers of a region."""
+    try:
+        sides = tuple(map(operator.index, region))
+    except TypeError:
+        sides = ()
+    if len(sides) != 4:
+        raise ValueError(f"region is (x, y, width, height), whole numbers; not {region!r}")
+    return sides
+
+
 def window_of(
     geometry: Geometry, region: tuple[int, int, int, int] | None, denominator: int
 ) -> Window:
@@ -156,10 +168,11 @@ def window_of(
     >>> window.geometry.mcus_down, window.geometry.mcus_across
     (1, 2)
     """
-    if not isinstance(denominator, int) or denominator not in DENOMINATORS:
+    if not hasattr(denominator, "__index__") or denominator not in DENOMINATORS:
         raise ValueError(f"a picture is decoded at 1/1, 1/2, 1/4 or 1/8, not 1/{denominator}")
+    denominator = operator.index(denominator)
     width, height = (-(-side // denominator) for side in (geometry.width, geometry.height))
-    x, y, wanted_width, wanted_height = region or (0, 0, width, height)
+    x, y, wanted_width, wanted_height = _sides((0, 0, width, height) if region is None else region)
     right, bottom = x + wanted_width, y + wanted_height
     if wanted_width < 1 or wanted_height < 1 or x < 0 or y < 0 or right > width or bottom > height:
         raise ValueError(
@@ -250,6 +263,7 @@ def decode_window(
     first_row, last_row, top_row, left_column, data, ends, restart_interval, mcus, plan,
     picture_across, mcus_across, mcus_down, places, look_up, tail, tail_start, reader,
     coefficients, extents, qtables, layout, samples, height, left, top, width, bottom, color, out,
+    middle, last_rows,
 ):  # fmt: skip
     """Decode some rows of MCUs of a window, in order.
 
@@ -271,9 +285,9 @@ def decode_window(
         Rows of pixels in the window.
     left, top, width, bottom : int
         Which of its columns and rows are wanted.
-    color : int
-    out : (n,) uint8
-        Begins with row `top`.
+    color, out, middle, last_rows
+        As for :func:`pyjpegml.strips.paint_rows`, which calls the last one `tail`; `out` begins
+        with row `top`.
 
     Returns
     -------
@@ -313,14 +327,14 @@ def decode_window(
                     )  # fmt: skip
         begin, end = ready_rows(samples, layout, row, mcus_down, height)
         begin, end = max(begin, top), min(end, bottom)
-        paint_rows(samples, layout, begin, end, left, width, color, out, top)
+        paint_rows(samples, layout, begin, end, left, width, color, out, top, middle, last_rows)
     return scan.OK
 
 
 @kernel
 def finish_reduced(
     coefficients, extents, qtables, stored, layout, first, last, mcus_across, mcus_down, samples,
-    top, middle, bottom, height, left, width, color, out, origin, tail,
+    top, bottom, height, left, width, color, out, origin, middle, tail,
 ):  # fmt: skip
     """Pixels of stored coefficients, as :func:`pyjpegml.strips.finish_strips`, at a scale.
 
@@ -332,7 +346,7 @@ def finish_reduced(
         Not used.
     layout : (n, LAYOUT_FIELDS) int64
         For two strips of samples at that scale.
-    top, middle, bottom, height, left, width, color, out, origin, tail
+    top, bottom, height, left, width, color, out, origin, middle, tail
         As there, of the scaled picture.
     """
     for row in range(first, last):
@@ -348,12 +362,16 @@ def finish_reduced(
                 )  # fmt: skip
         begin, end = ready_rows(samples, layout, row, mcus_down, height)
         begin, end = max(begin, top), min(end, bottom)
-        paint_rows(samples, layout, begin, min(end, middle), left, width, color, out, origin)
-        paint_rows(samples, layout, max(begin, middle), end, left, width, color, tail, middle)
+        paint_rows(samples, layout, begin, end, left, width, color, out, origin, middle, tail)
 
 
 def decode_part(
-    view: memoryview, geometry: Geometry, single: Single, window: Window, color: int
+    view: memoryview,
+    geometry: Geometry,
+    single: Single,
+    window: Window,
+    color: int,
+    out: npt.NDArray[np.uint8] | None = None,
 ) -> tuple[npt.NDArray[np.uint8], Coded]:
     """Pixels of a window.
 
@@ -368,6 +386,8 @@ def decode_part(
     window : Window
     color : int
         As for :func:`pyjpegml.strips.paint_rows`.
+    out : (h, w) or (h, w, components) uint8, optional
+        Where to put them, C-contiguous.
 
     Returns
     -------
@@ -395,7 +415,10 @@ def decode_part(
         np.zeros(layout.blocks, np.uint8),
     )
     samples = np.empty(layout.samples, np.uint8)
-    out = empty_picture(window.height, window.width, len(part.planes), color)
+    if out is None:
+        out, painted = new_picture(window.height, window.width, len(part.planes), color)
+    else:
+        painted = Rows.of(out, 0, window.height)
     source = coded.plain, coded.ends, restart, there, single.plan
     coding = scan.PLACES, *single.tables, reader, coefficients, extents
     step = max(1, CALL_PIXELS // (64 * geometry.h_max * geometry.v_max))
@@ -412,9 +435,11 @@ def decode_part(
             first, min(first + rows, down), window.row, window.column, *source,
             geometry.mcus_across, across, down, *coding, single.qtables, layout.fields, samples,
             window.scale.geometry.height, window.left, window.top, window.width,
-            window.top + window.height, color, out,
+            window.top + window.height, color, painted.out, window.top + painted.middle,
+            painted.tail,
         )  # fmt: skip
         check(status)
     if error := coded.incomplete():
         raise error
-    return shaped(out, window.height, window.width), coded
+    painted.finish()
+    return out, coded

@@ -69,7 +69,9 @@ def modes(picture: Pixels) -> dict[str, bytes]:
     inks = np.dstack([255 - picture, picture.min(2) // 2])
     encode = functools.partial(pyjpegml.encode, quality=85)
     files = {name: encode(picture, subsampling=name) for name in SUBSAMPLINGS}
-    for factors in ("3x1,1x1,1x1", "4x2,1x1,1x1", "1x1,2x2,1x1", "2x2,2x1,1x2"):
+    for factors in (
+        "3x1,1x1,1x1", "4x2,1x1,1x1", "1x1,2x2,1x1", "2x2,2x1,1x2", "4x2,2x1,1x1",
+    ):  # fmt: skip
         files[f"factors {factors}"] = encode(picture, subsampling=factors)
     return files | {
         "grey": encode(picture[:, :, 1]),
@@ -80,6 +82,11 @@ def modes(picture: Pixels) -> dict[str, bytes]:
         "progressive RGB": encode(picture, stored_as="RGB", progressive=True),
         "progressive YCCK": encode(inks, color="CMYK", stored_as="YCCK", progressive=True),
         "restart interval": encode(picture, restart_interval=3),
+        "progressive, searched": encode(picture, progressive="search"),
+        "progressive, restart rows": encode(picture, progressive=True, restart_rows=1),
+        "luma in a scan of its own": pyjpegml.encode(
+            np.tile(picture, (3, 3, 1)), quality=95, optimize="scans"
+        ),
         "restart rows": encode(picture, restart_rows=1),
         "Annex K's Huffman tables": encode(picture, optimize=False),
         "16-bit quantization tables": pyjpegml.encode(picture, qtables=np.full((8, 8), 300)),

@@ -149,19 +149,19 @@ def smoothed(picture: Picture) -> npt.NDArray[np.int16]:
         return picture.coefficients
     frame, geometry = picture.stream.frame, picture.geometry
     assert frame is not None
-    out = np.zeros_like(picture.coefficients)
+    out = picture.coefficients.copy()
     for i, plane in enumerate(geometry.planes):
         levels = smoothing.scratch(plane.across)
-        view = geometry.view(picture.coefficients, i)
+        view = geometry.view(out, i)
+        dc = view[..., 0].copy()
         v = frame.components[i].v
         for row in range(0, plane.down, v):
             last = min(row + v, plane.down)
             sound = row // v <= picture.reached
             smoothing.smooth_rows(
-                view, plane.across, plane.down, v, row, last,
+                dc, plane.across, plane.down, v, row, last,
                 picture.qtables[i].reshape(64).astype(np.int32),
-                picture.progression.known(i, sound), ZIGZAG, levels,
-                geometry.view(out, i)[row:last],
+                picture.progression.known(i, sound), ZIGZAG, levels, view,
             )  # fmt: skip
     return out
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import io
 import mmap
+import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
-from helpers import picture
+from helpers import natural, picture
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from pyjpegml import (
+    Header,
+    JpegError,
     JpegFormatError,
     JpegLimitError,
     JpegUnsupportedError,
     decode,
     decode_coefficients,
     decode_partial,
+    deep_encoder,
     encode,
     markers,
     read_header,
 )
 from pyjpegml.color import cmyk_to_rgb
+from pyjpegml.testing import Component, Content, Frame, Scan, write_stream
 
 RGB = picture("natural", (61, 83, 3), 3)
 GREY = RGB[..., 1].copy()
@@ -143,6 +152,78 @@ def test_grey_on_request() -> None:
         decode(data, color="CMYK")
 
 
+def deep(precision: int, channels: int = 3) -> np.ndarray:
+    """Noise of so many bits, with white and black."""
+    image = np.random.default_rng(precision).integers(0, 1 << precision, (20, 30, channels))
+    image[0, 0], image[0, 1] = 0, (1 << precision) - 1
+    return image.astype(np.uint16 if precision > 8 else np.uint8)
+
+
+@pytest.mark.parametrize("precision", range(2, 17))
+def test_colours_of_any_precision(precision: int) -> None:
+    """Of lossless files, whose samples are known: the formulae of T.871, as for 8 bits."""
+    rgb, top, centre = deep(precision), (1 << precision) - 1, 1 << (precision - 1)
+    data = encode(rgb, lossless=True, precision=precision)
+    assert np.array_equal(decode(data, color="RGB"), rgb)
+    ycbcr, grey = decode(data, color="YCbCr"), decode(data, color="grey")
+    assert ycbcr.dtype == grey.dtype == rgb.dtype
+    r, g, b = np.moveaxis(rgb.astype(float), 2, 0)
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    factors = np.array([1, 1 / 1.772, 1 / 1.402])
+    exact = np.stack([y, b - y, r - y], axis=-1) * factors + [0, centre, centre]
+    bound = 0.5 + 2e-5 * top
+    assert abs(np.minimum(exact, top) - ycbcr).max() <= bound
+    assert np.array_equal(grey, ycbcr[..., 0])
+    assert ycbcr[0, :2].tolist() == [[0, centre, centre], [top, centre, centre]]
+    grey_data = encode(grey, lossless=True, precision=precision)
+    assert np.array_equal(decode(grey_data, color="RGB"), np.dstack([grey] * 3))
+    assert np.array_equal(decode(grey_data, color="YCbCr")[..., 1], np.full_like(grey, centre))
+    inks = deep(precision, 4)
+    data = encode(inks, color="CMYK", lossless=True, precision=precision)
+    assert np.array_equal(decode(data), inks)
+    paper = 1 - inks / top
+    naive = decode(data, color="RGB")
+    assert abs(naive - top * paper[..., :3] * paper[..., 3:]).max() <= 0.5
+    assert naive[0, :2].tolist() == [[top] * 3, [0] * 3]
+
+
+def test_lossless_components_behind_jfif_are_ycbcr() -> None:
+    """So libjpeg-turbo decides too, and refuses to make RGB of them, which we do."""
+    data = encode(RGB, lossless=True)
+    data = data[:2] + markers.jfif_bytes() + data[2:]
+    assert read_header(data).color == "YCbCr"
+    assert np.array_equal(decode(data, color="stored"), RGB)
+    assert np.array_equal(decode(data, color="grey"), RGB[..., 0])
+    assert not np.array_equal(decode(data), RGB)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_colours_of_12_bits(progressive: bool) -> None:
+    image = natural((61, 83, 3), np.random.default_rng(1)).astype(np.uint16) * 16
+    data = encode(image, subsampling="4:2:0", progressive=progressive)
+    rgb, ycbcr, grey = (decode(data, color=c) for c in ("RGB", "YCbCr", "grey"))
+    assert np.array_equal(rgb, decode(data))
+    assert np.array_equal(ycbcr, decode(data, color="stored"))
+    assert np.array_equal(grey, ycbcr[..., 0])
+    y = np.empty((3, *grey.shape), np.uint16)
+    stored = encode(image, stored_as="RGB", subsampling="4:4:4")
+    flat = decode(stored).reshape(61, -1)
+    deep_encoder.rgb_to_ycbcr(flat, *y)
+    assert np.array_equal(decode(stored, color="YCbCr"), np.moveaxis(y, 0, 2))
+
+
+def test_what_nobody_can_convert_is_refused_before_it_is_decoded() -> None:
+    component = Component(1), Component(2)
+    frame = Frame("baseline", 8, 8, 8, component)
+    units = np.zeros((1, 1, 8, 8), np.int64)
+    content = Content((units, units), {(i, 0): np.ones((8, 8), np.uint16) for i in range(2)})
+    stream = write_stream(frame, [Scan((0, 1), ((0, 0), (0, 0)))], content)
+    cut = stream.data[: stream.data.index(b"\xff\xda") + 14]
+    with pytest.raises(JpegUnsupportedError, match='RGB, only be "stored"') as caught:
+        decode(cut, color="RGB")
+    assert caught.value.offset == stream.data.index(b"\xff\xc0")
+
+
 # --- orientation ----------------------------------------------------------------------------------
 
 
@@ -175,18 +256,175 @@ def test_files_and_buffers(tmp_path: Path) -> None:
             decode(name)  # type: ignore[arg-type]
 
 
-def test_out() -> None:
+READERS = [decode, decode_partial, decode_coefficients, read_header]
+DAMAGES = {
+    "sound": lambda data: data,
+    "cut in the scan": lambda data: data[:-40],
+    "cut in the head": lambda data: data[:100],
+    "no JPEG": lambda data: b"GIF89a" + data,
+    "bad Huffman table": lambda data: data.replace(b"\xff\xc4\0", b"\xff\xc4\0\0\0\0\0\0", 1),
+    "bad scan": lambda data: data[: data.index(b"\xff\xda") + 4] + b"\7" * 50,
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "arithmetic", "lossless"])
+def test_nothing_looks_at_the_data_afterwards(
+    kind: str, damage: str, threads: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither what is returned, nor an exception that is kept."""
+    monkeypatch.setattr("pyjpegml.decoder.THREAD_PIXELS", 1)
+    whole = {
+        "baseline": lambda: encode(RGB),
+        "progressive": lambda: pillow(RGB, progressive=True),
+        "arithmetic": lambda: imagecodecs.jpeg8_encode(RGB),
+        "lossless": lambda: encode(RGB, lossless=True),
+    }[kind]()
+    data = DAMAGES[damage](whole)
+    path = tmp_path / "file.jpg"
+    path.write_bytes(data)
+    gc.disable()
+    try:
+        for read in READERS:
+            options = {"threads": threads} if read in (decode, decode_partial) else {}
+            array = bytearray(data)
+            with path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            for source in (array, mapped):
+                kept = outcome(read, source, options)
+                if isinstance(kept, Header):
+                    assert kept.metadata == read_header(data).metadata
+                    kept = kept, outcome(lambda header: header.scans, kept, {})
+            array += b"more"
+            mapped.close()
+    finally:
+        gc.enable()
+
+
+def outcome(read: Callable[..., object], data: object, options: dict[str, object]) -> object:
+    try:
+        return read(data, **options)
+    except JpegError as error:
+        return error
+
+
+def test_arguments_that_are_refused_keep_nothing_either() -> None:
+    array = bytearray(encode(RGB))
+    for options in ({"region": (0, 0, 999, 9)}, {"out": 3}, {"scale": 3}, {"color": "blue"}):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            decode(array, **options)
+        array += b"more"
+        assert caught.value
+
+
+@pytest.mark.parametrize("name", ["max_pixels", "max_scans", "max_metadata"])
+@pytest.mark.parametrize("limit", [None, "9", 1e9])
+def test_limits_are_numbers(name: str, limit: object) -> None:
+    for read in READERS[: 4 if name == "max_metadata" else 3]:
+        with pytest.raises(TypeError, match="are whole numbers, but one of them is"):
+            read(encode(GREY), **{name: limit})
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_headers_can_be_copied_and_pickled(broken: bool) -> None:
+    data = encode(RGB, quality=87)
+    data = data[:2] + exif(6) + data[2:-2] + (b"\xff\xfe\0\1" if broken else data[-2:])
+    for source in (data, bytearray(data), memoryview(bytearray(data))):
+        header = read_header(source)
+        for other in (
+            copy.copy(header), copy.deepcopy(header), pickle.loads(pickle.dumps(header)),
+        ):  # fmt: skip
+            assert other.metadata == header.metadata
+            assert other.metadata.orientation == 6
+            assert (other.quality, other.components) == (87, header.components)
+            assert np.array_equal(other.qtables[1], header.qtables[1])
+            assert repr(other) == repr(header)
+            if broken:
+                with pytest.raises(JpegFormatError):
+                    _ = other.scans
+            else:
+                assert other.scans == header.scans
+                assert len(pickle.dumps(other)) < len(data) + 9000
+
+
+def files_for_out() -> dict[str, tuple[bytes, dict[str, object]]]:
+    """By every way through the decoder, straight or with something left to do."""
+    large = picture("natural", (60, 400, 3), 5)
+    deep_image = large.astype(np.uint16) * 16
+    return {
+        "one scan": (encode(large), {}),
+        "grey": (encode(large[..., 0].copy()), {}),
+        "narrow": (encode(picture("natural", (200, 3, 3))), {}),
+        "one pixel": (encode(RGB[:1, :1]), {}),
+        "progressive": (pillow(large, progressive=True), {}),
+        "12 bits": (encode(deep_image), {}),
+        "lossless": (encode(large, lossless=True), {}),
+        "lossless, 16 bits": (encode(deep_image, lossless=True), {}),
+        "region": (encode(large), {"region": (7, 9, 100, 33)}),
+        "region of 12 bits": (encode(deep_image), {"region": (7, 9, 100, 33)}),
+        "region of a lossless one": (encode(large, lossless=True), {"region": (7, 9, 100, 33)}),
+        "scale": (pillow(large, progressive=True), {"scale": 2}),
+        "grey of RGB": (encode(large, stored_as="RGB"), {"color": "grey"}),
+        "inks": (pillow(picture("natural", (40, 90, 4)), "CMYK"), {}),
+        "turned": (
+            encode(large)[:BEHIND_JFIF] + exif(6) + encode(large)[BEHIND_JFIF:],
+            {"apply_orientation": True},
+        ),
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", files_for_out())
+def test_out(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array of its own, a part of another one with something behind it, one with gaps."""
+    monkeypatch.setattr("pyjpegml.decoder.THREAD_PIXELS", 1)
+    data, options = files_for_out()[name]
+    expected = decode(data, **options)
+    shape, dtype = expected.shape, expected.dtype
+    around = np.full(expected.size + 200, 77, dtype)
+    for out in (
+        np.zeros(shape, dtype),
+        around[100:-100].reshape(shape),
+        np.zeros((2 * shape[0], *shape[1:]), dtype)[::2],
+        np.asfortranarray(np.zeros(shape, dtype)),
+    ):
+        assert decode(data, out=out, threads=threads, **options) is out
+        assert np.array_equal(out, expected)
+    assert (around[:100] == 77).all()
+    assert (around[-100:] == 77).all()
+
+
+def test_out_is_looked_at_before_anything_is_decoded() -> None:
     data = encode(RGB)
-    out = np.zeros((2, *RGB.shape), np.uint8)[1]
-    assert decode(data, out=out) is out
-    assert np.array_equal(out, decode(data))
+    out = np.zeros(RGB.shape, np.uint8)
+    cut = data[: data.index(b"\xff\xda") + 14]
     for wrong in (out[1:], out[..., 0], out.astype(np.int16)):
         with pytest.raises(ValueError, match=r"out is to be \(61, 83, 3\) uint8"):
-            decode(data, out=wrong)
+            decode(cut, out=wrong)
+    with pytest.raises(ValueError, match=r"out is to be \(16, 21\) uint8"):
+        decode(cut, out=out, scale=4, color="grey")
+    with pytest.raises(ValueError, match=r"out is to be \(83, 61, 3\) uint8"):
+        decode(cut[:2] + exif(5) + cut[2:], out=out, apply_orientation=True)
     with pytest.raises(TypeError, match="out is an array, not list"):
-        decode(data, out=[1])  # type: ignore[arg-type]
+        decode(cut, out=[1])  # type: ignore[arg-type]
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out is to be writable"):
+        decode(cut, out=out)
+
+
+def test_odd_arguments() -> None:
+    data = encode(RGB)
     with pytest.raises(ValueError, match=r"1/4 or 1/8, not 1/2\.0"):
         decode(data, scale=2.0)  # type: ignore[arg-type]
+    for region in (7, (), (1, 2, 3), "four", (1, 2, 3, 4.5), (None,) * 4):
+        with pytest.raises(ValueError, match=r"region is \(x, y, width, height\), whole numbers"):
+            decode(data, region=region)  # type: ignore[arg-type]
+    part = decode(data, region=np.array([3, 4, 5, 6]), scale=np.int64(2), threads=np.int64(2))
+    assert np.array_equal(part, decode(data, scale=2)[4:10, 3:8])
+    for wrong in (True, 2.0, "2"):
+        with pytest.raises(TypeError, match="threads is a number or None"):
+            decode(data, threads=wrong)  # type: ignore[arg-type]
 
 
 def test_tables_from_another_stream() -> None:
@@ -336,7 +574,8 @@ def test_decoding_goes_on_at_restart_markers() -> None:
         decode(lost)
     pixels, report = decode_partial(lost)
     assert np.array_equal(pixels[:16], whole[:16])
-    assert (pixels[16:24] == 128).all(), "grey where nothing came"
+    assert (pixels[16:24, 8:] == 128).all(), "grey where nothing came, but for an MCU of zeros"
+    assert np.array_equal(pixels, pillow_reads(lost))
     assert np.array_equal(pixels[24:], whole[24:])
     assert (report.mcus, report.sound_mcus) == (88, 77)
     assert "1 of 8 restart intervals are missing" in str(report.problems[0])

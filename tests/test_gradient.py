@@ -9,7 +9,8 @@ import pytest
 from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
-from pyjpegml.gradient import Descent, aim, fold
+from pyjpegml.descent import Descent
+from pyjpegml.gradient import aim, fold
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.planes import component_planes
@@ -115,7 +116,10 @@ def test_folding_is_the_transpose_of_the_triangle_filter(size, odd):
     for array, across, down in ((gradient, 2, 1), (gradient.T.copy(), 1, 2)):
         rows, columns = (3, size) if across == 2 else (size, 3)
         out = np.zeros((rows, columns), np.float32)
-        fold(array, across, down, columns, rows, line[: array.shape[1] + 1], out)
+        fold(
+            array, np.float32(1), np.float32(0), across, down, columns, rows, 0, rows,
+            line[: array.shape[1] + 1], out,
+        )  # fmt: skip
         if down == 2:
             out = out.T
         np.testing.assert_allclose(out, gradient @ up, rtol=1e-5, atol=1e-6)
@@ -129,10 +133,12 @@ def test_targets_move_to_the_minimum_of_each_parabola():
     steps = rng.uniform(1, 9, 64).astype(np.float32)
     weights = rng.uniform(0.5, 1, (down, across, 6)).astype(np.float32)
     energy = rng.uniform(0.5, 1, (6, 64)).astype(np.float32)
+    plain = rng.uniform(0.1, 1, 64).astype(np.float32)
+    originals = rng.integers(-200, 201, (down, across + 1, 64)).astype(np.int16)
     targets = np.zeros((down, across + 1, 64), np.float32)
     aim(
-        gradient, levels, steps, weights, energy, BASIS, BASIS.T.copy(), 0, down, across,
-        np.empty((8, 8 * across), np.float32), np.empty(64, np.float32), targets,
+        gradient, levels, steps, weights, energy, plain, originals, BASIS, BASIS.T.copy(), 0, down,
+        across, np.empty((8, 8 * across), np.float32), np.empty(64, np.float32), targets,
     )  # fmt: skip
     assert not targets[:, across].any()
     np.testing.assert_allclose(BASIS @ BASIS.T, np.eye(8), atol=1e-6)
@@ -141,9 +147,9 @@ def test_targets_move_to_the_minimum_of_each_parabola():
         for column in range(across):
             block = gradient[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
             by_coefficient = (BASIS @ block @ BASIS.T).ravel()
-            wanted = levels[row, column] * steps - by_coefficient / (
-                2 * weights[row, column] @ energy
-            )
+            value = levels[row, column] * steps
+            slope = by_coefficient + 2 * plain * (value - originals[row, column] / 8)
+            wanted = value - slope / (2 * weights[row, column] @ energy)
             np.testing.assert_allclose(targets[row, column], wanted, rtol=1e-4, atol=1e-4)
 
 

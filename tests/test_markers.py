@@ -231,6 +231,24 @@ def test_broken_chains(data: bytes, reason: str, offset: int, marker: str | None
     )
 
 
+@pytest.mark.parametrize("surplus", [0, 1, 9])
+@pytest.mark.parametrize(
+    ("code", "payload"),
+    [
+        (markers.DRI, b"\0\1"),
+        (markers.DNL, b"\0\1"),
+        (markers.SOF0, bytes([8, 0, 1, 0, 1, 1, 1, 0x11, 0])),
+        (0xC2, bytes([8, 0, 1, 0, 1, 2, 1, 0x11, 0, 2, 0x11, 0])),
+        (markers.SOS, bytes([1, 1, 0, 0, 63, 0])),
+        (markers.SOS, bytes([2, 1, 0, 2, 0, 0, 63, 0])),
+    ],
+)
+def test_bytes_behind_what_a_segment_holds(code: int, payload: bytes, surplus: int) -> None:
+    assert markers.unneeded(only(markers.segment_bytes(code, payload + bytes(surplus)))) == surplus
+    for size in range(len(payload)):
+        assert markers.unneeded(only(markers.segment_bytes(code, payload[:size]))) == 0
+
+
 def test_segments_skip_entropy_coded_data() -> None:
     data = (
         b"\xff\xd8" + markers.scan_bytes([(1, 0, 0)]) + b"\x12\xff\0\xff\xd3\x34\xff\xff\xd9behind"

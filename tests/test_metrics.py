@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import correlate1d
 
 from pyjpegml import ms_ssim
-from pyjpegml.metrics import WINDOW, Reference, luma, psnr, scale_count, scale_weights
+from pyjpegml.metrics import Reference, luma, psnr, scale_count, scale_weights
+from pyjpegml.ssim import WINDOW
 
 WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 C1, C2 = 6.5025, 58.5225

@@ -22,7 +22,15 @@ from progressive_scripts import sound_scripts
 from test_progressive import random_coefficients
 
 import pyjpegml
-from pyjpegml import assembly, decode, decode_coefficients, encode, read_header
+from pyjpegml import (
+    assembly,
+    decode,
+    decode_coefficients,
+    encode,
+    encode_coefficients,
+    read_header,
+    recode,
+)
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.progressive_encoder import LARGEST_DC, encode_scans
@@ -149,6 +157,26 @@ def test_rows_of_each_scan_are_jpegtrans(
     assert scan_intervals(ours) == scan_intervals(theirs)
     assert_same_coefficients(ours, theirs)
     assert len(ours) <= len(theirs)
+
+
+@pytest.mark.parametrize("stored", ["RGB", "YCbCr"])
+def test_scans_of_rgb_are_not_those_of_chroma(
+    jpegtran: Callable[..., bytes | None], stored: str
+) -> None:
+    """As jpegtran has it, whose files are not smaller."""
+    image = picture("natural", (90, 120, 3))
+    for quality in (60, 95):
+        sequential = encode(image, stored_as=stored, quality=quality)
+        theirs = jpegtran(sequential, "-progressive", "-optimize")
+        assert theirs is not None
+        ours = encode(image, stored_as=stored, quality=quality, progressive=True)
+        assert len(ours) <= len(theirs)
+        assert (
+            recode(sequential)
+            == encode_coefficients(decode_coefficients(sequential), progressive=True)
+            == ours
+        )
+        assert len(scan_intervals(ours)) == len(scan_intervals(theirs))
 
 
 def test_rows_of_all_scans_alike_are_told_once() -> None:

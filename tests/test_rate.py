@@ -47,14 +47,24 @@ def test_the_plan_in_the_result_is_the_plan_in_the_file(photo):
         np.testing.assert_array_equal(header.qtables[component.table], table)
 
 
-def test_saturated_colour_edges_are_not_halved():
-    """Red and blue stripes of one pixel: chroma at half size could not pass."""
-    image = np.zeros((176, 176, 3), np.uint8)
-    image[:, 0::2, 0] = 255
-    image[:, 1::2, 2] = 255
+@pytest.mark.parametrize(
+    ("pattern", "subsampling"),
+    [("columns", "4:4:0"), ("rows", "4:2:2"), ("chequers", "4:4:4"), ("ramp", "4:2:0")],
+)
+def test_colour_detail_is_halved_only_where_it_does_not_matter(pattern, subsampling):
+    """Red and blue in steps of one pixel along one side, or both; and smoothly."""
+    row, column = np.indices((176, 176))
+    blue = {
+        "columns": column & 1,
+        "rows": row & 1,
+        "chequers": row + column & 1,
+        "ramp": (row + column) / 350,
+    }[pattern]
+    luma = np.random.default_rng(4).integers(0, 40, (176, 176))
+    image = np.stack([luma + 200 * (1 - blue), luma, luma + 200 * blue], 2).astype(np.uint8)
     result = compress(image, ms_ssim=0.99)
     assert result.met
-    assert result.subsampling == "4:4:4"
+    assert result.subsampling == subsampling
 
 
 def test_each_effort_makes_smaller_files_and_progressive_ones_are_smaller(photo):

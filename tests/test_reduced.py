@@ -17,7 +17,7 @@ from helpers import picture as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import assembly, bitio, decode, encoder, huffman, markers, reduced, scan
+from pyjpegml import assembly, bitio, decode, encode, encoder, huffman, markers, reduced, scan
 from pyjpegml.coefficients import Geometry
 from pyjpegml.dct import inverse_dct
 from pyjpegml.huffman import STANDARD_TABLES, decoding_tables
@@ -334,6 +334,7 @@ def djpeg_decode(djpeg: str, data: bytes, denominator: int) -> npt.NDArray[np.un
     kind, size, largest, pixels = done.stdout.split(b"\n", 3)
     width, height = (int(n) for n in size.split())
     samples = np.frombuffer(pixels, np.uint8 if int(largest) < 256 else ">u2")
+    samples = samples.astype(samples.dtype.newbyteorder("="))
     return samples.reshape(height, width, *((3,) if kind == b"P6" else ()))
 
 
@@ -455,6 +456,20 @@ def test_djpeg_on_12_bits(djpeg: str, kind: str) -> None:
             expected = djpeg_decode(djpeg, data, denominator)
             got = samples[: scale.geometry.height, : scale.geometry.width]
             assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("name", [*sorted(SAMPLINGS)])
+def test_djpeg_on_pictures_of_12_bits(djpeg: str, name: str) -> None:
+    for width in range(1, 71, 4):
+        image = made("natural", (71 - width, width, 3), width).astype(np.uint16) * 16 + 7
+        options = {"color": "grey"} if name == "grey" else {"subsampling": SAMPLINGS[name]}
+        if name == "grey":
+            image = image[..., 0].copy()
+        for progressive in (False, True):
+            data = encode(image, progressive=progressive, **options)
+            for denominator in DENOMINATORS:
+                expected = djpeg_decode(djpeg, data, denominator)
+                assert_same_picture(decode(data, scale=denominator), expected)
 
 
 def test_djpeg_on_conformance_files(djpeg: str, conformance: Path) -> None:

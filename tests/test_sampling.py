@@ -52,7 +52,8 @@ def up(
     strips.repeat_borders(samples, part, 0, rows)
     start, end = first * shape[1], (first + shape[0]) * shape[1]
     out = np.full(end + strips.SLACK, 99, np.uint8)
-    strips.paint_rows(samples, layout, first, first + shape[0], 0, shape[1], strips.GREY, out, 0)
+    last = first + shape[0]
+    strips.paint_rows(samples, layout, first, last, 0, shape[1], strips.GREY, out, 0, last, out[:0])
     assert (out[:start] == 99).all()
     return out[start:end].reshape(shape)
 

@@ -32,23 +32,26 @@ from pyjpegml.scan_search import (
     count_level,
 )
 from pyjpegml.scripts import Scan, check_script, usual_script
+from pyjpegml.threads import Crew
 
 SEGMENTS = len(EDGES) - 1
 BANDS = [(a, e) for a in range(SEGMENTS) for e in range(a, SEGMENTS)]
 
 
 def levels(
-    geometry: Geometry, quantized: np.ndarray, interval: int
+    geometry: Geometry, quantized: np.ndarray, interval: int = 0, crew: Crew | None = None
 ) -> list[tuple[int, int, Level]]:
     """Ah, Al and costs of all scans of component 0."""
+    crew = Crew(1) if crew is None else crew
     nonzero = bit_planes(geometry, quantized, 0, 5).nonzero
     where = geometry.view(quantized, 0), geometry.planes[0].across
     nothing = np.zeros(nonzero.shape[1], np.uint64)
     first = [
-        (0, low, count_level(*where, nothing, nonzero[low], low, interval)) for low in range(4)
+        (0, low, count_level(*where, nothing, nonzero[low], low, crew, interval))
+        for low in range(4)
     ]
     refined = [
-        (low + 1, low, count_level(*where, nonzero[low + 1], nonzero[low], low, interval))
+        (low + 1, low, count_level(*where, nonzero[low + 1], nonzero[low], low, crew, interval))
         for low in range(3)
     ]
     return first + refined
@@ -259,3 +262,17 @@ def test_the_usual_script_is_one_of_those_that_are_searched() -> None:
     for scan in usual_script([(1, 1)] * 3):
         assert scan.Ss == 0 or (scan.Ss, scan.Se) in bands
         assert max(scan.Ah, scan.Al) <= (scan_search.DEEPEST if scan.Ss else scan_search.DEEPEST_DC)
+
+
+def test_threads_find_the_same_script(monkeypatch):
+    monkeypatch.setattr(scan_search, "THREAD_BLOCKS", 100)
+    geometry = Geometry(330, 270, [(2, 2), (1, 1), (1, 1)])
+    quantized = np.random.default_rng(3).integers(-3, 4, geometry.size).astype(np.int16)
+    quantized[np.random.default_rng(4).random(geometry.size) < 0.9] = 0
+    with Crew(3) as crew:
+        assert best_script(geometry, quantized, crew=crew) == best_script(geometry, quantized)
+        for (*_, ours), (*_, alone) in zip(
+            levels(geometry, quantized, 0, crew), levels(geometry, quantized), strict=True
+        ):
+            np.testing.assert_array_equal(ours.counts, alone.counts)
+            np.testing.assert_array_equal(ours.costs, alone.costs)

@@ -37,6 +37,9 @@ def test_usual_scripts_are_libjpegs() -> None:
     cmyk = io.BytesIO()
     Image.fromarray(image, "CMYK").save(cmyk, "JPEG", progressive=True)
     assert scans_of(cmyk.getvalue()) == list(usual_script([(1, 1)] * 4))
+    rgb = io.BytesIO()
+    Image.fromarray(image[:, :, :3]).save(rgb, "JPEG", progressive=True, keep_rgb=True)
+    assert scans_of(rgb.getvalue()) == list(usual_script([(1, 1)] * 3, chroma=False))
     for part, sampling in ((image[:, :, 0], GREY), (image[:, :, :3], COLOR)):
         data = pillow_encode(np.ascontiguousarray(part), progressive=True)
         assert scans_of(data) == list(usual_script(sampling))
@@ -47,8 +50,9 @@ def test_usual_scripts_are_libjpegs() -> None:
 )
 def test_usual_scripts_are_sound(sampling: list[tuple[int, int]]) -> None:
     """Also where an MCU of all components would have too many blocks, or there are too many."""
-    script = usual_script(sampling)
-    assert check_script(list(script), sampling) == script
+    for chroma in (False, True):
+        script = usual_script(sampling, chroma)
+        assert check_script(list(script), sampling) == script
     groups = interleaved(range(len(sampling)), sampling)
     assert [i for group in groups for i in group] == list(range(len(sampling)))
     assert (len(groups) == 1) == (len(sampling) < 5 and sum(h * v for h, v in sampling) <= 10)

@@ -8,7 +8,7 @@ from helpers import picture as made
 
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
-from pyjpegml.metrics import C1, C2, WINDOW, Reference, scale_count
+from pyjpegml.metrics import Reference, scale_count
 from pyjpegml.sensitivity import (
     basis_energy,
     block_bands,
@@ -16,6 +16,7 @@ from pyjpegml.sensitivity import (
     halving_offset,
     sampling_attenuation,
 )
+from pyjpegml.ssim import C1, C2, WINDOW
 
 
 def natural(h: int, w: int, seed: int = 0) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from helpers import SUBSAMPLINGS, Bytes, assert_same_picture, picture, sizes
@@ -64,19 +66,18 @@ def test_nothing_outside_of_the_buffers_is_written(name: str, width: int) -> Non
     extents, extents_around = guarded(layout.blocks, np.uint8, 0)
     samples, samples_around = guarded(layout.samples, np.uint8, 0)
     color = strips.GREY if name == "grey" else strips.YCBCR
-    out, out_around = guarded(
-        strips.empty_picture(geometry.height, geometry.width, len(geometry.planes), color).size,
-        np.uint8,
-        0,
-    )
+    shape = decode(data).shape
+    out, out_around = guarded(math.prod(shape), np.uint8, 0)
+    rows = strips.Rows.of(out.reshape(shape), 0, geometry.height)
     status = strips.decode_strips(
         0, geometry.mcus_down, plain, ends, 3, geometry.mcus, single.plan, geometry.mcus_across, geometry.mcus_down,
         scan.PLACES, *single.tables, np.zeros(scan.READER_FIELDS, np.int64), coefficients, extents,
         single.qtables, layout.fields, samples, geometry.height, geometry.width,
-        color, out,
+        color, rows.out, rows.middle, rows.tail,
     )  # fmt: skip
     assert status == scan.OK
-    assert_same_picture(strips.shaped(out, geometry.height, geometry.width), decode(data))
+    rows.finish()
+    assert_same_picture(out.reshape(shape), decode(data))
     assert not coefficients.any()
     for around in (plain_around, coefficients_around, extents_around, samples_around, out_around):
         assert (around[:256] == 0x55).all()

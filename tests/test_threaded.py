@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from helpers import SUBSAMPLINGS, picture
+from helpers import SUBSAMPLINGS, picture, run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +106,36 @@ def test_guesses_come_true(photo: np.ndarray) -> None:
     whole = begun[0].shared.whole
     assert whole[threaded.MET] > 8
     assert whole[threaded.MET] > 0.8 * whole[threaded.KNOWN]
+
+
+UNDER_THE_LOCK = """
+import sys
+import threading
+import numpy as np
+from pyjpegml import decode, decoder, encode, threaded
+decoder.THREAD_PIXELS = threaded.LEAST_PIXELS = threaded.MOST_PIXELS = 1
+data = encode(np.zeros((40, 40), np.uint8))
+expected = decode(data)
+choose, calls = getattr(threaded, sys.argv[1]), []
+def failing(*arguments):
+    calls.append(1)
+    if len(calls) == int(sys.argv[2]):
+        raise IndexError("out of bounds")
+    return choose(*arguments)
+setattr(threaded, sys.argv[1], failing)
+try:
+    decode(data, threads=3)
+except IndexError as error:
+    print(error, threading.active_count())
+"""
+
+
+@pytest.mark.parametrize("where", ["_choose", "_finish", "_joined", "_transformed", "_decode"])
+@pytest.mark.parametrize("call", [1, 2])
+def test_an_exception_in_a_kernel_does_not_leave_others_waiting(where: str, call: int) -> None:
+    """With bounds checks there may be one, also while a thread has the lock."""
+    done = run_python(UNDER_THE_LOCK, where, str(call), NUMBA_DISABLE_JIT="1", timeout=120)
+    assert done.stdout.split("\n")[0] == "out of bounds 1"
 
 
 def test_waiting_is_given_up(photo: np.ndarray) -> None:

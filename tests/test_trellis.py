@@ -36,13 +36,16 @@ def random_prices(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def run_choose_ac(target, weights, energy, steps, first, last, prices, least):
     """One block; `energy` and `steps` in zigzag order; costs, end and zigzag levels out."""
     costs, ends = np.empty((1, 1), np.float32), np.empty((1, 1), np.uint8)
-    levels = np.zeros((1, 1, 64), np.int16)
+    levels, dc = np.zeros((1, 1, 64), np.int16), np.empty((1, 1, 2), np.float32)
     places = np.argsort(ZIGZAG)
     trellis.choose_ac(
         target.reshape(1, 1, 64), weights.reshape(1, 1, 6), energy[:, places].copy(), steps[places],
-        ZIGZAG, first, last, prices, least, 1, 1, np.empty(64, np.int32),
-        np.empty((5, 64), np.float32), np.empty((3, 64), np.int64), costs, ends, levels,
+        ZIGZAG, first, last, prices, least, 1, 1, np.empty(64, np.int16),
+        np.empty((5, 64), np.float32), np.empty((3, 64), np.int64),
+        np.empty((16, 64), np.float32), dc, costs, ends, levels,
     )  # fmt: skip
+    assert dc[0, 0, 0] == target[0]
+    assert dc[0, 0, 1] == pytest.approx(weights @ energy[:, 0], rel=1e-6)
     return float(costs[0, 0]), int(ends[0, 0]), levels[0, 0, ZIGZAG]
 
 
@@ -131,15 +134,13 @@ def test_no_other_choice_of_empty_blocks_is_cheaper(seed):
 def test_no_other_path_of_dc_is_cheaper(seed, h, v):
     rng = np.random.default_rng(seed)
     rows, stride, down, across = 2, 4, 2, 3  # the last column is of dummies
-    targets = np.zeros((rows, stride, 64), np.float32)
-    targets[:, :, 0] = rng.normal(0, 20, (rows, stride))
-    weights = rng.uniform(0.1, 1, (down, across, 6)).astype(np.float32)
-    energy = rng.uniform(0.01, 0.1, 6).astype(np.float32)
+    dc = rng.normal(0, 20, (down, across, 2)).astype(np.float32)
+    dc[:, :, 1] = rng.uniform(0.01, 0.2, (down, across))
     prices = np.cumsum(rng.uniform(0, 2, 16)).astype(np.float32)
     step = np.float32(3.0)
     levels = np.zeros((rows, stride, 64), np.int16)
     trellis.choose_dc(
-        targets, weights, energy, step, prices, h, v, down, across,
+        dc, step, prices, h, v, 0, rows // v, stride // h,
         np.empty((2, trellis.DC_CHOICES), np.float32),
         np.empty((rows * stride, trellis.DC_CHOICES), np.int8), levels,
     )  # fmt: skip
@@ -152,13 +153,13 @@ def test_no_other_path_of_dc_is_cheaper(seed, h, v):
     def total(path: tuple[int, ...]) -> float:
         value, before = 0.0, 0
         for (row, column), level in zip(order, path, strict=True):
-            error = targets[row, column, 0] - level * step
-            value += float(weights[row, column] @ energy) * error**2
+            error = dc[row, column, 0] - level * step
+            value += float(dc[row, column, 1]) * error**2
             value += prices[size_of(level - before)]
             before = level
         return value
 
-    nearest = [int(np.floor(targets[(*p, 0)] / step + 0.5)) for p in order]
+    nearest = [int(np.floor(dc[(*p, 0)] / step + 0.5)) for p in order]
     best = min(total(path) for path in itertools.product(*([n - 1, n, n + 1] for n in nearest)))
     chosen = tuple(int(levels[(*p, 0)]) for p in order)
     assert total(chosen) == pytest.approx(best, rel=1e-5)
@@ -173,3 +174,23 @@ def test_levels_are_within_what_baseline_files_can_hold():
         target, one, np.ones((6, 64), np.float32), np.ones(64, np.float32), 1, 63, prices, least
     )
     assert levels[1:].max() == 1023
+
+
+def test_blocks_that_are_too_large_shrink_and_no_others():
+    rng = np.random.default_rng(5)
+    steps = rng.integers(1, 40, 64).astype(np.float32)
+    levels = rng.integers(-60, 61, (3, 5, 64)).astype(np.int16)
+    levels[:, ::2] //= 20
+    before = levels.copy()
+    longest = 1400.0
+    trellis.restrain(levels, steps, np.float32(longest), 1, 3, 4)  # not the first row, nor the last
+    lengths = np.linalg.norm(before * steps, axis=2)
+    assert (lengths > longest).any()
+    assert (lengths <= longest).any()
+    wanted = before.copy()
+    for row, column in np.ndindex(3, 5):
+        length = lengths[row, column]
+        if row >= 1 and column < 4 and length > longest:
+            wanted[row, column] = np.trunc(before[row, column] * (longest / length))
+    assert np.array_equal(levels, wanted)
+    assert (np.linalg.norm(levels * steps, axis=2)[1:, :4] <= longest).all()

@@ -219,6 +219,29 @@ def test_nothing_but_the_picture_is_kept(large: bytes, options: dict[str, object
     assert peak_beside_output(large, **options) < len(large) + (1 << 20)
 
 
+@pytest.mark.parametrize("options", [{}, {"region": (7, 9, 5900, 3900)}, {"scale": 2}])
+def test_out_takes_the_pixels_as_they_are_made(large: bytes, options: dict[str, object]) -> None:
+    """No other memory for them."""
+    out = np.empty_like(decode(large, **options))
+    tracemalloc.start()
+    try:
+        decode(large, out=out, **options)
+        assert tracemalloc.get_traced_memory()[1] < len(large) + (1 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+def test_smoothing_takes_no_second_set_of_coefficients() -> None:
+    """Of a file that stops after its first scans: DC values are kept apart, 1/64 of them."""
+    tile = picture("gradient", (500, 750, 3), 1)
+    data = pillow_encode(np.tile(tile, (4, 4, 1)), progressive=True)
+    sos = [segment.offset for segment in markers.segments(data) if segment.code == markers.SOS]
+    coefficients = 2 * 3008 * 2000 * 3 // 2
+    for scans in (1, 3, 6):
+        beside = peak_beside_output(data[: sos[scans]] + b"\xff\xd9")
+        assert coefficients < beside < coefficients * 1.25 + (1 << 20)
+
+
 def test_pixels_of_a_region_only() -> None:
     """Of a progressive file all coefficients are kept, 2 bytes each; but no samples or pixels."""
     tile = picture("gradient", (500, 750, 3), 1)

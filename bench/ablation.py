@@ -1,0 +1,125 @@
+"""What the learned predictor buys: bytes, encodes and seconds of every way to a target, and how
+near the first encode comes; writes ablation.md.
+
+    python bench/ablation.py FOLDER [FOLDER ...] [--targets 0.98,0.99,0.995] [--every 1]
+
+FOLDERs hold photographs that the model was not trained on. Sizes are means of each photograph's
+ratio to the closed form's, carried to the very target along the usual slope. Annex K is the better
+of 4:2:0 and 4:4:4, sequential with optimal Huffman tables; all else is progressive. The closed loop
+does not use the model. The teacher is ``best``: each subsampling, six rounds too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+from machine import machine_line
+
+from pyjpegml import Options, compress
+from pyjpegml.rate import annex_k_baseline
+from pyjpegml.result import Result
+from pyjpegml.training.teacher import SIZE_SLOPE, photographs, read_rgb
+
+CLOSED_FORM = "closed form + secant (`fast`)"
+#: Name, effort (none: Annex K), model.
+ROWS: tuple[tuple[str, str | None, bool], ...] = (
+    ("Annex K + bisection", None, False),
+    (CLOSED_FORM, "fast", False),
+    ("predicted + secant (`fast`)", "fast", True),
+    ("trellis and closed loop (`normal`)", "normal", False),
+    ("teacher (`best`)", "best", False),
+)
+
+
+@dataclass
+class Measured:
+    """One file: ln of its bytes at the target, encodes, seconds of CPU, and ln of the loss of the
+    first encode over the budget.
+    """
+
+    size: float
+    encodes: int
+    seconds: float
+    first: float
+    met: bool
+
+
+def measured(image: np.ndarray, target: float, effort: str | None, model: bool) -> Measured:
+    """Compress in one way."""
+    losses: list[float] = []
+    begin = process_time()
+    if effort is None:
+        found: list[Result] = [
+            annex_k_baseline(image, target, subsampling=name) for name in ("4:2:0", "4:4:4")
+        ]
+        result = min(found, key=lambda r: (not r.met, len(r.data)))
+        losses.append(math.nan)
+    else:
+        options = Options(progress=lambda step: losses.append(step.loss))
+        result = compress(
+            image, ms_ssim=target, effort=effort, options=options, model=None if model else False
+        )
+    seconds = process_time() - begin
+    rest = math.log((1 - result.ms_ssim) / (1 - target))
+    return Measured(
+        math.log(len(result.data)) - SIZE_SLOPE * rest, result.encodes, seconds,
+        math.log(losses[0] / (1 - target)), result.met,
+    )  # fmt: skip
+
+
+def table(folder: Path, targets: list[float], every: int) -> str:
+    """What is measured on one folder."""
+    paths = photographs(folder)[::every]
+    lines = []
+    for target in targets:
+        found: dict[str, list[Measured]] = {name: [] for name, *_ in ROWS}
+        for path in paths:
+            image = np.ascontiguousarray(read_rgb(path))
+            for name, effort, model in ROWS:
+                found[name].append(measured(image, target, effort, model))
+            print(folder.name, target, path.name, flush=True)
+        lines += [
+            f"## {folder.name}: {len(paths)} photographs at MS-SSIM {target:g}",
+            "",
+            "| | bytes | encodes | CPU | first within 10 % | within 0.001 | median error |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for name, effort, _ in ROWS:
+            rows, other = found[name], found[CLOSED_FORM]
+            bytes_ = np.mean([math.exp(a.size - b.size) for a, b in zip(rows, other, strict=True)])
+            seconds = sum(r.seconds for r in rows) / sum(r.seconds for r in other)
+            errors = np.abs(np.expm1([r.first for r in rows]))
+            near = "| | " if effort is None else (
+                f"| {np.mean(errors <= 0.1):.0%} | {np.mean(errors * (1 - target) <= 0.001):.0%} "
+                f"| {np.median(errors):.1%}"
+            )  # fmt: skip
+            lines.append(
+                f"| {name} | {bytes_:.4f} | {np.mean([r.encodes for r in rows]):.2f} "
+                f"| {seconds:.2f} {near} |"
+            )
+        missed = sum(not r.met for rows in found.values() for r in rows)
+        lines += ["", f"Targets missed: {missed}.", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse arguments, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--targets", default="0.98,0.99,0.995")
+    parser.add_argument("--every", type=int, default=1, help="take each n-th photograph")
+    arguments = parser.parse_args()
+    targets = [float(target) for target in arguments.targets.split(",")]
+    tables = [table(folder, targets, arguments.every) for folder in arguments.folders]
+    head = "# What the learned predictor buys\n\nWritten by `bench/ablation.py`.\n"
+    text = "\n".join([head, *tables, machine_line() + ".", ""])
+    (Path(__file__).parent / "ablation.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

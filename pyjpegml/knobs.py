@@ -1,0 +1,92 @@
+"""Knobs: in which directions a plan may differ from the closed form.
+
+The closed form (:mod:`pyjpegml.tables`) gives every step of the quantization tables up to one
+scale.
+What the search can still gain lies in few directions, and these are the knobs: each adds to the
+logarithm of the steps (of Y, Cb and Cr, in natural order) its setting times a pattern, and two that
+belong to the closed loop move its scale and the price with which it starts. All knobs at 0 are the
+closed form.
+
+Patterns of AC steps have a mean of 0, so that they change the shape of a table and not its scale,
+and are symmetric in u and v, as the statistics of photographs are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+#: Names of the knobs. ``scale`` and ``price`` are those of the closed loop: steps, and the price of
+#: a bit at its start, as logarithms of the ratio to what it does without knobs.
+KNOBS = ("scale", "price", "dc", "chroma", "chroma_dc", "tilt", "diagonal")
+#: The first of the knobs that shape tables.
+FIRST_SHAPE = 2
+#: No knob leads further than this: tables stay near the closed form whatever is asked for.
+FURTHEST = 0.7
+
+
+def _patterns() -> npt.NDArray[np.float64]:
+    """What a knob of tables adds to ln q: (knobs, 3, 64)."""
+    u = np.arange(8)
+    order = np.add.outer(u, u).ravel()
+    ac = order > 0
+    tilt = np.log1p(order) / np.log(15)
+    diagonal = np.outer(u, u).ravel() / np.maximum(order, 1) / 3.5
+    out = np.zeros((len(KNOBS) - FIRST_SHAPE, 3, 64))
+    out[0, 0, 0] = 1
+    out[1, 1:, ac] = 1
+    out[2, 1:, 0] = 1
+    for row, pattern in zip(out[3:], (tilt, diagonal), strict=True):
+        row[0, ac] = pattern[ac] - pattern[ac].mean()
+    out.flags.writeable = False
+    return out
+
+
+PATTERNS = _patterns()
+
+
+def shape_weights(
+    mean_weights: Sequence[npt.NDArray[np.float64]], knobs: npt.ArrayLike
+) -> list[npt.NDArray[np.float64]]:
+    """Mean sensitivities whose closed form has the steps that the knobs ask for.
+
+    Parameters
+    ----------
+    mean_weights : sequence of (64,) float64
+        Of each component (:class:`pyjpegml.tables.Estimator`).
+    knobs : (7,) float
+        In the order of KNOBS; beyond FURTHEST they are cut.
+
+    Returns
+    -------
+    list of (64,) float64
+
+    Examples
+    --------
+    >>> from pyjpegml.tables import closed_form_qtables
+    >>> weights = shape_weights([np.full(64, 4.0)], [0, 0, np.log(0.5), 0, 0, 0, 0])
+    >>> closed_form_qtables(weights, 20.0)[0][0, :3].tolist()
+    [5, 10, 10]
+    """
+    settings = np.clip(np.asarray(knobs, np.float64), -FURTHEST, FURTHEST)[FIRST_SHAPE:]
+    change = np.tensordot(settings, PATTERNS, 1)
+    return [w * np.exp(-2 * change[i]) for i, w in enumerate(mean_weights)]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins.
+
+    Attributes
+    ----------
+    knobs : (7,) float64
+        In the order of KNOBS, of which those that shape tables are used.
+    scale : float
+        Logarithm of the scale over that of the closed form.
+    """
+
+    knobs: npt.NDArray[np.float64]
+    scale: float
