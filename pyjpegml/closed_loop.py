@@ -14,7 +14,7 @@ in its share, so one or two mixtures end the search.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
 been aimed at without it. So levels of a round that passed are remembered. If none pass at the end,
-mixtures are made with those.
+mixtures are made with those; and if all pass, with levels that failed before the last round.
 
 *Boldness.* Where many coefficients are coded, more of them move at once, and rounds must be more
 careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too
@@ -155,6 +155,7 @@ class ClosedLoop:
         self._before: npt.NDArray[np.int16] | None = None
         self._passed: tuple[npt.NDArray[np.int16], float] | None = None
         self._passed_size = math.inf
+        self._failed: tuple[npt.NDArray[np.int16], float] | None = None
         self._stuck = False
 
     def run(self, schedule: Schedule) -> Trial | None:
@@ -263,7 +264,8 @@ class ClosedLoop:
             if np.array_equal(levels, last):
                 break
         self._stuck = passed is None
-        passed = passed or self._passed
+        passed, failed = passed or self._passed, failed or self._failed
+        self._failed = failed
         if passed is None or failed is None:
             quantizer.keep(levels)
             return

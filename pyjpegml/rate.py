@@ -45,6 +45,7 @@ from .decoder import decode
 from .encoder import encode
 from .header import read_header
 from .heads import CHROMA, model_of
+from .knobs import Start
 from .metadata import Metadata
 from .metrics import LumaReference, Reference
 from .originals import read_original
@@ -299,7 +300,7 @@ class Task:
                 break
             if best is not None and self.account.left < 1:
                 break
-            plan.begin(self.model.start(plan, 1 - target) if self.model else None)
+            plan.begin(self._start(plan, 1 - target))
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
             plan.forget()
@@ -307,6 +308,10 @@ class Task:
                 best = found
         assert best is not None
         return replace(best, encodes=self.account.encodes)
+
+    def _start(self, plan: Candidate, budget: float) -> Start | None:
+        """Where the model would begin, if there is one, and if the budget can be met at all."""
+        return self.model.start(plan, budget) if self.model and plan.floor < budget else None
 
     def plans(self, aim: float) -> list[Candidate]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first."""
