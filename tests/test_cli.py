@@ -112,9 +112,11 @@ def test_a_miss_is_compared_with_libjpeg_at_the_score_it_reached(
 ) -> None:
     asked = []
 
-    def baseline(image: npt.NDArray[np.uint8], ms_ssim: float) -> rate.Result:
+    def baseline(
+        image: npt.NDArray[np.uint8], ms_ssim: float, **options: str | None
+    ) -> rate.Result:
         asked.append(ms_ssim)
-        return annex_k_baseline(image, ms_ssim)
+        return annex_k_baseline(image, ms_ssim, **options)
 
     annex_k_baseline = rate.annex_k_baseline
     monkeypatch.setattr(rate, "annex_k_baseline", baseline)
