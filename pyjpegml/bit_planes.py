@@ -116,7 +116,13 @@ def _find_nonzero(coefficients, start, level, nonzero, place):
 def find_nonzero(coefficients, across, first, last, nonzero):
     """Fill ``nonzero`` of :class:`BitPlanes` alone, in the rows of blocks `first` to `last`.
 
-    The other parameters are those of :func:`find_planes`.
+    Parameters
+    ----------
+    coefficients, across
+        As for :func:`find_planes`.
+    first, last : int
+        Rows of real blocks.
+    nonzero : (levels, blocks) uint64
     """
     blocks = nonzero.shape[1]
     for row in range(first, last):

@@ -47,7 +47,20 @@ from .ssim import (
 
 @summing
 def window_maps(e, ee, xe, mean, variance, with_luminance, constants, p, q, r):
-    """P, Q and R of a row of windows; returns the sum of their losses."""
+    """P, Q and R of a row of windows; returns the sum of their losses.
+
+    Parameters
+    ----------
+    e, ee, xe : (>= n,) float32 or float64
+        Windowed error, its square, and its product with the original.
+    mean, variance : (n,) of the same dtype
+        Of the original.
+    with_luminance : bool
+    constants : (2,) of the same dtype
+        C1 and C2.
+    p, q, r : (>= n,) of the same dtype
+        Filled.
+    """
     c1, c2 = constants[0], constants[1]
     one = c1 / c1
     total = c1 - c1
@@ -80,7 +93,7 @@ def window_maps(e, ee, xe, mean, variance, with_luminance, constants, p, q, r):
 
 @kernel
 def clear(line, first, last):
-    """Zeros from `first` to before `last`."""
+    """Make a line zero from `first` to before `last`."""
     for i in range(first, last):
         line[i] = np.float32(0.0)
 
@@ -99,7 +112,9 @@ def _spread_row(line, window, out):
 
 @summing
 def combine(plane, other, p, q, r, gradient):
-    """``2 (p e - q y - r)`` of a row."""
+    """``2 (p e - q y - r)`` of a row of the `gradient`: y is the `other` picture, e is y without the
+    `plane`.
+    """
     for i in range(plane.size):
         y = np.float32(other[i])
         half = p[i] * (y - np.float32(plane[i])) - q[i] * y - r[i]
@@ -108,7 +123,9 @@ def combine(plane, other, p, q, r, gradient):
 
 @kernel
 def put_line(new, shared, out):
-    """Write a row's part; its first `shared` pixels are added to what another tile has written."""
+    """Write the `new` part of a row to `out`; its first `shared` pixels are added to what another
+    tile has written.
+    """
     for i in range(shared):
         out[i] += new[i]
     copy_line(new[shared:], out[shared:])

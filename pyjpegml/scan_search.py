@@ -380,6 +380,8 @@ def count_level(
     ----------
     coefficients, across, before, nonzero, shift
         As for :func:`count_bands`.
+    crew : Crew
+        Its threads share the blocks.
     interval : int
         Blocks of a restart interval, 0 for none.
     """

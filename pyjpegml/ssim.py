@@ -217,7 +217,18 @@ def copy_line(source, out):
 
 @summing
 def window_losses(e, ee, xe, mean, variance, with_luminance, constants):
-    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error."""
+    """Sums over a row of windows: of 1 - cs, or of 1 - l cs; and of the squared mean error.
+
+    Parameters
+    ----------
+    e, ee, xe : (>= n,) float32 or float64
+        Windowed error, its square, and its product with the original.
+    mean, variance : (n,) of the same dtype
+        Of the original.
+    with_luminance : bool
+    constants : (2,) of the same dtype
+        C1 and C2.
+    """
     c1, c2 = constants[0], constants[1]
     loss = cancelled = c1 - c1
     for i in range(mean.size):

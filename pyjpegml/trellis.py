@@ -44,6 +44,8 @@ from .symbols import size_of
 DC_CHOICES = 3
 #: Blocks that are remembered as possible starts of a run of empty blocks.
 STARTS = 32
+#: Enough for the root of any float32, if the first value is the number itself.
+HERON_STEPS = 72
 #: Categories of runs of ends of blocks (T.81 Table G.1).
 RUN_SIZES = 15
 
@@ -389,11 +391,15 @@ def restrain(levels, steps, longest, first, last, across):
     """
     for row in range(first, last):
         for column in range(across):
-            square = _square(levels[row, column], steps)
-            if square > longest * longest:
-                factor = longest / np.sqrt(square)
+            times = _square(levels[row, column], steps) / (longest * longest)
+            if times > 1:
+                root = (
+                    times  # by Heron's method, from above: a function of a library is none of ours
+                )
+                for _ in range(HERON_STEPS):
+                    root = np.float32(0.5) * (root + times / root)
                 for k in range(64):  # towards zero
-                    levels[row, column, k] = np.int16(np.float32(levels[row, column, k]) * factor)
+                    levels[row, column, k] = np.int16(np.float32(levels[row, column, k]) / root)
 
 
 @kernel

@@ -15,8 +15,9 @@ from support_checks import made as stream_of
 from support_checks import scans_of
 
 import pyjpegml
-from pyjpegml import JpegError, assembly, encoder, reduced, stretches, strips, symbols
+from pyjpegml import JpegError, assembly, encoder, reduced, stretches, strips, symbols, trellis
 from pyjpegml.coefficients import Geometry
+from pyjpegml.constants import ZIGZAG
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.quantize import standard_qtables
 from pyjpegml.testing import PROCESSES, Stream
@@ -379,6 +380,8 @@ def tour_of_kernels() -> None:
     layout = strips.Layout(Geometry(8, 8, ((1, 1),)))
     stretches.clear_stretch(np.ones(64 * layout.blocks, np.int16), layout.fields, 0, 1)
     symbols.finish(symbols.new_writer(1), 0, 5, 3, True)
+    levels = np.ones((2, 3, 64), np.int16)
+    trellis.count_ac(levels, ZIGZAG, 1, 63, 2, 3, True, np.zeros(256, np.int64))
 
 
 @check
