@@ -112,8 +112,9 @@ def _spread_row(line, window, out):
 
 @summing
 def combine(plane, other, p, q, r, gradient):
-    """``2 (p e - q y - r)`` of a row of the `gradient`: y is the `other` picture, e is y without the
-    `plane`.
+    """``2 (p e - q y - r)`` of a row of the `gradient`.
+
+    y is the `other` picture, e is y without the `plane`.
     """
     for i in range(plane.size):
         y = np.float32(other[i])
