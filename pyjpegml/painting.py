@@ -17,11 +17,11 @@ from . import deep, reduced, smoothing, strips
 from .coefficients import Geometry
 from .color import cmyk_to_rgb, rgb_to_ycbcr
 from .constants import ZIGZAG
+from .reconstruction import paint_window
 from .scaling import Scale
 from .scans import LosslessScans, Scans
-from .strips import Layout, Rows, finish_strips, new_picture
 from .threads import Crew
-from .windows import Window, finish_reduced
+from .windows import Window
 
 #: uint8, or uint16 if there are more than 8 bits.
 Picture = npt.NDArray[Any]
@@ -79,41 +79,12 @@ def paint(
         Where it may be put, C-contiguous.
     """
     _smooth(scans)
-    scaled = window.denominator != 1
     if scans.frame.precision != 8:
         return _cropped(_paint_deep(scans, color, window, out if window.whole else None), window)
     if not scans.geometry.whole_ratios:
-        nearest = _paint_scaled if scaled else _paint_nearest
+        nearest = _paint_nearest if window.denominator == 1 else _paint_scaled
         return _cropped(nearest(scans, color, window), window)
-    geometry, coefficients = window.geometry, scans.coefficients
-    height, width = window.height, window.width
-    if out is None:
-        out, _ = new_picture(height, width, len(geometry.planes), color)
-    stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
-    for fields, plane in zip(stored, scans.geometry.planes, strict=True):
-        first = window.row * plane.v * plane.stride + window.column * plane.h
-        fields[strips.BLOCKS] = plane.offset // 64 + first
-        fields[strips.CHUNK_STRIDE] = plane.stride
-    qtables = _flat(scans)
-    layout = Layout(geometry, scale=window.scale)
-    rows, strip = geometry.mcus_down, 8 * geometry.v_max // window.denominator
-    finish = finish_reduced if scaled else finish_strips
-
-    def share(k: int) -> None:
-        first, last = (rows * i // len(crew) for i in (k, k + 1))
-        top, bottom = (min(max(strip * i, window.top), window.top + height) for i in (first, last))
-        painted = Rows.of(out, top - window.top, bottom - window.top)
-        extents = np.empty(scans.geometry.size // 64, np.uint8)
-        finish(
-            coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),
-            min(last + 1, rows), geometry.mcus_across, rows, np.empty(layout.samples, np.uint8),
-            top, bottom, window.scale.geometry.height, window.left, width, color, painted.out,
-            window.top, window.top + painted.middle, painted.tail,
-        )  # fmt: skip
-        painted.finish()
-
-    crew.all(share)
-    return out
+    return paint_window(scans.geometry, scans.coefficients, _flat(scans), color, crew, window, out)
 
 
 def _cropped(picture: Picture, window: Window) -> Picture:

@@ -1,4 +1,8 @@
-"""The pixels that decoders make of levels, without a file in between."""
+"""From coefficients to pixels by threads: inverse DCT, upsampling and colour.
+
+The decoder comes here with what it has stored of progressive and other files, at any scale and for
+any part of the picture; rate control with levels that it tries.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from . import strips
 from .coefficients import Geometry
 from .strips import Layout, Rows, finish_strips, new_picture
 from .threads import Crew
+from .windows import Window, finish_reduced, window_of
 
 
 def reconstruct(
@@ -35,25 +40,65 @@ def reconstruct(
     -------
     (h, w), (h, w, 3) or (h, w, 4) uint8
     """
-    height, width, rows = geometry.height, geometry.width, geometry.mcus_down
     color = {1: strips.GREY, 3: strips.YCBCR, 4: strips.YCCK}[len(geometry.planes)]
-    out, _ = new_picture(height, width, len(geometry.planes), color)
+    tables = np.array([table.reshape(64) for table in qtables], np.int32)
+    return paint_window(geometry, levels, tables, color, crew, window_of(geometry, None, 1))
+
+
+def paint_window(
+    geometry: Geometry,
+    coefficients: npt.NDArray[np.int16],
+    qtables: npt.NDArray[np.int32],
+    color: int,
+    crew: Crew,
+    window: Window,
+    out: npt.NDArray[np.uint8] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Pixels of a part of a picture of 8 bits.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of the whole picture; sampling factors divide the largest.
+    coefficients : (geometry.size,) int16
+    qtables : (n, 64) int32
+        Of each component, natural order.
+    color : int
+        As for :func:`pyjpegml.strips.paint_rows`.
+    crew : Crew
+        Each of its threads makes some rows of MCUs.
+    window : Window
+        What is wanted.
+    out : array, optional
+        Where it is put, C-contiguous.
+
+    Returns
+    -------
+    (h, w) or (h, w, components) uint8
+    """
+    height, width = window.height, window.width
+    if out is None:
+        out, _ = new_picture(height, width, len(geometry.planes), color)
     stored = np.zeros((len(geometry.planes), strips.LAYOUT_FIELDS), np.int64)
     for fields, plane in zip(stored, geometry.planes, strict=True):
-        fields[strips.BLOCKS], fields[strips.CHUNK_STRIDE] = plane.offset // 64, plane.stride
-    tables = np.array([table.reshape(64) for table in qtables], np.int32)
-    layout = Layout(geometry)
-    extents = np.empty(geometry.size // 64, np.uint8)
+        first = window.row * plane.v * plane.stride + window.column * plane.h
+        fields[strips.BLOCKS] = plane.offset // 64 + first
+        fields[strips.CHUNK_STRIDE] = plane.stride
+    part, scaled = window.geometry, window.denominator != 1
+    layout = Layout(part, scale=window.scale)
+    rows, strip = part.mcus_down, 8 * part.v_max // window.denominator
+    finish = finish_reduced if scaled else finish_strips
 
     def share(k: int) -> None:
         first, last = (rows * i // len(crew) for i in (k, k + 1))
-        top, bottom = (min(8 * geometry.v_max * row, height) for row in (first, last))
-        painted = Rows.of(out, top, bottom)
-        mine = extents if k == 0 else np.empty_like(extents)  # borders are made by two threads
-        finish_strips(
-            levels, mine, tables, stored, layout.fields, max(first - 1, 0), min(last + 1, rows),
-            geometry.mcus_across, rows, np.empty(layout.samples, np.uint8),
-            top, bottom, height, 0, width, color, painted.out, 0, painted.middle, painted.tail,
+        top, bottom = (min(max(strip * i, window.top), window.top + height) for i in (first, last))
+        painted = Rows.of(out, top - window.top, bottom - window.top)
+        extents = np.empty(geometry.size // 64, np.uint8)  # each its own: borders are made twice
+        finish(
+            coefficients, extents, qtables, stored, layout.fields, max(first - 1, 0),
+            min(last + 1, rows), part.mcus_across, rows, np.empty(layout.samples, np.uint8),
+            top, bottom, window.scale.geometry.height, window.left, width, color, painted.out,
+            window.top, window.top + painted.middle, painted.tail,
         )  # fmt: skip
         painted.finish()
 
