@@ -272,13 +272,14 @@ def rgb_to_ycbcr(rgb, precision, y, cb, cr):
         Samples of `precision` bits.
     precision : int
         2 to 16.
-    y, cb, cr : (h, w) of the same dtype
-        Written.
+    y, cb, cr : (>= h, >= w) of the same dtype
+        Written in their first h rows and w columns.
     """
     centre = (1 << (precision + 15)) + _HALF - 1
-    for row in range(y.shape[0]):
+    width = rgb.shape[1] // 3
+    for row in range(rgb.shape[0]):
         line, luma, blue, red = rgb[row], y[row], cb[row], cr[row]
-        for x in range(luma.size):
+        for x in range(width):
             r, g, b = np.int64(line[3 * x]), np.int64(line[3 * x + 1]), np.int64(line[3 * x + 2])
             luma[x] = (_Y_R * r + _Y_G * g + _Y_B * b + _HALF) >> 16
             blue[x] = (_CB_R * r + _CB_G * g + _HALF * b + centre) >> 16

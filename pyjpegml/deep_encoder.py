@@ -23,7 +23,6 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import kernel
-from .color import _CB_G, _CB_R, _CR_B, _CR_G, _HALF, _Y_B, _Y_G, _Y_R
 from .deep import (
     _BITS,
     _EVEN,
@@ -43,32 +42,6 @@ from .deep import (
 )
 from .sampling import box_means
 from .simd import vector_function
-
-_CENTRE = (2048 << 16) + _HALF - 1
-
-
-@kernel
-def rgb_to_ycbcr(rgb, y, cb, cr):
-    """Colour planes of a picture of 12 bits (T.871 clause 7).
-
-    Parameters
-    ----------
-    rgb : (h, 3 w) uint16
-    y, cb, cr : (>= h, >= w) uint16
-        Written in their first h rows and w columns.
-
-    Notes
-    -----
-    Sums are positive and below 4096 * 2**16 = 2**28, and their parts below that in size.
-    """
-    width = rgb.shape[1] // 3
-    for row in range(rgb.shape[0]):
-        line, luma, blue, red = rgb[row], y[row], cb[row], cr[row]
-        for i in range(width):
-            r, g, b = np.int32(line[3 * i]), np.int32(line[3 * i + 1]), np.int32(line[3 * i + 2])
-            luma[i] = np.int32(_Y_R * r + _Y_G * g + _Y_B * b + _HALF) >> 16
-            blue[i] = np.int32(_CB_R * r + _CB_G * g + _HALF * b + _CENTRE) >> 16
-            red[i] = np.int32(_HALF * r + _CR_G * g + _CR_B * b + _CENTRE) >> 16
 
 
 @kernel

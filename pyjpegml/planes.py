@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import color, deep_encoder, sampling
+from . import color, deep, deep_encoder, sampling
 from .coefficients import Geometry
 
 Samples = npt.NDArray[Any]
@@ -104,8 +104,10 @@ def _by_matrix(image: Samples, geometry: Geometry) -> list[Samples]:
     full = np.empty((3, *_sizes(geometry)), image.dtype)
     flat = np.ascontiguousarray(image[:, :, :3]).reshape(height, 3 * width)
     flat.flags.writeable = False
-    convert = color.rgb_to_ycbcr if image.dtype == np.uint8 else deep_encoder.rgb_to_ycbcr
-    convert(flat, *full)
+    if image.dtype == np.uint8:
+        color.rgb_to_ycbcr(flat, *full)
+    else:
+        deep.rgb_to_ycbcr(flat, 12, *full)
     for plane in full:
         _repeat_edges(plane, height, width)
     return list(full)

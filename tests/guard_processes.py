@@ -244,7 +244,7 @@ def deep_colors() -> None:
         rgb = deep_samples(height, 3 * width)
         rgb.flags.writeable = False
         planes = np.zeros((3, height + more, width + more), np.uint16)
-        *_, y, cb, cr, _ = same(place, deep_encoder.rgb_to_ycbcr, rgb, *planes)
+        *_, y, cb, cr, _ = same(place, deep.rgb_to_ycbcr, rgb, 12, *planes)
         same(place, deep.ycbcr_to_rgb, y, cb, cr, 12, width, height, 4095)
 
 

@@ -12,7 +12,7 @@ from helpers import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import deep_encoder
+from pyjpegml import deep, deep_encoder
 from pyjpegml._simd_numpy import NumpyVector
 
 Array = npt.NDArray[np.uint16]
@@ -71,7 +71,7 @@ def test_halves_are_rounded_away_from_zero() -> None:
 def test_colors(pixel: tuple[int, int, int]) -> None:
     rgb = np.array([pixel * 3], np.uint16)
     planes = np.full((3, 1, 4), 7, np.uint16)
-    deep_encoder.rgb_to_ycbcr(rgb, *planes)
+    deep.rgb_to_ycbcr(rgb, 12, *planes)
     assert [tuple(planes[:, 0, x]) for x in range(3)] == [
         oracles.rgb_to_ycbcr_fixed(*pixel, 12)
     ] * 3
