@@ -40,7 +40,13 @@ from .metadata import (
 from .progression import Progression
 from .scans import MAX_SCANS
 from .scripts import usual_script
-from .surroundings import Surroundings, all_segments, keeps_others
+from .surroundings import (
+    Surroundings,
+    all_segments,
+    keeps_others,
+    read_surroundings,
+    sound_segments,
+)
 
 
 @dataclass(frozen=True)
@@ -267,15 +273,10 @@ class Source:
 
     Attributes
     ----------
-    data : memoryview
     header : Header
     levels : Levels
-    segments : tuple of Segment
-        APPn and COM segments, wherever they stand.
-    behind : Metadata
-        Those behind the first scan.
-    end : int
-        Offset of the first byte behind EOI.
+    around : Surroundings
+        What stands around its picture.
     complete : bool
         Whether all bits of all coefficients were sent: decoders smooth pictures where some of a
         progressive file's scans are missing.
@@ -283,12 +284,9 @@ class Source:
         Restart intervals of its scans.
     """
 
-    data: memoryview
     header: Header
     levels: Levels
-    segments: tuple[Segment, ...]
-    behind: Metadata
-    end: int
+    around: Surroundings
     complete: bool
     intervals: frozenset[int]
 
@@ -326,11 +324,6 @@ class Source:
             return made
         return self.around.joined(made, chosen, others)
 
-    @property
-    def around(self) -> Surroundings:
-        """What stands around the picture."""
-        return Surroundings(self.data, self.segments, self.behind, self.end)
-
 
 def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
     """A file's coefficients, and where all of its metadata lie.
@@ -343,32 +336,23 @@ def read_source(data: Data, max_pixels: int, max_scans: int) -> Source:
     view = view_of(data)
     coefficients = decode_coefficients(view, max_pixels=max_pixels, max_scans=max_scans)
     frame = frame_of(coefficients.header)
-    found: list[Segment] = []
+    segments = sound_segments(view)
     scans: list[Segment] = []
     intervals: set[int] = set()
-    interval, end = 0, len(view)
-    try:
-        for segment in markers.segments(view):
-            if segment.code == markers.COM or 0xE0 <= segment.code <= 0xEF:
-                found.append(segment)
-            elif segment.code == markers.SOS:
-                scans.append(segment)
-                intervals.add(interval)
-            elif segment.code == markers.DRI:
-                interval = markers.parse_restart_interval(segment)
-            elif segment.code == markers.EOI:
-                end = segment.end
-    except JpegFormatError:
-        pass  # what breaks off behind the last scan is no part of the picture
-    behind = Metadata.of(s for s in found if s.offset > scans[0].offset)
+    last: Segment | None = None  # that says the interval of the scans to come
+    for segment in segments:
+        if segment.code == markers.SOS:
+            scans.append(segment)
+            intervals.add(markers.parse_restart_interval(last) if last else 0)
+        elif segment.code == markers.DRI:
+            last = segment
     complete = frame.sof not in (2, 10) or _all_sent(frame, scans)
     try:
         levels = levels_of(coefficients, complete)
     except ValueError as error:
         raise JpegFormatError(str(error)) from None
-    return Source(
-        view, coefficients.header, levels, tuple(found), behind, end, complete, frozenset(intervals)
-    )
+    around = read_surroundings(view, segments)
+    return Source(coefficients.header, levels, around, complete, frozenset(intervals))
 
 
 def _all_sent(frame: Frame, scans: Sequence[Segment]) -> bool:
@@ -454,7 +438,7 @@ def recode(
     wanted = 0 if any_interval else restart_interval
     interval = check_restart_interval(wanted, source.header.restart_interval)
     chosen, kept = chosen_metadata(metadata, own), keeps_others(others, metadata)
-    given = bytes(source.data)
+    given = bytes(source.around.data)
     if not kept:
         given = source.around.spliced(chosen, source.levels.frame, metadata == "keep")
     right = any_interval or restart_interval is None or source.intervals == {interval}

@@ -16,6 +16,7 @@ is kept with them, or dropped with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import containers, markers
@@ -162,19 +163,34 @@ class Surroundings:
         return b"".join([*parts, self.data[position : self.end]])
 
 
-def read_surroundings(data: memoryview) -> Surroundings:
-    """What stands around the picture of a file that can be decoded."""
-    found: list[Segment] = []
-    first_scan = end = len(data)
+def sound_segments(data: memoryview) -> list[Segment]:
+    """Segments of a file that can be decoded, up to where it breaks off behind its last scan."""
+    found = []
     try:
         for segment in markers.segments(data):
-            if segment.code == markers.COM or 0xE0 <= segment.code <= 0xEF:
-                found.append(segment)
-            elif segment.code == markers.SOS:
-                first_scan = min(first_scan, segment.offset)
-            elif segment.code == EOI:
-                end = segment.end
+            found.append(segment)
     except JpegFormatError:
-        pass  # what breaks off behind the last scan is no part of the picture
+        pass  # what breaks off there is no part of the picture
+    return found
+
+
+def read_surroundings(data: memoryview, segments: Iterable[Segment] | None = None) -> Surroundings:
+    """What stands around the picture of a file that can be decoded.
+
+    Parameters
+    ----------
+    data : memoryview
+    segments : iterable of Segment, optional
+        Its sound ones, if they are known.
+    """
+    found: list[Segment] = []
+    first_scan = end = len(data)
+    for segment in sound_segments(data) if segments is None else segments:
+        if segment.code == markers.COM or 0xE0 <= segment.code <= 0xEF:
+            found.append(segment)
+        elif segment.code == markers.SOS:
+            first_scan = min(first_scan, segment.offset)
+        elif segment.code == EOI:
+            end = segment.end
     behind = Metadata.of(s for s in found if s.offset > first_scan)
     return Surroundings(data, tuple(found), behind, end)
