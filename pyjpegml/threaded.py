@@ -52,6 +52,8 @@ from .threads import Crew
 #: Pixels of a stretch, roughly: enough to be worth the joining, little enough for the cache; for
 #: small pictures fewer, so that each thread has some.
 MOST_PIXELS, LEAST_PIXELS, TURNS = 1 << 17, 1 << 15, 4
+#: How much shorter the last stretches may be.
+SHORTEST = 8
 #: Slots for each thread: one that is decoded, and one that waits to be joined or is transformed.
 SLOTS = 2
 #: Pixels that are painted in one go.
@@ -76,11 +78,13 @@ FREE, DECODING, DECODED, JOINED, READY, TRANSFORMING, TRANSFORMED = range(7)
 # What does: 256 times the bits of an MCU, of late; numbers of the stretches that are the next to be
 # begun, joined and transformed; whether one is being joined; the bit, or with restart intervals the
 # MCU, where the last one begun ends; MCUs whose samples are in the ring, without a gap; rows of
-# pixels that may be painted, and the next to be; stretches that were guessed rightly; how it went
+# pixels that may be painted, and the next to be; stretches that were guessed rightly, and in vain;
+# how it went
 (
-    MCU_BITS, BEGUN, KNOWN, KEPT, JOINING, NEXT, TRANSFORMED_MCUS, PAINTABLE, PAINT, MET, FAILED,
-) = range(10, 21)  # fmt: skip
-WHOLE_FIELDS = 21
+    MCU_BITS, BEGUN, KNOWN, KEPT, JOINING, NEXT, TRANSFORMED_MCUS, PAINTABLE, PAINT, MET, MISSED,
+    FAILED,
+) = range(10, 22)  # fmt: skip
+WHOLE_FIELDS = 22
 
 # what a thread does
 WAIT, DECODE, JOIN, TRANSFORM, PAINT_ROWS, OVER = range(6)
@@ -215,8 +219,10 @@ def _begin_stretch(shared):
             if place >= whole[END]:
                 return -1
             _begin(reader, place, 0, ENDLESS)
+        most = whole[MCU_BITS] * whole[WANTED] >> 8
+        # shorter ones at the end, so that no thread waits long; but long enough to fall into step
         size = (whole[END] - place + 2 * threads - 1) // (2 * threads)
-        size = max(min(whole[MCU_BITS] * whole[WANTED] >> 8, size), 1)
+        size = max(min(most, size), most // SHORTEST, 1)
         fields[MOST], fields[STOP] = min(left, whole[CAPACITY]), place + size
         whole[NEXT] = max(place + size, whole[NEXT])
     fields[PHASE], fields[EXACT], fields[FIRST] = DECODING, exact or whole[RESTART] > 0, 0
@@ -322,6 +328,7 @@ def _join(slot, source, shared):
         for i in range(READ_PREDICTIONS, READER_FIELDS):
             shared.offsets[slot, i] = reader[i] + shared.offsets[before, i] - starts[which, i]
         return
+    whole[MISSED] += 1
     for i in range(READER_FIELDS):
         shared.readers[slot, i] = reader[i] + shared.offsets[before, i]
     shared.readers[slot, MCU], shared.readers[slot, LEFT] = mcu, whole[MCUS] - mcu

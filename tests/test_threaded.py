@@ -97,15 +97,17 @@ def test_damage_is_told_in_the_same_words(
 
 
 def test_guesses_come_true(photo: np.ndarray) -> None:
-    """On a photograph nearly all that is decoded without knowing where is of use."""
-    coded = encode(photo, quality=80)
-    with small(20000) as begun:
+    """On a photograph nearly all that is decoded without knowing where is of use.
+
+    How many stretches are begun that way depends on who comes when; how many of them meet does not.
+    """
+    coded = encode(np.tile(photo, (3, 2, 1)), quality=80)
+    with small(80000) as begun:  # as long as they are in pictures that are worth threads
         pixels = decode(coded, threads=4)
     assert ended_well(begun) == [True]
     assert np.array_equal(pixels, decode(coded))
     whole = begun[0].shared.whole
-    assert whole[threaded.MET] > 8
-    assert whole[threaded.MET] > 0.8 * whole[threaded.KNOWN]
+    assert whole[threaded.MET] > 4 * whole[threaded.MISSED]
 
 
 UNDER_THE_LOCK = """
