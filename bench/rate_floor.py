@@ -22,7 +22,7 @@ import pyjpegml
 from pyjpegml import visibility
 
 #: Factors of the floor that is in use.
-FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0)
+FACTORS = (0.0, 0.5, 1.0, 1.5, 3.0)
 
 
 def main() -> None:

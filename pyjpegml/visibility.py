@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 #: Parts of the mean sensitivity below which none falls, by scale, and for the luminance term.
-#: The proportions are from eleven training photographs. The common factor is the one at which
-#: others (bench/rate_floor.py) are in the mean within a point of SSIMULACRA2 of mozjpeg's files of
-#: the same size; twice as much costs more bytes than it brings.
-LEAST = 0.1 * np.array([1.0, 2.0, 3.0, 1.0, 1.0, 1.0])
+#: The proportions are from eleven training photographs. The common factor is about
+#: the least one at which others (bench/rate_floor.py) are in the mean within a point of SSIMULACRA2
+#: of mozjpeg's files of the same size.
+LEAST = 0.07 * np.array([1.0, 2.0, 3.0, 1.0, 1.0, 1.0])
 
 
 def floors(weights: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float32]]:
