@@ -277,12 +277,12 @@ class Quantizer:
             view, cost, end = geometry.view(levels, i)[rows], costs[i][rows], ends[i][rows]
             if self.progressive:
                 trellis.choose_blocks(
-                    cost, end, runs, ZIGZAG, *bands[i],
+                    cost, end, runs, *bands[i],
                     np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
                     np.empty(cost.shape, np.int64), view,
                 )  # fmt: skip
             else:
-                trellis.drop_blocks(cost, end, prices[END_OF_BLOCK], ZIGZAG, *bands[i], view)
+                trellis.drop_blocks(cost, end, prices[END_OF_BLOCK], *bands[i], view)
 
         for number in range(max(len(bands) for bands in self._bands)):
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
