@@ -186,8 +186,8 @@ def descend(
                     copy_line(maps[q, STRIP * STRIDE :], maps[q, : (TAPS - 1) * STRIDE])
             if begin + top < windows:
                 next_windows(
-                    other[begin:], plane[begin:], np.float32(1.0), left, padded, top,
-                    window, rows, strips, means,
+                    other[begin:], plane[begin:], np.float32(1.0), np.float32(0.0), left, padded,
+                    top, window, rows, strips, means,
                 )  # fmt: skip
             for k in range(GROUP):
                 row, at = begin + top + k, (slot + TAPS - 1 + k) * STRIDE

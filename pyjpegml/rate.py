@@ -264,12 +264,10 @@ class Task:
     def _analysed(self, names: tuple[str, ...]) -> list[Candidate]:
         """Candidates of some subsamplings."""
         image, reference, maps = self._image, self.reference, self._maps
-        found = reference.crew.each(
-            lambda i: candidate(image, reference, names[i], maps), len(names)
-        )
+        found = [candidate(image, reference, name, maps) for name in names]
         for plan in found:
             add_sampling_loss(plan, image, reference)
-        return list(found)
+        return found
 
     def compress(self, target: float) -> Result:
         """The smallest file that meets a target, or the best one."""
@@ -280,7 +278,7 @@ class Task:
         for plan in self.candidates:
             if plan is not plans[0]:
                 plan.forget()
-        for plan in plans:
+        for plan in plans if schedules else ():
             for schedule in schedules:
                 if self.account.left < 2:
                     break

@@ -216,7 +216,7 @@ class Estimator:
         self._groups = model_of(len(geometry.planes)).groups
         self._samples = []
         maps = block_maps(reference) if maps is None else maps
-        self.weights = mix_weights(maps, geometry)
+        self.weights = mix_weights(maps, geometry, reference.crew)
         self.energies = []
         for i, weights in enumerate(self.weights):
             plane = geometry.planes[i]
