@@ -27,15 +27,14 @@ from .assembly import Progressive, assemble
 from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, quantize_all, usual_planes
+from .encoder import analyse, quantize_all
 from .header import SUBSAMPLINGS
 from .knobs import Start, shape_weights
 from .metrics import Reference
-from .reconstruction import reconstruct
+from .reconstruction import reconstruct, resampled
 from .result import Result, better
 from .scan_search import best_script
 from .sparse_windows import SURE
-from .strips import picture_of
 from .tables import ROUNDING, Estimator, closed_form_qtables
 from .threads import Crew
 
@@ -192,7 +191,7 @@ def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: 
     """Measure what colour and sampling alone lose, if chroma has not its full size."""
     geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
-        plan.floor = 1 - reference.quick_score(picture_of(geometry, usual_planes(image, geometry)))
+        plan.floor = 1 - reference.quick_score(resampled(image, geometry, reference.crew))
 
 
 @dataclass(frozen=True)
