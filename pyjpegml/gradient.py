@@ -291,6 +291,8 @@ def fold(gradient, factor, keep, across, down, columns, rows, first, last, line,
     zero = np.float32(0.0)
     line[width] = zero
     for row in range(first, last):
+        if keep == zero:  # what is there may be no number
+            clear(out[row], 0, columns)
         if down == 1:
             _mix_rows(gradient[row], gradient[row], factor, zero, line[:width])
         elif rows <= 2:
