@@ -36,6 +36,7 @@ import numpy.typing as npt
 
 from .budget import Account
 from .coefficients import Geometry
+from .packed_levels import Packed
 from .quantizer import Quantizer
 from .scan_search import best_script
 from .sparse_windows import SURE
@@ -99,16 +100,21 @@ class Trial:
 
     Attributes
     ----------
-    levels : (n,) int16
+    kept : Packed
     score : float
         By the windows that the reference keeps.
     size : float
         Bytes of the scans, as counted.
     """
 
-    levels: npt.NDArray[np.int16]
+    kept: Packed
     score: float
     size: float
+
+    @property
+    def levels(self) -> npt.NDArray[np.int16]:
+        """The levels, in new memory."""
+        return self.kept.levels()
 
 
 class ClosedLoop:
@@ -152,10 +158,10 @@ class ClosedLoop:
         self.steps: list[tuple[str, float, float]] = []
         self._care = 1.0
         self._ratio = 1.0  # of true losses to measured ones
-        self._before: npt.NDArray[np.int16] | None = None
-        self._passed: tuple[npt.NDArray[np.int16], float] | None = None
+        self._before: Packed | None = None
+        self._passed: tuple[Packed, float] | None = None
         self._passed_size = math.inf
-        self._failed: tuple[npt.NDArray[np.int16], float] | None = None
+        self._failed: tuple[Packed, float] | None = None
         self._stuck = False
 
     def run(self, schedule: Schedule) -> Trial | None:
@@ -202,7 +208,8 @@ class ClosedLoop:
         quantizer = self.quantizer
         size = quantizer.statistics.size
         loss = max(self._ratio * quantizer.aim(damping * self._care), LEAST_LOSS)
-        self._remember(quantizer.levels, loss, size)
+        present = Packed(quantizer.levels, quantizer.reference.crew)
+        self._remember(present, loss, size)
         name = "after a round" if self.steps else "trellis"
         if self.history:
             price, loss_before, size_before = self.history[-1]
@@ -210,7 +217,8 @@ class ClosedLoop:
             if worse > WORST and self._before is not None:
                 self._note("after a round, undone", loss, size)
                 name = ""
-                quantizer.keep(self._before)
+                present = self._before
+                quantizer.keep(present.levels())
                 self.price, loss, size = self.history[-1]
                 self._care *= worse
             if worse > 1:
@@ -220,10 +228,10 @@ class ClosedLoop:
         if name:
             self._note(name, loss, size)
         self._correct(wanted / loss, SLOPE)
-        self._before = quantizer.levels
+        self._before = present
         quantizer.keep(quantizer.trellis(self.price))
 
-    def _remember(self, levels: npt.NDArray[np.int16], loss: float, size: float) -> None:
+    def _remember(self, levels: Packed, loss: float, size: float) -> None:
         """Keep the smallest levels of a round that pass for :meth:`_approach`."""
         if loss < self.budget and (self._passed is None or size < self._passed_size):
             self._passed, self._passed_size = (levels, loss), size
@@ -240,14 +248,15 @@ class ClosedLoop:
         quantizer.forget_gradient()
         levels, slope = quantizer.levels, LAST_SLOPE
         before: tuple[float, float] | None = None  # price and loss
-        passed: tuple[npt.NDArray[np.int16], float] | None = None
-        failed: tuple[npt.NDArray[np.int16], float] | None = None
+        passed: tuple[Packed, float] | None = None
+        failed: tuple[Packed, float] | None = None
+        kept = Packed(levels, quantizer.reference.crew)
         for _ in range(schedule.tries):
-            loss = max(self._measure(levels), LEAST_LOSS)
+            loss = max(self._measure(levels, kept), LEAST_LOSS)
             if loss <= self.budget:
-                passed = levels, loss
+                passed = kept, loss
             else:
-                failed = levels, loss
+                failed = kept, loss
             if self.budget * (1 - schedule.tolerance) <= loss <= self.budget:
                 return
             if passed is not None and failed is not None:
@@ -260,8 +269,10 @@ class ClosedLoop:
             before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, slope)
-            last, levels = levels, quantizer.trellis(self.price)
-            if np.array_equal(levels, last):
+            del levels  # before others are made
+            last, levels = kept, quantizer.trellis(self.price)
+            kept = Packed(levels, quantizer.reference.crew)
+            if kept.same(last):
                 break
         self._stuck = passed is None
         passed, failed = passed or self._passed, failed or self._failed
@@ -269,15 +280,16 @@ class ClosedLoop:
         if passed is None or failed is None:
             quantizer.keep(levels)
             return
+        del levels
         self._mix(*passed, *failed, wanted, schedule)
         if self.best is None and self.account.left >= 1:
-            self._measure(passed[0])
+            self._measure(passed[0].levels(), passed[0])
 
     def _mix(
         self,
-        passed: npt.NDArray[np.int16],
+        passed: Packed,
         passed_loss: float,
-        failed: npt.NDArray[np.int16],
+        failed: Packed,
         failed_loss: float,
         wanted: float,
         schedule: Schedule,
@@ -285,33 +297,34 @@ class ClosedLoop:
         """Regula falsi over the share of MCUs that have the levels that failed."""
         low, high = 0.0, 1.0
         low_loss, high_loss = passed_loss, failed_loss
-        tried = [passed, failed]
+        low_kept, high_kept = passed, failed
         for _ in range(schedule.tries):
             if self.account.left < 1:
                 return
             share = low + (high - low) * (wanted - low_loss) / (high_loss - low_loss)
-            levels = mixture(self.quantizer.geometry, passed, failed, share)
-            if any(np.array_equal(levels, other) for other in tried):  # no MCU lies between
+            levels = passed.levels()
+            mix(self.quantizer.geometry, levels, failed.levels(), share)
+            kept = Packed(levels, self.quantizer.reference.crew)
+            if kept.same(low_kept) or kept.same(high_kept):  # no MCU lies between
                 return
-            tried.append(levels)
-            loss = self._measure(levels)
+            loss = self._measure(levels, kept)
             if self.budget * (1 - schedule.tolerance) <= loss <= self.budget:
                 return
             if loss <= self.budget:
-                low, low_loss = share, loss
+                low, low_loss, low_kept = share, loss, kept
             else:
-                high, high_loss = share, loss
+                high, high_loss, high_kept = share, loss, kept
             if not low_loss < wanted < high_loss:
                 return
 
-    def _measure(self, levels: npt.NDArray[np.int16]) -> float:
-        """Loss of levels."""
+    def _measure(self, levels: npt.NDArray[np.int16], kept: Packed) -> float:
+        """Loss of levels, which are also given as they are remembered."""
         reference = self.quantizer.reference
         loss = self._ratio * (1 - reference.quick_score(self.quantizer.pixels(levels)))
         size = self.quantizer.count(levels).size
         self.history.append((self.price, loss, size))
         self._note("another price or mixture", loss, size)
-        trial = Trial(levels, 1 - loss, size)
+        trial = Trial(kept, 1 - loss, size)
         if loss <= self.budget and (self.best is None or size < self.best.size):
             self.best = trial
             self.nearest = None
@@ -324,13 +337,13 @@ class ClosedLoop:
         self.account.note(name, loss, size)
 
 
-def mixture(
+def mix(
     geometry: Geometry,
-    first: npt.NDArray[np.int16],
+    levels: npt.NDArray[np.int16],
     second: npt.NDArray[np.int16],
     share: float,
-) -> npt.NDArray[np.int16]:
-    """Levels of some MCUs from `second`, of the others from `first`.
+) -> None:
+    """Exchange the levels of some MCUs for those of `second`.
 
     Which MCUs of a larger share are those of a smaller one and some more: the number of each, times
     the golden ratio, modulo 1, is below the share. They are spread evenly.
@@ -338,8 +351,8 @@ def mixture(
     golden = (math.sqrt(5) - 1) / 2
     places = np.arange(geometry.mcus) * golden % 1
     chosen = (places < share).reshape(geometry.mcus_down, geometry.mcus_across)
-    mixed = first.copy()
     for i, plane in enumerate(geometry.planes):
-        blocks = chosen.repeat(plane.v, 0).repeat(plane.h, 1)
-        geometry.view(mixed, i)[blocks] = geometry.view(second, i)[blocks]
-    return mixed
+        target, source = geometry.view(levels, i), geometry.view(second, i)
+        for row in range(plane.rows):
+            blocks = chosen[row // plane.v].repeat(plane.h)
+            target[row, blocks] = source[row, blocks]

@@ -45,14 +45,17 @@ class Descent:
         luminance term.
     crew : Crew
         Its threads share the work.
+    memory : (geometry.size,) float32, optional
+        Where the gradients are put.
 
     Attributes
     ----------
     score : float
         MS-SSIM of the last reconstruction, in single precision, by the windows that the reference
         keeps.
-    gradients : list of (8 down, 8 across) float32
-        Derivative of ``1 - score`` by the samples of each component.
+    gradients : list of (8 down, 8 stride) float32
+        Derivative of ``1 - score`` by the samples of each component: eight rows are where a row of
+        its blocks is in an array of coefficients. Zeros where no samples are.
     weights : list of (down, across, 6) float32
     """
 
@@ -62,10 +65,14 @@ class Descent:
         geometry: Geometry,
         weights: Sequence[npt.NDArray[np.floating]],
         crew: Crew,
+        memory: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.score = 1.0
+        if memory is None:
+            memory = np.empty(geometry.size, np.float32)
         self.gradients = [
-            np.zeros((8 * plane.down, 8 * plane.across), np.float32) for plane in geometry.planes
+            geometry.view(memory, i)[: plane.down].reshape(8 * plane.down, 8 * plane.stride)
+            for i, plane in enumerate(geometry.planes)
         ]
         self.weights: list[npt.NDArray[np.float32]] = []
         self._reference, self._geometry, self._crew = reference, geometry, crew
@@ -83,6 +90,9 @@ class Descent:
         maps = np.zeros((channels, TERMS, -(-height // 8), -(-width // 8)), np.float32)
         planes = channel_planes(array, crew)
         del pixels, array
+        for gradient, plane in zip(self.gradients, geometry.planes, strict=True):
+            gradient[: plane.height, plane.width :] = gradient[plane.height :] = 0.0
+        self.weights = []  # before others are made
         total = 0.0
         for c in range(channels):
             total += self._channel(planes[c], c, maps[c])
@@ -157,7 +167,7 @@ class Descent:
 
     def _add_to_samples(self, c: int) -> None:
         """Add what a channel's pixels want of the samples of each component, through the transpose
-        of the decoder's upsampling; zeros up to whole blocks stay.
+        of the decoder's upsampling.
         """
         geometry = self._geometry
         factors = DERIVATIVES[len(geometry.planes)][:, c]

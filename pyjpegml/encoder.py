@@ -27,6 +27,7 @@ from . import arguments, deep_encoder
 from .arguments import restart_mcus
 from .assembly import Progressive, assemble
 from .coefficients import Geometry
+from .dct import forward_dct
 from .header import Header
 from .heads import MODELS
 from .lossless_encoder import encode_lossless
@@ -40,6 +41,8 @@ from .threads import Crew, check_threads
 
 #: Parts of a component that threads quantize in turn.
 QUANTIZED_PARTS = 8
+#: Rows of MCUs that are analysed together.
+ANALYSED_ROWS = 4
 
 
 def encode(
@@ -231,9 +234,12 @@ def _quantized(
 
 
 def analyse(
-    image: npt.NDArray[np.uint8], factors: Sequence[tuple[int, int]]
+    image: npt.NDArray[np.uint8],
+    factors: Sequence[tuple[int, int]],
+    crew: Crew | None = None,
 ) -> tuple[Geometry, npt.NDArray[np.int16]]:
-    """Colour, downsampling and DCT of an image.
+    """Colour, downsampling and DCT of an image, some rows of MCUs at a time: their samples stay in
+    the cache, and threads can share the work. No stage looks beyond its MCU.
 
     Parameters
     ----------
@@ -241,6 +247,7 @@ def analyse(
         Grey, RGB, or CMYK with 0 for no ink.
     factors : sequence of (H, V)
         Sampling factors of Y, Cb, Cr, and K; not used for grey.
+    crew : Crew, optional
 
     Returns
     -------
@@ -250,7 +257,20 @@ def analyse(
     """
     height, width = image.shape[:2]
     geometry = Geometry(width, height, factors if image.ndim == 3 else [(1, 1)])
-    return geometry, geometry.transform(usual_planes(image, geometry))
+    coefficients = np.zeros(geometry.size, np.int16)  # dummy blocks stay zero
+
+    def band(k: int) -> None:
+        first, side = k * ANALYSED_ROWS, 8 * geometry.v_max
+        rows = image[side * first : side * (first + ANALYSED_ROWS)]
+        part = Geometry(width, len(rows), geometry.sampling)
+        for i, (samples, plane) in enumerate(
+            zip(usual_planes(rows, part), part.planes, strict=True)
+        ):
+            view = geometry.view(coefficients, i)[first * plane.v :]
+            forward_dct(samples, plane.down, plane.across, view)
+
+    (Crew(1) if crew is None else crew).each(band, -(-geometry.mcus_down // ANALYSED_ROWS))
+    return geometry, coefficients
 
 
 def usual_planes(image: npt.NDArray[np.uint8], geometry: Geometry) -> list[npt.NDArray[np.uint8]]:

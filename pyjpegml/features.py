@@ -110,7 +110,7 @@ def features(plan: Candidate) -> npt.NDArray[np.float64]:
         chosen = grid % step == 0
         view = geometry.view(plan.coefficients, i)[: plane.down, : plane.across]
         blocks = view[chosen].astype(np.float32) / 8
-        terms = estimator.weights[i][chosen] * pixels
+        terms = estimator.weights[i][chosen].astype(np.float64) * pixels
         energy = blocks * blocks
         mean = energy.mean(0, dtype=np.float64)
         # mean over blocks of energy times sensitivity, which is terms @ energies

@@ -186,8 +186,8 @@ def descend(
                     copy_line(maps[q, STRIP * STRIDE :], maps[q, : (TAPS - 1) * STRIDE])
             if begin + top < windows:
                 next_windows(
-                    other[begin:], plane[begin:], np.float32(1.0), left, padded, top,
-                    window, rows, strips, means,
+                    other[begin:], plane[begin:], np.float32(1.0), np.float32(0.0), left, padded,
+                    top, window, rows, strips, means,
                 )  # fmt: skip
             for k in range(GROUP):
                 row, at = begin + top + k, (slot + TAPS - 1 + k) * STRIDE
@@ -291,6 +291,8 @@ def fold(gradient, factor, keep, across, down, columns, rows, first, last, line,
     zero = np.float32(0.0)
     line[width] = zero
     for row in range(first, last):
+        if keep == zero:  # what is there may be no number
+            clear(out[row], 0, columns)
         if down == 1:
             _mix_rows(gradient[row], gradient[row], factor, zero, line[:width])
         elif rows <= 2:

@@ -258,7 +258,7 @@ class Reference:
             known, row = scale.statistics, first
             if scale.step > 1:
                 part = _scale(scale.plane[first:end], False)
-                _find_moments(part, 0, part.windows[0])
+                _find_moments(part, 0, part.windows[0], precision)
                 known, row = part.statistics, 0
             with workspace(precision) as scratch:
                 return similarity_loss(
@@ -338,10 +338,12 @@ def _scale(plane: AnyPlane, sparse: bool) -> Scale:
     return Scale(plane, aligned((tiles, height, 2, tile), precision), step)
 
 
-def _find_moments(scale: Scale, first: int, last: int) -> None:
+def _find_moments(
+    scale: Scale, first: int, last: int, precision: type[np.floating] = np.float64
+) -> None:
     """The statistics of some rows of windows."""
     if scale.step == 1:
-        with workspace(np.float64) as scratch:
+        with workspace(precision) as scratch:
             moments(scale.plane, first, last, scale.statistics, *scratch)
     else:
         with sparse_workspace(np.float64) as scratch:

@@ -147,7 +147,6 @@ class Quantizer:
     ) -> None:
         self.reference = reference
         self.geometry = geometry
-        self.qtables = list(qtables)
         self.progressive = progressive
         self.pixels_of_picture = geometry.width * geometry.height
         self._each = reference.crew.each
@@ -157,25 +156,37 @@ class Quantizer:
             for i, plane in enumerate(geometry.planes)
             for first, last in pairwise(row_bands(plane.down, STRIP))
         ]
-        self._bands = [[(1, 63)] for _ in geometry.planes]
         self._original = weights
         self._coefficients = coefficients
         self._floors = floors(weights)
         self._energies = [energy.astype(np.float32) for energy in energies]
         self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
-        self._weights = self._raised([v.astype(np.float32) for v in weights])
+        self._targets: npt.NDArray[np.float32] = np.zeros(geometry.size, np.float32)
+        self.use(qtables)
+
+    def use(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
+        """Begin with these tables, as if there had been no others; levels are rounded."""
+        geometry = self.geometry
+        self.qtables = list(qtables)
+        self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
+        self._bands = [[(1, 63)] for _ in geometry.planes]
+        self._weights = [
+            (v + f).astype(np.float32) for v, f in zip(self._original, self._floors, strict=True)
+        ]
         self._damping = np.float32(1.0)
         self._descent: Descent | None = None
-        self._descent_of: npt.NDArray[np.int16] | None = None
-        self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
-        self._targets = coefficients.astype(np.float32)
-        self._targets *= np.float32(0.125)
-        self.levels = quantize_all(geometry, coefficients, qtables, ROUNDING, reference.crew)
-        self.statistics = self._count(self.levels)
+        self._aimed_at: npt.NDArray[np.int16] | None = None
 
-    def _raised(self, weights: Sequence[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-        """Sensitivities with the floor under them."""
-        return [v + f for v, f in zip(weights, self._floors, strict=True)]
+        def aim_at_original(task: int) -> None:
+            i, first, last = self._strips[task]
+            source, target = (geometry.view(a, i) for a in (self._coefficients, self._targets))
+            np.multiply(source[first:last], np.float32(0.125), out=target[first:last])
+
+        self._each(aim_at_original, len(self._strips))
+        self.levels = quantize_all(
+            geometry, self._coefficients, qtables, ROUNDING, self.reference.crew
+        )
+        self.statistics = self._count(self.levels)
 
     def follow(self, script: Sequence[Scan]) -> None:
         """Reckon with the bands of a script's first scans from now on."""
@@ -277,12 +288,12 @@ class Quantizer:
             view, cost, end = geometry.view(levels, i)[rows], costs[i][rows], ends[i][rows]
             if self.progressive:
                 trellis.choose_blocks(
-                    cost, end, runs, ZIGZAG, *bands[i],
+                    cost, end, runs, *bands[i],
                     np.empty(trellis.STARTS, np.int64), np.empty(trellis.STARTS, np.float32),
                     np.empty(cost.shape, np.int64), view,
                 )  # fmt: skip
             else:
-                trellis.drop_blocks(cost, end, prices[END_OF_BLOCK], ZIGZAG, *bands[i], view)
+                trellis.drop_blocks(cost, end, prices[END_OF_BLOCK], *bands[i], view)
 
         for number in range(max(len(bands) for bands in self._bands)):
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
@@ -325,22 +336,30 @@ class Quantizer:
 
     def forget_gradient(self) -> None:
         """Give the memory of the gradient back, until it is wanted again."""
-        self._descent = self._descent_of = None
+        self._descent = self._aimed_at = None
 
     def aim(self, damping: float) -> float:
-        """Move the targets against the gradient at the present levels; returns their loss."""
+        """Move the targets against the gradient at the present levels; returns their loss.
+
+        The gradient is in the memory of the targets, which it becomes row by row.
+        """
         geometry = self.geometry
         descent = self._descent
         if descent is None:
             descent = self._descent = Descent(
-                self.reference, geometry, self._original, self.reference.crew
+                self.reference, geometry, self._original, self.reference.crew, self._targets
             )
-        if self._descent_of is not self.levels:
-            descent.at(self.pixels(self.levels))
-            self._descent_of = self.levels
-            if isinstance(self.reference, LumaReference):
-                descent.score = self.reference.quick_score(self.pixels(self.levels))
-        self._weights, self._damping = self._raised(descent.weights), np.float32(damping)
+        if self._aimed_at is self.levels:
+            self._aim_again(damping)
+            return 1 - descent.score
+        self._weights = []  # before others are made
+        descent.at(self.pixels(self.levels))
+        self._aimed_at = self.levels
+        if isinstance(self.reference, LumaReference):
+            descent.score = self.reference.quick_score(self.pixels(self.levels))
+        self._weights, self._damping = descent.weights, np.float32(damping)
+        for weights, floor in zip(self._weights, self._floors, strict=True):
+            weights += floor
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
@@ -355,3 +374,18 @@ class Quantizer:
 
         self._each(move, len(self._strips))
         return 1 - descent.score
+
+    def _aim_again(self, damping: float) -> None:
+        """The same targets for another damping: distances from the levels shrink as it grows."""
+        ratio = self._damping / np.float32(damping)
+        self._damping = np.float32(damping)
+
+        def move(task: int) -> None:
+            i, first, last = self._strips[task]
+            target = self.geometry.view(self._targets, i)[first:last]
+            values = self.geometry.view(self.levels, i)[first:last] * self._steps[i]
+            target -= values
+            target *= ratio
+            target += values
+
+        self._each(move, len(self._strips))

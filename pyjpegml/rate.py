@@ -256,20 +256,20 @@ class Task:
         self.account = Account(options)
         self.model: Model | None = None
         self.loops = min(image.shape[:2]) >= TAPS
-        self._image, self._maps = image, block_maps(reference)
+        self._image = image
+        self._maps: npt.NDArray[np.float64] | None = None
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
         self.candidates = self._analysed(names)
         self._between_known = len(names) == 1
 
     def _analysed(self, names: tuple[str, ...]) -> list[Candidate]:
         """Candidates of some subsamplings."""
-        image, reference, maps = self._image, self.reference, self._maps
-        found = reference.crew.each(
-            lambda i: candidate(image, reference, names[i], maps), len(names)
-        )
+        image, reference = self._image, self.reference
+        maps = self._maps = block_maps(reference) if self._maps is None else self._maps
+        found = [candidate(image, reference, name, maps) for name in names]
         for plan in found:
             add_sampling_loss(plan, image, reference)
-        return list(found)
+        return found
 
     def compress(self, target: float) -> Result:
         """The smallest file that meets a target, or the best one."""
@@ -277,10 +277,11 @@ class Task:
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
         before = self.account.encodes
+        self._maps = None
         for plan in self.candidates:
             if plan is not plans[0]:
                 plan.forget()
-        for plan in plans:
+        for plan in plans if schedules else ():
             for schedule in schedules:
                 if self.account.left < 2:
                     break
@@ -421,12 +422,16 @@ def refine(
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
     scale = plan.scale_for(budget) * FINER
     trial = None
+    quantizer: Quantizer | None = None
     loops = 0
     for attempt in range(3):
-        quantizer = Quantizer(
-            reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
-            estimator.qtables(scale), writing.progressive,
-        )  # fmt: skip
+        if quantizer is None:
+            quantizer = Quantizer(
+                reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
+                estimator.qtables(scale), writing.progressive,
+            )  # fmt: skip
+        else:
+            quantizer.use(estimator.qtables(scale))
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
         if attempt == 0 and account.left >= 3:
@@ -447,6 +452,7 @@ def refine(
         if trial is not None or loops == 2 or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
+    assert quantizer is not None
     result = None
     for _ in range(CORRECTIONS):
         if trial is None:

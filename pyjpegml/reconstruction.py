@@ -13,9 +13,41 @@ import numpy.typing as npt
 
 from . import strips
 from .coefficients import Geometry
-from .strips import Layout, Rows, finish_strips, new_picture
+from .encoder import usual_planes
+from .strips import Layout, Rows, finish_strips, new_picture, picture_of
 from .threads import Crew
 from .windows import Window, finish_reduced, window_of
+
+#: Rows of MCUs that :func:`resampled` makes together.
+RESAMPLED_ROWS = 16
+
+
+def resampled(
+    image: npt.NDArray[np.uint8], geometry: Geometry, crew: Crew
+) -> npt.NDArray[np.uint8]:
+    """What colour and sampling alone leave of a picture: there and back, without a transform.
+
+    Parameters
+    ----------
+    image : (h, w), (h, w, 3) or (h, w, 4) C-contiguous uint8
+    geometry : Geometry
+        Of the file's components.
+    crew : Crew
+        Its threads take bands of rows in turn, each with a row of MCUs around it, which the
+        triangle filter sees.
+    """
+    out = np.empty(image.shape, np.uint8)
+    height, side = len(image), 8 * geometry.v_max
+
+    def band(k: int) -> None:
+        first, last = (min(side * RESAMPLED_ROWS * i, height) for i in (k, k + 1))
+        top = max(first - side, 0)
+        rows = image[top : last + side]
+        part = Geometry(geometry.width, len(rows), geometry.sampling)
+        out[first:last] = picture_of(part, usual_planes(rows, part))[first - top : last - top]
+
+    crew.each(band, -(-geometry.mcus_down // RESAMPLED_ROWS))
+    return out
 
 
 def reconstruct(

@@ -27,22 +27,24 @@ from .assembly import Progressive, assemble
 from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
-from .encoder import analyse, quantize_all, usual_planes
+from .encoder import analyse, quantize_all
 from .header import SUBSAMPLINGS
 from .knobs import Start, shape_weights
 from .metrics import Reference
-from .reconstruction import reconstruct
+from .reconstruction import reconstruct, resampled
 from .result import Result, better
 from .scan_search import best_script
 from .sparse_windows import SURE
-from .strips import picture_of
 from .tables import ROUNDING, Estimator, closed_form_qtables
 from .threads import Crew
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005
-#: Scores this close to the target are measured again in double precision throughout.
-CLOSE = 1e-6
+#: Scores this close to the target, in parts of its loss, or of the least loss that is told apart,
+#: are measured again in double precision throughout.
+CLOSE, LEAST_CLOSE = 1e-4, 1e-4
+#: A loss that corrects the search is taken to be larger by this part.
+SLIGHTLY = 1e-6
 #: Files that are written, at most, until one has the score that was expected, besides the first.
 CORRECTIONS = 3
 #: Encodes after which the best file so far is taken, if one passed.
@@ -180,7 +182,7 @@ def candidate(
     factors = SUBSAMPLINGS.get(subsampling, ((1, 1),))
     if image.shape[2:] == (4,):
         factors = (*factors, factors[0])  # K is as fine as Y
-    geometry, coefficients = analyse(image, factors)
+    geometry, coefficients = analyse(image, factors, reference.crew)
     estimator = Estimator(reference, geometry, coefficients, maps)
     return Candidate(image, subsampling, geometry, coefficients, estimator, estimator.rounding_loss)
 
@@ -189,7 +191,7 @@ def add_sampling_loss(plan: Candidate, image: npt.NDArray[np.uint8], reference: 
     """Measure what colour and sampling alone lose, if chroma has not its full size."""
     geometry = plan.geometry
     if geometry.h_max * geometry.v_max > 1:
-        plan.floor = 1 - reference.quick_score(picture_of(geometry, usual_planes(image, geometry)))
+        plan.floor = 1 - reference.quick_score(resampled(image, geometry, reference.crew))
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ class Writing:
 def careful_score(reference: Reference, pixels: npt.NDArray[np.uint8], target: float) -> float:
     """The score, in double precision where rounding might turn a miss into a hit."""
     score = reference.score(pixels)
-    if abs(score - target) < CLOSE:
+    if abs(score - target) < CLOSE * max(1 - target, LEAST_CLOSE):
         score = reference.score(pixels, exact=True)
     return score
 
@@ -298,7 +300,8 @@ class Search:
             assert trial is not None
             if found.met or not self._passes(trial) or self.account.left < 1:
                 break
-            self._ratio *= (1 - found.ms_ssim) / max(trial.loss * self._ratio, 1e-9) * (1 + CLOSE)
+            self._ratio *= (1 - found.ms_ssim) / max(trial.loss * self._ratio, 1e-9)
+            self._ratio *= 1 + SLIGHTLY
             self.best = min(self._trials.values(), key=self._rank)
             other = self._file(self._search())
             if better(other, found):

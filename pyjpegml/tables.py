@@ -191,7 +191,7 @@ class Estimator:
 
     Attributes
     ----------
-    weights : list of (down, across, 6) float64
+    weights : list of (down, across, 6) float32
         The picture's part of the sensitivities, by component.
     energies : list of (6, 64) float64
         The patterns' part.
@@ -216,9 +216,9 @@ class Estimator:
         self._groups = model_of(len(geometry.planes)).groups
         self._samples = []
         maps = block_maps(reference) if maps is None else maps
-        self.weights = mix_weights(maps, geometry)
+        exact = mix_weights(maps, geometry, reference.crew)
         self.energies = []
-        for i, weights in enumerate(self.weights):
+        for i, weights in enumerate(exact):
             plane = geometry.planes[i]
             across, down = geometry.h_max // plane.h, geometry.v_max // plane.v
             energy = basis_energy(across, down, scales, offsets)
@@ -237,6 +237,7 @@ class Estimator:
             sensitivities = (flat[chosen] @ energy).astype(np.float32)
             attenuation = sampling_attenuation(across, down)
             self._samples.append((view[rows, columns], left, sensitivities, attenuation, len(flat)))
+        self.weights = [weights.astype(np.float32) for weights in exact]
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
         """The closed form at a scale."""

@@ -40,6 +40,8 @@ from .scan import END_OF_BLOCK, ZERO_RUN
 from .simd import vector_function
 from .symbols import size_of
 
+#: Where each coefficient of a block in natural order is on the zigzag path.
+_PLACES = tuple(int(place) for place in np.argsort(ZIGZAG))
 #: Levels of DC that are tried: the nearest and its two neighbours.
 DC_CHOICES = 3
 #: Blocks that are remembered as possible starts of a run of empty blocks.
@@ -54,6 +56,13 @@ RUN_SIZES = 15
 def _nonzero(levels, position) -> int:
     """Which of the 64 levels from `position` on are not zero, as bits in zigzag order."""
     return levels.load(64, position).shuffle(ZIGZAG).differs(0).mask()
+
+
+@vector_function
+def _clear(levels, position, band):
+    """Zeros for those of the 64 levels from `position` on that the mask `band` has."""
+    block = levels.load(64, position).shuffle(ZIGZAG)
+    levels.store(band.from_mask(64).select(block & 0, block).shuffle(_PLACES), position)
 
 
 @summing
@@ -76,6 +85,15 @@ def _weigh(weights, energy, sizes, sensitivity, zero):
         )  # fmt: skip
     for k in range(64):
         zero[k] = sensitivity[k] * sizes[k] * sizes[k]
+
+
+@inlined
+def _weigh_dc(weights, energy):
+    """Sensitivity of DC alone."""
+    total = weights[0] * energy[0, 0]
+    for term in range(1, 6):
+        total += weights[term] * energy[term, 0]
+    return total
 
 
 @kernel
@@ -122,7 +140,7 @@ def choose_ac(
     Notes
     -----
     Bounds: sizes are limited to 10 bits, so symbols are below 256. A block has at most 63 nodes
-    besides the first one, which stands for its start.
+    besides the first one, which stands for its start. Loads and stores: 64 levels of a real block.
 
     A path is looked for backwards from the last node, and given up where no earlier node can be
     better: `least_gain` is the smallest of a node and all before it.
@@ -138,13 +156,15 @@ def choose_ac(
     for row in range(down):
         for column in range(across):
             target, out = targets[row, column], levels[row, column]
-            for k in range(first, last + 1):
-                out[zigzag[k]] = 0
+            _clear(levels, 64 * (row * levels.shape[1] + column), band)
             costs[row, column], ends[row, column] = np.float32(0.0), 1
             _round(target, steps, sizes, nearest)
             mask = np.uint64(_nonzero(nearest, 0)) & band
+            dc[row, column, 0] = target[0]
+            dc[row, column, 1] = _weigh_dc(weights[row, column], energy)
+            if mask == 0:
+                continue
             _weigh(weights[row, column], energy, sizes, sensitivity, zero)
-            dc[row, column, 0], dc[row, column, 1] = target[0], sensitivity[0]
             count = 1
             place[0], gain[0], least_gain[0] = first - 1, np.float32(0.0), np.float32(0.0)
             best, best_node = np.float32(0.0), 0
@@ -193,7 +213,7 @@ def choose_ac(
 
 
 @kernel
-def drop_blocks(costs, ends, price, zigzag, first, last, levels):
+def drop_blocks(costs, ends, price, first, last, levels):
     """Empty the blocks that are not worth their symbols, where each end of block costs the same.
 
     Parameters
@@ -202,31 +222,32 @@ def drop_blocks(costs, ends, price, zigzag, first, last, levels):
         From :func:`choose_ac`.
     price : float32
         Of an end of block, which an empty block has too.
-    zigzag, first, last
+    first, last : int
         The band.
     levels : (rows, stride, 64) int16
         Changed.
     """
+    band = band_mask(first, last)
     for row in range(costs.shape[0]):
         for column in range(costs.shape[1]):
             if costs[row, column] + np.float32(ends[row, column]) * price >= price:
-                for k in range(first, last + 1):
-                    levels[row, column, zigzag[k]] = 0
+                _clear(levels, 64 * (row * levels.shape[1] + column), band)
 
 
 @inlined
-def _price_ends(start, block, ends, run_prices):
-    """Price of the ends of blocks from a block that is not empty (-1: none) to the next one."""
-    length = block - start - 1
-    if start >= 0:
-        length += np.int64(ends[start // ends.shape[1], start % ends.shape[1]])
+def _price_ends(start, block, run_prices):
+    """Price of the ends of blocks from a block that is not empty to the next one.
+
+    `start` is twice the number of the first one (-1: none), and 1 more if it has an end.
+    """
+    length = block - (start >> 1) - 1 + (start & 1)
     if length <= 0:
         return np.float32(0.0)
     return run_prices[min(size_of(length) - 1, RUN_SIZES - 1)]
 
 
 @kernel
-def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_costs, path, levels):
+def choose_blocks(costs, ends, run_prices, first, last, starts, start_costs, path, levels):
     """Empty the blocks that are not worth breaking a run of ends of blocks (T.81 G.1.2.2).
 
     A run of n ends costs one symbol, of the size of n, and is begun by each block that is not empty
@@ -240,7 +261,7 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
     run_prices : (RUN_SIZES + 1,) float32
         Of a run of 2**k to 2**(k + 1) - 1 ends, raw bits included; then the highest of them. Runs
         end at 2**15 - 1, and longer ones are paid as if they were that long.
-    zigzag, first, last
+    first, last : int
         The band.
     starts : (STARTS,) int64
     start_costs : (STARTS,) float32
@@ -256,7 +277,8 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
     """
     down, across = costs.shape
     count = 1
-    starts[0], start_costs[0] = -1, np.float32(0.0)
+    band = band_mask(first, last)
+    starts[0], start_costs[0] = -2, np.float32(0.0)
     for row in range(down):
         for column in range(across):
             path[row, column] = -2
@@ -265,9 +287,9 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
             block = row * across + column
             found, found_start = np.float32(np.inf), -1
             for i in range(count - 1, -1, -1):
-                cost = start_costs[i] + _price_ends(starts[i], block, ends, run_prices)
+                cost = start_costs[i] + _price_ends(starts[i], block, run_prices)
                 if cost < found:
-                    found, found_start = cost, starts[i]
+                    found, found_start = cost, starts[i] >> 1
             found += costs[row, column]
             path[row, column] = found_start
             kept = 0
@@ -275,20 +297,19 @@ def choose_blocks(costs, ends, run_prices, zigzag, first, last, starts, start_co
                 if start_costs[i] < found + run_prices[RUN_SIZES] and i > count - STARTS:
                     starts[kept], start_costs[kept] = starts[i], start_costs[i]
                     kept += 1
-            starts[kept], start_costs[kept] = block, found
+            starts[kept], start_costs[kept] = 2 * block + np.int64(ends[row, column]), found
             count = kept + 1
     found, kept_block = np.float32(np.inf), -1
     for i in range(count):
-        cost = start_costs[i] + _price_ends(starts[i], down * across, ends, run_prices)
+        cost = start_costs[i] + _price_ends(starts[i], down * across, run_prices)
         if cost < found:
-            found, kept_block = cost, starts[i]
-    for block in range(down * across - 1, -1, -1):
-        row, column = block // across, block % across
-        if block == kept_block:
-            kept_block = path[row, column]
-        else:
-            for k in range(first, last + 1):
-                levels[row, column, zigzag[k]] = 0
+            found, kept_block = cost, starts[i] >> 1
+    for row in range(down - 1, -1, -1):
+        for column in range(across - 1, -1, -1):
+            if row * across + column == kept_block:
+                kept_block = path[row, column]
+            else:
+                _clear(levels, 64 * (row * levels.shape[1] + column), band)
 
 
 @inlined

@@ -27,12 +27,12 @@ import numpy.typing as npt
 LEAST = 0.07 * np.array([1.0, 2.0, 3.0, 1.0, 1.0, 1.0])
 
 
-def floors(weights: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float32]]:
+def floors(weights: Sequence[npt.NDArray[np.floating]]) -> list[npt.NDArray[np.float32]]:
     """The vector f of each component.
 
     Parameters
     ----------
-    weights : list of (down, across, 6) float64
+    weights : list of (down, across, 6) float32 or float64
         Sensitivities of the original (:func:`pyjpegml.sensitivity.mix_weights`).
 
     Returns
@@ -40,4 +40,4 @@ def floors(weights: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.fl
     list of (6,) float32
         To be added to the sensitivities of each block.
     """
-    return [(LEAST * v.mean((0, 1))).astype(np.float32) for v in weights]
+    return [(LEAST * v.mean((0, 1), np.float64)).astype(np.float32) for v in weights]

@@ -9,7 +9,7 @@ from test_quantizer import analysed
 
 from pyjpegml import Options, compress
 from pyjpegml.budget import Account
-from pyjpegml.closed_loop import PRICE, ClosedLoop, Schedule, mixture
+from pyjpegml.closed_loop import PRICE, ClosedLoop, Schedule, mix
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
@@ -96,11 +96,17 @@ def test_mixtures(sampling):
     """Whole MCUs, as many as the share says; those of a larger share are some more."""
     geometry = Geometry(133, 77, sampling)
     first, second = np.zeros(geometry.size, np.int16), np.ones(geometry.size, np.int16)
-    np.testing.assert_array_equal(mixture(geometry, first, second, 0.0), first)
-    np.testing.assert_array_equal(mixture(geometry, first, second, 1.0), second)
+
+    def mixture(share: float) -> np.ndarray:
+        levels = first.copy()
+        mix(geometry, levels, second, share)
+        return levels
+
+    np.testing.assert_array_equal(mixture(0.0), first)
+    np.testing.assert_array_equal(mixture(1.0), second)
     before = first
     for share in (0.1, 0.3, 0.5, 0.9):
-        mixed = mixture(geometry, first, second, share)
+        mixed = mixture(share)
         assert mixed.mean() == pytest.approx(share, abs=2 / geometry.mcus)
         assert (mixed >= before).all()
         before = mixed

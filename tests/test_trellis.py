@@ -104,7 +104,7 @@ def test_no_other_choice_of_empty_blocks_is_cheaper(seed):
     runs[-1] = runs[:-1].max()
     levels = np.ones((down, across, 64), np.int16)
     trellis.choose_blocks(
-        costs, ends, runs, ZIGZAG, 1, 63, np.empty(trellis.STARTS, np.int64),
+        costs, ends, runs, 1, 63, np.empty(trellis.STARTS, np.int64),
         np.empty(trellis.STARTS, np.float32), np.empty((down, across), np.int64), levels,
     )  # fmt: skip
 
