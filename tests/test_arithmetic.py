@@ -29,7 +29,7 @@ from pyjpegml import scans as stored
 from pyjpegml.coefficients import Geometry
 from pyjpegml.testing import arithmetic as coder
 from pyjpegml.testing.stream import Component, Frame, Scan, Stream
-from pyjpegml.testing.streams import jpeg_streams
+from pyjpegml.testing import jpeg_streams
 from pyjpegml.testing.writer import Content, write_stream
 from pyjpegml.threads import Crew
 

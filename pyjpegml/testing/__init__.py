@@ -26,17 +26,11 @@ A decoder of coefficients, held to whatever T.81 allows::
 
 from __future__ import annotations
 
+from .content import coefficients, make_legal
 from .faults import FAULTS, Corrupted, Fault, corrupted
+from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
 from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
-from .streams import (
-    FEATURES,
-    coefficients,
-    jpeg_streams,
-    make_legal,
-    qtables,
-    sampling_factors,
-    scan_scripts,
-)
+from .streams import FEATURES, jpeg_streams
 from .tables import Coding
 from .writer import Content, Layout, write_stream
 
@@ -57,6 +51,7 @@ __all__ = [
     "Stream",
     "coefficients",
     "corrupted",
+    "huffman_tables",
     "jpeg_streams",
     "make_legal",
     "qtables",
