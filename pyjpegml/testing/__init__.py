@@ -29,6 +29,7 @@ from __future__ import annotations
 from .content import coefficients, make_legal
 from .faults import FAULTS, Corrupted, Fault, corrupted
 from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
+from .sets import example, examples, export, shrink
 from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
 from .streams import FEATURES, jpeg_streams
 from .tables import Coding
@@ -51,11 +52,15 @@ __all__ = [
     "Stream",
     "coefficients",
     "corrupted",
+    "example",
+    "examples",
+    "export",
     "huffman_tables",
     "jpeg_streams",
     "make_legal",
     "qtables",
     "sampling_factors",
     "scan_scripts",
+    "shrink",
     "write_stream",
 ]

@@ -26,6 +26,12 @@ def _basis() -> npt.NDArray[np.float64]:
 _DCT = _basis()
 
 
+def inverse_dct(blocks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Samples, without the level shift, of dequantized coefficients (T.81 A.3.3), (..., 8, 8)."""
+    samples: npt.NDArray[np.float64] = _DCT.T @ blocks @ _DCT
+    return samples
+
+
 def make_legal(
     units: npt.NDArray[np.int64], qtable: npt.NDArray[np.uint16], precision: int
 ) -> npt.NDArray[np.int64]:
@@ -44,7 +50,7 @@ def make_legal(
     """
     steps = qtable.astype(np.int64)
     half = 1 << (precision - 1)
-    samples = _DCT.T @ (units * steps) @ _DCT
+    samples = inverse_dct(units * steps)
     clipped = np.clip(samples, -half, half - 1)
     again = np.rint(_DCT @ clipped @ _DCT.T / steps).astype(np.int64)
     outside = (samples < -half - 1e-6) | (samples > half - 1 + 1e-6)

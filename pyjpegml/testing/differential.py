@@ -249,9 +249,7 @@ def run(
                 for trait, n in group.traits.most_common()
                 if n / group.count > min(0.9, 1.5 * traits[trait] / count)
             }
-            findings.append(
-                Finding(*key, group.count, group.largest, group.seed, share, simplest)
-            )
+            findings.append(Finding(*key, group.count, group.largest, group.seed, share, simplest))
     order = {name: i for i, name in enumerate(decoders)}
     findings.sort(key=lambda f: (order[f.decoder], -f.count))
     return Comparison(

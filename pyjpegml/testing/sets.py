@@ -47,9 +47,7 @@ def example(strategy: st.SearchStrategy[T], number: int) -> T:
     return made[-1]  # Hypothesis begins with the simplest example of all, whatever the seed
 
 
-def examples(
-    strategy: st.SearchStrategy[T], count: int, first: int = 0
-) -> Iterator[tuple[int, T]]:
+def examples(strategy: st.SearchStrategy[T], count: int, first: int = 0) -> Iterator[tuple[int, T]]:
     """Seeds from `first` on, and their examples.
 
     Parameters

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from .content import coefficients, samples
+from .content import coefficients, inverse_dct, samples
 from .parameters import groups, qtables, sampling_factors, sampling_features, scan_scripts
 from .stream import PROCESSES, Component, Frame, Scan, Stream
 from .tables import AC, DC, Coding
-from .writer import COM, Content, Layout, is_complete, write_stream
+from .writer import COM, Content, Layout, component_tables, is_complete, reached, write_stream
 
 FEATURES = {
     "12 bits": "samples of 12 bits in a process with a DCT",
@@ -28,6 +28,7 @@ FEATURES = {
     "cut short": "a progressive file that ends before the last bits of all coefficients",
     "DAC": "conditioning of arithmetic tables",
     "DNL": "the height is defined behind the first scan",
+    "far out of range": "coefficients cut so short that samples lie far beyond white or black",
     "fill bytes": "FF bytes before markers",
     "fractional sampling": "sampling factors that do not divide the largest one",
     "larger chroma": "a first component that is not the largest one",
@@ -177,6 +178,7 @@ def _features(
         "cut short": not is_complete(frame, scans),
         "DAC": any(scan.conditioning for scan in scans),
         "DNL": layout.dnl,
+        "far out of range": not is_complete(frame, scans) and _is_far_out(frame, scans, content),
         "fill bytes": bool(layout.fill),
         "multiple scans": not frame.progressive and len(scans) > 1,
         "odd codes": coding.kind not in ("optimal", "standard") and not frame.arithmetic,
@@ -186,6 +188,13 @@ def _features(
     }
     factors = [(c.h, c.v) for c in frame.components]
     return {name for name, there in present.items() if there} | sampling_features(factors)
+
+
+def _is_far_out(frame: Frame, scans: Sequence[Scan], content: Content) -> bool:
+    """Whether samples lie more than the whole range outside of it: there decoders wrap around."""
+    half = 1 << (frame.precision - 1)
+    told = zip(reached(frame, scans, content), component_tables(frame, scans, content), strict=True)
+    return any(np.abs(inverse_dct(units * table)).max() >= 3 * half for units, table in told)
 
 
 @st.composite
@@ -259,6 +268,7 @@ def jpeg_streams(
     layout = draw(_layouts(frame, without))
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
+    assume("far out of range" not in features or "far out of range" not in without)
     return write_stream(frame, scans, content, coding, layout, features)
 
 
