@@ -6,6 +6,7 @@ as inks in the way that the file stores them. What it raises means that it refus
 
 from __future__ import annotations
 
+import atexit
 import io
 import shutil
 import subprocess
@@ -26,7 +27,8 @@ Decode = Callable[[bytes], Array]
 
 
 def _pyjpegml() -> tuple[Decode, str]:
-    from .. import JpegError, __version__, decode, read_header
+    from pyjpegml import JpegError, __version__, decode, read_header
+
     from .sets import examples
     from .streams import jpeg_streams
 
@@ -41,7 +43,7 @@ def _pyjpegml() -> tuple[Decode, str]:
         except JpegError:
             raise
         except Exception as error:
-            raise Crash(f"{type(error).__name__}: {error}") from error
+            raise CrashError(f"{type(error).__name__}: {error}") from error
 
     for _, stream in examples(jpeg_streams(complete=False), 60):
         run(stream.data)  # kernels are compiled before the clock runs
@@ -105,7 +107,7 @@ NAMES: dict[str, Callable[[], tuple[Decode, str]]] = {
 """Decoders that need no template, and what makes them: the function, and the version."""
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """A decoder failed in a way that it never should."""
 
 
@@ -140,15 +142,13 @@ def _command(template: str) -> tuple[Decode, str]:
         done = subprocess.run(command, shell=True, capture_output=True, check=False)
         if done.returncode < 0 or done.returncode > 128:  # of the shell, or of what it ran
             signal = -done.returncode if done.returncode < 0 else done.returncode - 128
-            raise Crash(f"signal {signal}")
+            raise CrashError(f"signal {signal}")
         output = target.read_bytes() if target.exists() else done.stdout
         complaint = done.stderr.decode(errors="replace").strip().replace(str(source), "{in}")
         try:
             return read_picture(output)
         except ValueError as error:
             raise ValueError(complaint or f"exit code {done.returncode}, {error}") from error
-
-    import atexit
 
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return run, "a command"
@@ -170,7 +170,8 @@ def read_picture(data: bytes) -> Array:
                 return np.asarray(picture)
         except OSError as error:
             raise ValueError(f"the output is no picture: {error}") from error
-    fields, at = [], 2
+    fields: list[int] = []
+    at = 2
     while len(fields) < 3:
         end = at + 1
         while data[end : end + 1].isdigit():
@@ -202,7 +203,7 @@ def serve(name: str, requests: Connection, answers: Connection, megabytes: int) 
         began = time.process_time()
         try:
             answer: tuple[str, Any] = ("image", np.ascontiguousarray(decode(data)))
-        except Crash as error:
+        except CrashError as error:
             answer = ("crashed", str(error))
         except Exception as error:
             answer = ("refused", f"{type(error).__name__}: {error}")

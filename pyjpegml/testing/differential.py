@@ -340,5 +340,5 @@ def _simplest(
 
     value: Value = example(strategy, seed)
     if options.attempts and key[1] != "hung" and belongs(value):
-        return shrink(strategy, seed, belongs, options.attempts)
+        value = shrink(strategy, seed, belongs, options.attempts)
     return value

@@ -94,7 +94,7 @@ class Guard:
         our_answers, their_answers = os.pipe()
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- close() does it
         self._process = subprocess.Popen(
             [
                 sys.executable, "-m", "pyjpegml.testing.decoders", self.name,

@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from pyjpegml import __version__
+
 from .differential import CLASSES, VERDICTS, Comparison, Finding
 from .sets import facts
 
@@ -107,11 +108,11 @@ def as_html(comparison: Comparison) -> str:
     """
     tallies = comparison.tallies
     columns = [*CLASSES, *(VERDICTS if comparison.damaged else ())]
-    classes = [
-        [f"{name} ({tally.version})", *({**tally.classes, **tally.verdicts}.get(c, 0) for c in columns),
-         f"{tally.slowest[0]:.3f}"]
-        for name, tally in tallies.items()
-    ]  # fmt: skip
+    classes = []
+    for name, tally in tallies.items():
+        counts = tally.classes + tally.verdicts
+        row = [f"{name} ({tally.version})", *(counts[column] for column in columns)]
+        classes.append([*row, f"{tally.slowest[0]:.3f}"])
     traits = [
         [trait, count, *(_share(tally.traits[trait]["equal"], count) for tally in tallies.values())]
         for trait, count in sorted(comparison.traits.items())

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 import hypothesis
 import numpy as np
+import numpy.typing as npt
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
-from .. import __version__
+from pyjpegml import __version__
+
 from .faults import Corrupted
 from .stream import Stream
 
@@ -62,7 +64,7 @@ def examples(strategy: st.SearchStrategy[T], count: int, first: int = 0) -> Iter
         yield number, example(strategy, number)
 
 
-class _Found(Exception):
+class _FoundError(Exception):
     """Tells Hypothesis that an example is of the kind that is looked for."""
 
 
@@ -106,7 +108,7 @@ def shrink(
         left -= 1
         if is_wanted(value):
             best.append(value)
-            raise _Found
+            raise _FoundError
 
     try:
         _run(strategy, number, look, [Phase.generate, Phase.shrink])
@@ -202,7 +204,9 @@ def export(folder: Path | str, examples: Iterable[tuple[int, Stream | Corrupted]
         entry = {"file": f"{name}.jpg", "seed": number, **facts(value)}
         if entry["verdict"] in ("equal", "same"):
             stream = value.stream if isinstance(value, Corrupted) else value
-            arrays = {f"coefficients{i}": plane for i, plane in enumerate(stream.coefficients)}
+            arrays: dict[str, npt.NDArray[Any]] = {
+                f"coefficients{i}": plane for i, plane in enumerate(stream.coefficients)
+            }
             arrays |= {f"qtable{i}": table for i, table in enumerate(stream.qtables)}
             arrays |= {f"samples{i}": plane for i, plane in enumerate(stream.samples)}
             np.savez_compressed(folder / f"{name}.npz", **arrays)  # type: ignore[arg-type]
