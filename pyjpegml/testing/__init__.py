@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from .content import coefficients, make_legal
 from .faults import FAULTS, Corrupted, Fault, corrupted
+from .images import Segments, encode_options, images, metadata
 from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
 from .sets import example, examples, export, shrink
 from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
@@ -49,15 +50,19 @@ __all__ = [
     "Layout",
     "Part",
     "Scan",
+    "Segments",
     "Stream",
     "coefficients",
     "corrupted",
+    "encode_options",
     "example",
     "examples",
     "export",
     "huffman_tables",
+    "images",
     "jpeg_streams",
     "make_legal",
+    "metadata",
     "qtables",
     "sampling_factors",
     "scan_scripts",
