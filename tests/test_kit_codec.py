@@ -219,6 +219,14 @@ def test_the_name_of_the_process_changes_no_pixel(stream: Stream) -> None:
     assert_same_blocks(write_stream(frame, scans, Content(tuple(units), tables)).data, stream.data)
 
 
+@SMALL
+@given(jpeg_streams(DCT_PROCESSES, complete=False, max_size=16, without=["trailing bytes"]))
+def test_half_an_end_of_image_is_as_good_as_none(stream: Stream) -> None:
+    """A file that lacks the last byte of EOI, found by ``difftest --damaged``."""
+    whole = pyjpegml.decode(stream.data)
+    np.testing.assert_array_equal(pyjpegml.decode(stream.data[:-1]), whole)
+
+
 # --- bombs ----------------------------------------------------------------------------------------
 
 BOMBS = ["dimension bomb", "scan bomb", "segment bomb", "too many rows"]
