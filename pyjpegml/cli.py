@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import __version__, commands, files
+from . import __version__, commands, difftest, files
 from ._jit import CompileWatch, cache_root
 from .console import EXIT_CODES, CommandError, ExitCode, say
 
@@ -467,6 +467,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="of processor time for the search (default: until all is found)",
     )
+    add_json(command)
+
+    command = add(
+        difftest.run_difftest,
+        "decoders side by side on generated files",
+        "Show generated files to pyjpegml and to other decoders, each in a process of its own, and "
+        "report\nwhere they differ, what they refuse, and whether one crashes or hangs.",
+    )
+    difftest.add_arguments(command)
     add_json(command)
     return parser
 

@@ -613,7 +613,7 @@ def _stored(
 def _to_end(stream: Stream) -> None:
     """Walk to EOI; a second scan has no place behind a complete one."""
     while True:
-        if stream.position >= len(stream.data):
+        if stream.is_over:
             stream.warnings.append("the data end without an EOI marker")
             return
         try:

@@ -216,6 +216,14 @@ class Stream:
     max_metadata: int = MAX_METADATA
     metadata_size: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left but, perhaps, the FF of a marker that was cut in half."""
+        position = self.position
+        while position < len(self.data) and self.data[position] == 0xFF:
+            position += 1
+        return position >= len(self.data)
+
     def next(self) -> Segment:
         """The next segment, its tables taken over (T.81 Figure E.6, E.7)."""
         told = len(self.warnings)

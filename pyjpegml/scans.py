@@ -218,7 +218,7 @@ class ScanReader(ABC):
         """The next scan header; None at the end of the image."""
         stream = self.stream
         while True:
-            if stream.position >= len(stream.data):
+            if stream.is_over:
                 stream.warnings.append("the data end without an EOI marker")
                 return None
             try:

@@ -28,8 +28,8 @@ from pyjpegml import arithmetic, bitio, header, markers, progression, scan, stri
 from pyjpegml import scans as stored
 from pyjpegml.coefficients import Geometry
 from pyjpegml.testing import arithmetic as coder
+from pyjpegml.testing import jpeg_streams
 from pyjpegml.testing.stream import Component, Frame, Scan, Stream
-from pyjpegml.testing.streams import jpeg_streams
 from pyjpegml.testing.writer import Content, write_stream
 from pyjpegml.threads import Crew
 

@@ -26,17 +26,13 @@ A decoder of coefficients, held to whatever T.81 allows::
 
 from __future__ import annotations
 
+from .content import coefficients, make_legal
 from .faults import FAULTS, Corrupted, Fault, corrupted
+from .images import Segments, encode_options, images, metadata
+from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
+from .sets import example, examples, export, shrink
 from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
-from .streams import (
-    FEATURES,
-    coefficients,
-    jpeg_streams,
-    make_legal,
-    qtables,
-    sampling_factors,
-    scan_scripts,
-)
+from .streams import FEATURES, jpeg_streams
 from .tables import Coding
 from .writer import Content, Layout, write_stream
 
@@ -54,13 +50,22 @@ __all__ = [
     "Layout",
     "Part",
     "Scan",
+    "Segments",
     "Stream",
     "coefficients",
     "corrupted",
+    "encode_options",
+    "example",
+    "examples",
+    "export",
+    "huffman_tables",
+    "images",
     "jpeg_streams",
     "make_legal",
+    "metadata",
     "qtables",
     "sampling_factors",
     "scan_scripts",
+    "shrink",
     "write_stream",
 ]

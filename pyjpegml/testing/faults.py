@@ -1,6 +1,8 @@
 """Hypothesis strategies for damaged streams: a valid one plus named faults.
 
-What each fault does is in :mod:`pyjpegml.testing.damage`; here they are drawn and applied.
+What a fault is stands in :mod:`pyjpegml.testing.damage`, what each one does in
+:mod:`~pyjpegml.testing.damage_bytes` and :mod:`~pyjpegml.testing.damage_headers`; here they are
+drawn and applied.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from . import damage_bytes, damage_headers  # noqa: F401 -- each registers its faults
 from .damage import ANY, ERROR, KINDS, SAME, Edit
 from .stream import Stream
 from .streams import jpeg_streams

@@ -8,16 +8,17 @@ are not zero, so that they shrink as well.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from .stream import PROCESSES, ZIGZAG, Component, Frame, Scan, Stream
+from .content import coefficients, inverse_dct, samples
+from .parameters import groups, qtables, sampling_factors, sampling_features, scan_scripts
+from .stream import PROCESSES, Component, Frame, Scan, Stream
 from .tables import AC, DC, Coding
-from .writer import COM, Content, Layout, is_complete, write_stream
+from .writer import COM, Content, Layout, component_tables, is_complete, reached, write_stream
 
 FEATURES = {
     "12 bits": "samples of 12 bits in a process with a DCT",
@@ -27,6 +28,7 @@ FEATURES = {
     "cut short": "a progressive file that ends before the last bits of all coefficients",
     "DAC": "conditioning of arithmetic tables",
     "DNL": "the height is defined behind the first scan",
+    "far out of range": "coefficients cut so short that samples lie far beyond white or black",
     "fill bytes": "FF bytes before markers",
     "fractional sampling": "sampling factors that do not divide the largest one",
     "larger chroma": "a first component that is not the largest one",
@@ -43,311 +45,6 @@ def _precisions(process: str) -> tuple[int, ...]:
     if process == "lossless":
         return (8, *range(2, 8), *range(9, 17))
     return (8,) if process == "baseline" else (8, 12)
-
-
-# --- parameters -----------------------------------------------------------------------------------
-
-
-@st.composite
-def sampling_factors(
-    draw: st.DrawFn, components: int, without: Collection[str] = ()
-) -> tuple[tuple[int, int], ...]:
-    """(H, V) of each component, 1 to 4: none, usual ones, or any.
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    components : int
-        How many.
-    without : collection of str
-        Features that must not come.
-    """
-    one = (1, 1)
-    usual = st.sampled_from([(2, 2), (2, 1), (1, 2), (4, 1), (4, 2)])
-    factor = st.tuples(st.integers(1, 4), st.integers(1, 4))
-    kinds = [
-        st.just((one,) * components),
-        usual.map(lambda luma: (luma, *[one] * (components - 1))),
-        st.tuples(*[factor] * components),
-    ]
-    factors = draw(st.one_of(kinds))
-    assume(not set(without) & sampling_features(factors))
-    return factors
-
-
-def sampling_features(factors: Sequence[tuple[int, int]]) -> set[str]:
-    """Which features these sampling factors have."""
-    h_max, v_max = (max(pair[axis] for pair in factors) for axis in (0, 1))
-    features = set()
-    if any(h_max % h or v_max % v for h, v in factors):
-        features.add("fractional sampling")
-    if factors[0] != (h_max, v_max):
-        features.add("larger chroma")
-    return features
-
-
-@st.composite
-def qtables(draw: st.DrawFn, largest: int = 255) -> npt.NDArray[np.uint16]:
-    """A quantization table: one step for all, or steps that grow, or any.
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    largest : int
-        Largest step.
-    """
-    steps = st.integers(1, largest)
-    step = draw(steps)
-    kind = draw(st.sampled_from(["same", "growing", "any"]))
-    if kind == "same":
-        table = np.full(64, step)
-    elif kind == "growing":
-        slope = draw(st.integers(0, 8))
-        table = np.empty(64, np.int64)
-        table[list(ZIGZAG)] = np.minimum(step + slope * np.arange(64), largest)
-    else:
-        seed = draw(st.integers(0, 2**16))
-        table = np.random.default_rng(seed).integers(1, step, 64, endpoint=True)
-    return table.astype(np.uint16).reshape(8, 8)
-
-
-@st.composite
-def groups(draw: st.DrawFn, factors: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Components that share a scan: in the order of the frame, 10 blocks an MCU at most (B.2.3).
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    factors : sequence of (H, V)
-        Of all components.
-    """
-    sizes = [h * v for h, v in factors]
-    cuts = [0]
-    for i in range(1, len(sizes)):
-        if sum(sizes[cuts[-1] : i + 1]) > 10 or draw(st.integers(0, 3)) == 3:
-            cuts.append(i)
-    parts = [tuple(range(a, b)) for a, b in zip(cuts, [*cuts[1:], len(sizes)], strict=True)]
-    return draw(st.permutations(parts)) if len(parts) > 1 else parts
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """A scan of a progressive script."""
-
-    components: tuple[int, ...]
-    start: int
-    end: int
-    high: int
-    low: int
-
-
-@st.composite
-def scan_scripts(
-    draw: st.DrawFn, factors: Sequence[tuple[int, int]], complete: bool = True
-) -> list[tuple[tuple[int, ...], int, int, int, int]]:
-    """A progressive script (T.81 G.1.1.1): (components, Ss, Se, Ah, Al) of each scan.
-
-    Every scan makes others possible: the first one of DC those of AC bands, each one the next bit
-    of its band, whole or in two parts. They come in any order.
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    factors : sequence of (H, V)
-        Of all components.
-    complete : bool
-        Whether all bits of all coefficients come.
-    """
-    lows = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 13])
-    cut = st.integers(0, 7).map(lambda n: n == 7)
-    pending = []
-    for group in draw(groups(factors)):
-        pending.append(_Pass(group, 0, 0, 0, draw(lows)))
-    script: list[_Pass] = []
-    while pending:
-        now = pending.pop(draw(st.integers(0, len(pending) - 1)) if len(pending) > 1 else 0)
-        script.append(now)
-        if now.start == 0 and now.high == 0:
-            for i in now.components:
-                low = draw(lows)
-                bands = [(1, 63)]
-                if draw(st.booleans()):
-                    middle = draw(st.integers(1, 62))
-                    bands = [(1, middle), (middle + 1, 63)]
-                pending += [_Pass((i,), start, end, 0, low) for start, end in bands]
-        if now.low:
-            following = [(now.components, now.start, now.end)]
-            if now.start < now.end and draw(cut):
-                middle = draw(st.integers(now.start, now.end - 1))
-                following = [
-                    (now.components, now.start, middle),
-                    (now.components, middle + 1, now.end),
-                ]
-            elif len(now.components) > 1 and draw(cut):
-                following = [((i,), 0, 0) for i in now.components]
-            pending += [_Pass(*band, now.low, now.low - 1) for band in following]
-    if not complete:
-        kept = draw(st.integers(1, len(script)))
-        while {i for p in script[:kept] for i in p.components} != set(range(len(factors))):
-            kept += 1  # every component gets its DC
-        script = script[:kept]
-    return [(p.components, p.start, p.end, p.high, p.low) for p in script]
-
-
-# --- content --------------------------------------------------------------------------------------
-
-
-def _basis() -> npt.NDArray[np.float64]:
-    """The matrix of the one-dimensional DCT (T.81 A.3.3), rows are frequencies."""
-    u, x = np.arange(8)[:, None], np.arange(8)
-    matrix = np.cos((2 * x + 1) * u * np.pi / 16) / 2
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
-_DCT = _basis()
-
-
-def make_legal(
-    units: npt.NDArray[np.int64], qtable: npt.NDArray[np.uint16], precision: int
-) -> npt.NDArray[np.int64]:
-    """The nearest coefficients that a forward DCT can produce.
-
-    Blocks whose samples lie within the range of the precision stay as they are; samples of others
-    are clipped, transformed and quantized again.
-
-    Parameters
-    ----------
-    units : (..., 8, 8) array
-        Quantized coefficients.
-    qtable : (8, 8) array
-    precision : int
-        Bits of a sample.
-    """
-    steps = qtable.astype(np.int64)
-    half = 1 << (precision - 1)
-    samples = _DCT.T @ (units * steps) @ _DCT
-    clipped = np.clip(samples, -half, half - 1)
-    again = np.rint(_DCT @ clipped @ _DCT.T / steps).astype(np.int64)
-    outside = (samples < -half - 1e-6) | (samples > half - 1 + 1e-6)
-    return np.where(outside.any(axis=(-2, -1), keepdims=True), again, units)
-
-
-@st.composite
-def coefficients(
-    draw: st.DrawFn,
-    sizes: Sequence[tuple[int, int]],
-    tables: Sequence[npt.NDArray[np.uint16]],
-    precision: int = 8,
-) -> tuple[npt.NDArray[np.int64], ...]:
-    """Quantized coefficients that a forward DCT can produce, (rows, columns, 8, 8) each.
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    sizes : sequence of (rows, columns)
-        Blocks of each component.
-    tables : sequence of (8, 8) array
-        Quantization table of each component.
-    precision : int
-        Bits of a sample.
-    """
-    largest = 8 << (precision - 1)
-    planes = [np.zeros((rows, columns, 64), np.int64) for rows, columns in sizes]
-    kind = draw(st.sampled_from(["sparse", "dense", "samples"]))
-    if kind == "sparse":
-        place = st.tuples(
-            st.integers(0, len(sizes) - 1),
-            st.integers(0, 10**4),  # of a block, modulo their number
-            st.integers(0, 63),
-            st.integers(-largest, largest),
-        )
-        for i, block, k, value in draw(st.lists(place, max_size=12)):
-            flat = planes[i].reshape(-1, 64)
-            step = int(tables[i].flat[ZIGZAG[k]])
-            flat[block % len(flat), ZIGZAG[k]] = value if abs(value) < 16 else value // step
-    else:
-        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-        amplitude = draw(st.integers(0, largest.bit_length() - 1))
-        density = draw(st.sampled_from([0.02, 0.1, 0.5, 1]))
-        last = draw(st.sampled_from([63, 1, 5, 20, 40]))
-        dc = draw(st.sampled_from([3, 0, 1, 30, largest]))
-        for i, plane in enumerate(planes):
-            if kind == "dense":
-                # magnitudes of all categories alike
-                magnitude = np.exp2(rng.uniform(0, amplitude, plane.shape)).astype(np.int64)
-                values = magnitude * rng.choice([-1, 1], plane.shape)
-                values[rng.random(plane.shape) >= density] = 0
-                values[..., 0] = rng.integers(-dc, dc, plane.shape[:2], endpoint=True)
-                values[..., list(ZIGZAG[last + 1 :])] = 0
-                steps = tables[i].reshape(64)
-                plane[...] = np.where(np.abs(values) < 16, values, np.trunc(values / steps))
-            else:
-                half = 1 << (precision - 1)
-                reach = min(1 << amplitude, half)
-                samples = rng.integers(-reach, reach, (*plane.shape[:2], 8, 8))
-                if density == 1:  # blacks and whites
-                    samples = np.where(samples < 0, -half, half - 1)
-                plane[...] = np.rint(_DCT @ samples @ _DCT.T / tables[i]).reshape(plane.shape)
-        present = sum(int(np.count_nonzero(plane)) for plane in planes)
-        first = draw(st.integers(0, 10**5)) if draw(st.integers(0, 9)) == 9 else 0
-        count = 10**5 - draw(st.integers(0, 10**5)) if draw(st.integers(0, 9)) == 9 else 10**5
-        _keep(planes, first * present // 10**5, count * present // 10**5)
-    return tuple(
-        make_legal(plane.reshape(*plane.shape[:2], 8, 8), table, precision)
-        for plane, table in zip(planes, tables, strict=True)
-    )
-
-
-def _keep(planes: Sequence[npt.NDArray[np.int64]], first: int, count: int) -> None:
-    """Set all values that are not zero to zero but for `count` of them, from `first` on."""
-    seen = 0
-    for plane in planes:
-        places = np.flatnonzero(plane)
-        numbers = seen + np.arange(places.size)
-        plane.reshape(-1)[places[(numbers < first) | (numbers >= first + count)]] = 0
-        seen += places.size
-
-
-@st.composite
-def samples(
-    draw: st.DrawFn, sizes: Sequence[tuple[int, int]], precision: int
-) -> tuple[npt.NDArray[np.int64], ...]:
-    """Samples of a lossless file: flat, a gradient, or noise.
-
-    Parameters
-    ----------
-    draw
-        Given by Hypothesis.
-    sizes : sequence of (rows, columns)
-        Of each component.
-    precision : int
-        Bits of a sample.
-    """
-    kind = draw(st.sampled_from(["flat", "gradient", "noise", "extremes"]))
-    level = draw(st.integers(0, (1 << precision) - 1))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    planes = []
-    for rows, columns in sizes:
-        y, x = np.mgrid[:rows, :columns]
-        if kind == "flat":
-            plane = np.full((rows, columns), level)
-        elif kind == "gradient":
-            plane = level * x + (level // 2 + 1) * y
-        elif kind == "noise":
-            plane = level + rng.integers(0, 1 << draw(st.integers(1, precision)), (rows, columns))
-        else:
-            plane = rng.choice([0, (1 << precision) - 1, level], (rows, columns))
-        planes.append((plane % (1 << precision)).astype(np.int64))
-    return tuple(planes)
-
-
-# --- streams --------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -481,15 +178,23 @@ def _features(
         "cut short": not is_complete(frame, scans),
         "DAC": any(scan.conditioning for scan in scans),
         "DNL": layout.dnl,
+        "far out of range": not is_complete(frame, scans) and _is_far_out(frame, scans, content),
         "fill bytes": bool(layout.fill),
         "multiple scans": not frame.progressive and len(scans) > 1,
-        "odd codes": coding.kind in ("skewed", "flat") and not frame.arithmetic,
+        "odd codes": coding.kind not in ("optimal", "standard") and not frame.arithmetic,
         "other segments": bool(layout.segments),
         "restarts": any(scan.restart_interval for scan in scans),
         "trailing bytes": bool(layout.trailing),
     }
     factors = [(c.h, c.v) for c in frame.components]
     return {name for name, there in present.items() if there} | sampling_features(factors)
+
+
+def _is_far_out(frame: Frame, scans: Sequence[Scan], content: Content) -> bool:
+    """Whether samples lie more than the whole range outside of it: there decoders wrap around."""
+    half = 1 << (frame.precision - 1)
+    told = zip(reached(frame, scans, content), component_tables(frame, scans, content), strict=True)
+    return any(np.abs(inverse_dct(units * table)).max() >= 3 * half for units, table in told)
 
 
 @st.composite
@@ -563,6 +268,7 @@ def jpeg_streams(
     layout = draw(_layouts(frame, without))
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
+    assume("far out of range" not in features or "far out of range" not in without)
     return write_stream(frame, scans, content, coding, layout, features)
 
 
@@ -607,7 +313,7 @@ def _identifiers(count: int, without: Collection[str]) -> st.SearchStrategy[Sequ
 
 @st.composite
 def _codings(draw: st.DrawFn, odd: bool) -> Coding:
-    kinds = ["optimal", "standard", *(["skewed", "flat"] if odd else [])]
+    kinds = ["optimal", "standard", *(["skewed", "flat", "any"] if odd else [])]
     kind = draw(st.sampled_from(kinds))
     shared = draw(st.booleans())
     if kind in ("optimal", "standard"):

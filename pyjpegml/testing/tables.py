@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .stream import HuffmanTable
@@ -63,6 +64,30 @@ def flat_table(symbols: list[int], length: int) -> HuffmanTable:
     return HuffmanTable(tuple(bits), bytes(symbols))
 
 
+def any_table(symbols: Sequence[int], below: Callable[[int], int], spare: int = 0) -> HuffmanTable:
+    """A table of any legal shape: the leaves of a binary tree that grew anywhere.
+
+    Parameters
+    ----------
+    symbols : sequence of int
+        Which have codes, in the order of their codes; 1 to 256.
+    below : callable
+        A whole number from 0 up to below its argument: where the tree grows.
+    spare : int
+        Leaves that are no code, besides the one that T.81 keeps free.
+    """
+    depths = [0]
+    while len(depths) < len(symbols) + 1 + spare:
+        can_grow = [i for i, depth in enumerate(depths) if depth < 16]
+        i = can_grow[below(len(can_grow))]
+        depths[i : i + 1] = [depths[i] + 1] * 2
+    depths.sort()
+    for _ in range(spare):
+        depths.pop(below(len(depths)))
+    depths.pop()  # the code of ones only is the last one of the longest
+    return HuffmanTable(tuple(depths.count(length) for length in range(1, 17)), bytes(symbols))
+
+
 @dataclass(frozen=True)
 class Coding:
     """How Huffman tables are chosen.
@@ -72,7 +97,7 @@ class Coding:
     kind : str
         ``"optimal"``; ``"standard"`` (T.81 K.3, optimal where a symbol is missing there);
         ``"skewed"`` (codes of all lengths up to 16, whatever the frequencies), ``"flat"`` (all
-        codes of one length).
+        codes of one length), ``"any"`` (a legal code of any shape).
     length : int
         Of the codes of flat tables, if so few suffice.
     unused : int
@@ -105,7 +130,7 @@ class Coding:
             table = STANDARD[table_class, min(slot, 1)]
             if set(needed) <= set(table.symbols):
                 return table
-        if self.kind in ("skewed", "flat"):
+        if self.kind in ("skewed", "flat", "any"):
             rng = random.Random(self.seed)
             # every category that a process has, or any run and size
             legal = range(12) if table_class == DC else [s for s in range(256) if s % 16 <= 10]
@@ -115,6 +140,8 @@ class Coding:
             rng.shuffle(symbols)
             if self.kind == "flat":
                 return flat_table(symbols, self.length)
+            if self.kind == "any":
+                return any_table(symbols, rng.randrange, rng.randrange(9))
             return table_from_frequencies({s: 2 ** min(i, 24) for i, s in enumerate(symbols)})
         return table_from_frequencies(needed)
 

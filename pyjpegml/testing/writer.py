@@ -369,7 +369,7 @@ def write_stream(
         frame=frame,
         scans=tuple(scans),
         parts=parts,
-        qtables=() if frame.lossless else _component_tables(frame, scans, content),
+        qtables=() if frame.lossless else component_tables(frame, scans, content),
         coefficients=() if frame.lossless else tuple(plane.astype(np.int16) for plane in told),
         samples=tuple(plane.astype(np.uint16) for plane in told) if frame.lossless else (),
         color_model=color_model(frame, layout.jfif, layout.adobe),
@@ -380,7 +380,7 @@ def write_stream(
     )
 
 
-def _component_tables(
+def component_tables(
     frame: Frame, scans: Sequence[Scan], content: Content
 ) -> tuple[npt.NDArray[np.uint16], ...]:
     """The quantization table in force at the first scan of each component."""
