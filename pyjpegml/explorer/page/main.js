@@ -105,6 +105,9 @@ function showLegend(view, map) {
   legend.replaceChildren(map.low, ramp, map.high);
 }
 
+// What one value of two hundred is above: the end of a map's colours.
+const nearlyLargest = (values) => values.slice().sort()[Math.floor(0.995 * (values.length - 1))] || 1;
+
 // Bits of all components over each block of the first one: counted from the file.
 function bitsMap() {
   const { jpeg } = state;
@@ -121,7 +124,7 @@ function bitsMap() {
       }
     }
   });
-  const most = Array.from(values).sort((a, b) => a - b)[Math.floor(0.995 * (values.length - 1))] || 1;
+  const most = nearlyLargest(values);
   const image = mapImage(values, first.across, first.down, most);
   return { image, across: 8 * first.hMax / first.h, down: 8 * first.vMax / first.v, low: "0 bits", high: `${whole(most)} bits or more a block, chroma shared out` };
 }
@@ -130,8 +133,9 @@ async function lossesMap() {
   const packed = await inflated(bytesOf(`losses-${facts.variants.indexOf(state.variant)}`));
   const columns = Math.ceil(facts.width / 8);
   const rows = Math.ceil(facts.height / 8);
-  const most = 255 * Math.sqrt(0.2);
-  return { image: mapImage(packed, columns, rows, most), across: 8, down: 8, low: "nothing lost", high: "MS-SSIM of 0.8 or less in the block" };
+  const most = nearlyLargest(packed); // each byte is 255 times the root of what is lost
+  const least = (1 - (most / 255) ** 2).toFixed(3);
+  return { image: mapImage(packed, columns, rows, most), across: 8, down: 8, low: "nothing lost", high: `MS-SSIM of ${least} or less in the block` };
 }
 
 // --- the block
