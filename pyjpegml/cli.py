@@ -419,7 +419,23 @@ def build_parser() -> argparse.ArgumentParser:
         "data are sound: what is wrong with them, at which byte, and how many MCUs are sound.",
     )
     command.add_argument("input", metavar="FILE", help="JPEG to read")
+    command.add_argument(
+        "--html",
+        metavar="PAGE",
+        help="write an HTML page instead, on which the file can be explored block by block",
+    )
     add_json(command)
+
+    command = add(
+        commands.run_walkthrough,
+        "a page that shows a JPEG being made",
+        "Write one HTML page, which needs nothing else: a photograph as JPEGs of several qualities "
+        "and MS-SSIM\ntargets; of each block its samples, DCT, levels, codes and the very bits in "
+        "the file; maps, tables, and\nevery segment.",
+    )
+    command.add_argument("input", metavar="PHOTO", help=image)
+    command.add_argument("-o", "--output", metavar="PAGE", required=True, help="page to write")
+    add_background(command)
 
     command = add(
         commands.run_compare,

@@ -357,11 +357,35 @@ def run_inspect(arguments: argparse.Namespace) -> ExitCode:
     """What a JPEG says about itself, and whether its data are sound."""
     from . import inspection
 
+    if arguments.html is not None:
+        _check_output(arguments.html, [arguments.input])
     name, data = files.shown_input(arguments.input), files.read_bytes(arguments.input)
     facts = inspection.facts(data)
-    report(arguments, facts, inspection.text(facts))
+    if arguments.html is None:
+        report(arguments, facts, inspection.text(facts))
+    else:
+        from .explorer.page import inspection as inspection_page
+
+        with _jpeg_errors_of(arguments.input):
+            page = inspection_page(data, facts, Path(name).name)
+        files.write_bytes(arguments.html, page)
     if facts["error"]:
         raise CommandError(ExitCode.BAD_JPEG, f"{name}: {facts['error']}")
+    return ExitCode.DONE
+
+
+def run_walkthrough(arguments: argparse.Namespace) -> ExitCode:
+    """A page that shows how JPEGs are made of a photograph."""
+    _check_output(arguments.output, [arguments.input])
+    picture, _ = _read_picture(arguments.input, arguments, keep=True)
+    _refuse_inks(arguments.input, picture, "shown step by step")
+
+    from .explorer.page import walkthrough
+    from .painting import oriented
+
+    pixels = oriented(picture.scaled(), picture.metadata.orientation)
+    page = walkthrough(pixels, Path(files.shown_input(arguments.input)).name)
+    files.write_bytes(arguments.output, page)
     return ExitCode.DONE
 
 

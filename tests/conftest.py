@@ -50,6 +50,18 @@ def conformance() -> Path:
 
 
 @pytest.fixture(scope="session")
+def walkthrough_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of the explorer, made once."""
+    from explorer_pages import PHOTO
+
+    from pyjpegml.explorer.page import walkthrough
+
+    path = tmp_path_factory.mktemp("explorer") / "page.html"
+    path.write_bytes(walkthrough(PHOTO, "photo.png"))
+    return path
+
+
+@pytest.fixture(scope="session")
 def jpegtran() -> Callable[..., bytes | None]:
     """libjpeg-turbo's transcoder: the program that PYJPEGML_JPEGTRAN names, or that of the PATH.
 
