@@ -75,18 +75,18 @@ def run_batch(arguments: argparse.Namespace) -> ExitCode:
 def _list(arguments: argparse.Namespace, selection: Selection, recipe: Recipe) -> ExitCode:
     """Say what would be done."""
     source, target = trees(arguments.source, arguments.target, arguments.follow_links)
-    past, before, wanted = Past(target, empty=not arguments.resume), 0, 0
+    before = wanted = 0
     code = ExitCode.DONE
-    for found in find(source, selection):
-        if isinstance(found, Record):
-            say(f"{found.source}: {found.error}")
-            code = ExitCode.FILE_FAILED
-        elif past.done(found, recipe.digest, arguments.verify):
-            before += 1
-        else:
-            wanted += 1
-            show(f"{found.source} -> {found.target}", sys.stdout)
-    past.close()
+    with Past(target, empty=not arguments.resume) as past:
+        for found in find(source, selection):
+            if isinstance(found, Record):
+                say(f"{found.source}: {found.error}")
+                code = ExitCode.FILE_FAILED
+            elif past.done(found, recipe.digest, arguments.verify):
+                before += 1
+            else:
+                wanted += 1
+                show(f"{found.source} -> {found.target}", sys.stdout)
     show(f"{wanted} files to do, {before} done before", sys.stderr)
     return code
 

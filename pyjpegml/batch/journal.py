@@ -39,7 +39,7 @@ _FIELDS = {field.name for field in fields(Record)}
 
 
 class Past:
-    """The last record of each file, from all journals of a tree.
+    """The last record of each file, from all journals of a tree; a context manager.
 
     Parameters
     ----------
@@ -93,8 +93,10 @@ class Past:
             return None
         return record
 
-    def close(self) -> None:
-        """Forget them."""
+    def __enter__(self) -> Past:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._spool.close()
 
 

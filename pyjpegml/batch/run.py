@@ -176,27 +176,30 @@ class Run:
             journal = Journal(self.target, shard)
         except OSError as error:
             raise FileError(self.target.url, error.strerror or str(error)) from error
-        past = Past(self.target, empty=not resume)
         try:
             self.target.begin(shard)
-            for record, before in self._records(past):
-                if before:
-                    self.summary.before += 1
-                else:
-                    self.summary.add(record)
-                    journal.add(record)
-                if report is not None:
-                    report.add(record, "done before" if before else None)
-                self.tell(record, before)
-                if record.fatal:
-                    self.summary.stopped = record.error
-                    break
+            with Past(self.target, empty=not resume) as past:
+                self._do(past, journal, report)
         finally:
-            past.close()
             self.target.end()
             journal.close()
             self.summary.seconds = time.perf_counter() - began
         return self.summary
+
+    def _do(self, past: Past, journal: Journal, report: Report | None) -> None:
+        """Do all files, and write down what becomes of them."""
+        for record, before in self._records(past):
+            if before:
+                self.summary.before += 1
+            else:
+                self.summary.add(record)
+                journal.add(record)
+            if report is not None:
+                report.add(record, "done before" if before else None)
+            self.tell(record, before)
+            if record.fatal:
+                self.summary.stopped = record.error
+                break
 
     def _records(self, past: Past) -> Iterator[tuple[Record, bool]]:
         """What became of each file, and whether an earlier run did it; as they come."""
