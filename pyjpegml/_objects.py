@@ -74,11 +74,12 @@ _OTHERWISE, _ARRAY, _INT, _FLOAT, _SINGLE, _BOOL, _TRUE, _FIRST = range(8)
 
 def enabled() -> bool:
     """Whether kernels are kept and loaded as object code in this process."""
-    switches = [name for name in os.environ if name.startswith("NUMBA_")]
+    harmless = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"}  # the latter joblib sets; no kernel has any
+    switches = {name for name in os.environ if name.startswith("NUMBA_")}
     return (
         not _given_up
         and os.environ.get("PYJPEGML_OBJECTS") != "0"
-        and all(name == "NUMBA_CACHE_DIR" for name in switches)
+        and switches <= harmless
         and not Path(".numba_config.yaml").exists()
         and _layout_holds()
     )

@@ -186,6 +186,33 @@ def build_parser() -> argparse.ArgumentParser:
             "else follows it: as they are, or left out (default: kept, if all metadata are)",
         )
 
+    def add_search(command: _Parser) -> None:
+        command.add_argument(
+            "--ms-ssim",
+            type=_target,
+            default=0.99,
+            metavar="X",
+            help="MS-SSIM to meet, above 0 and at most 1 (default: %(default)s)",
+        )
+        command.add_argument(
+            "--effort",
+            choices=("fast", "normal", "best"),
+            default="normal",
+            help="how much work may be done for a smaller file (default: %(default)s)",
+        )
+        command.add_argument(
+            "--progressive",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="progressive files are smaller; some simple decoders want sequential ones",
+        )
+        command.add_argument(
+            "--max-bytes",
+            type=_whole_number("a number of bytes", 1, 2**63 - 1),
+            metavar="N",
+            help="the most that the file may have; then the best file that fits is written",
+        )
+
     image = "image of any format that Pillow reads: grey, RGB or CMYK, of up to 16 bits"
 
     command = add(
@@ -193,33 +220,11 @@ def build_parser() -> argparse.ArgumentParser:
         "the smallest JPEG that meets an MS-SSIM",
         "Write the smallest JPEG that meets an MS-SSIM, checked on the very bytes written.",
     )
-    command.add_argument("input", metavar="IN", help=image)
-    command.add_argument("output", metavar="OUT", help="JPEG to write")
+    command.add_argument("input", metavar="IN", nargs="+", help=f"{image}; patterns such as *.png")
     command.add_argument(
-        "--ms-ssim",
-        type=_target,
-        default=0.99,
-        metavar="X",
-        help="MS-SSIM to meet, above 0 and at most 1 (default: %(default)s)",
+        "output", metavar="OUT", help="JPEG to write, or the folder for those of several files"
     )
-    command.add_argument(
-        "--effort",
-        choices=("fast", "normal", "best"),
-        default="normal",
-        help="how much work may be done for a smaller file (default: %(default)s)",
-    )
-    command.add_argument(
-        "--progressive",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="progressive files are smaller; some simple decoders want sequential ones",
-    )
-    command.add_argument(
-        "--max-bytes",
-        type=_whole_number("a number of bytes", 1, 2**63 - 1),
-        metavar="N",
-        help="the most that the file may have; then the best file that fits is written",
-    )
+    add_search(command)
     command.add_argument(
         "-v",
         "--verbose",
@@ -230,6 +235,76 @@ def build_parser() -> argparse.ArgumentParser:
         "--against-libjpeg",
         action="store_true",
         help="say what is saved against libjpeg's tables at the same target",
+    )
+    add_background(command)
+    add_metadata(command)
+    add_others(command)
+    add_json(command)
+
+    command = add(
+        commands.run_batch,
+        "all pictures of a tree, compressed into another one",
+        "Compress all pictures of a tree into another one of the same structure. It may be "
+        "interrupted at any\nmoment; the same command then goes on, and does nothing twice.",
+    )
+    command.add_argument(
+        "source", metavar="SRC", help="folder or URL, such as s3://bucket/photos or zip://::a.zip"
+    )
+    command.add_argument("target", metavar="DST", help="folder or URL of what is made")
+    add_search(command)
+    for option, what in (("--include", "only"), ("--exclude", "no")):
+        command.add_argument(
+            option,
+            action="append",
+            metavar="PATTERN",
+            help=f"{what} files of such names, or paths if there is a / in it; may be repeated",
+        )
+    command.add_argument(
+        "--jobs",
+        type=_processes,
+        default=-1,
+        metavar="N",
+        help="files at a time, each on one core (default: one a core)",
+    )
+    machines = command.add_mutually_exclusive_group()
+    machines.add_argument(
+        "--dask", metavar="URL", help="let a Dask cluster work, such as tcp://host:8786"
+    )
+    machines.add_argument(
+        "--backend", metavar="NAME", help="another backend of joblib, such as threading"
+    )
+    command.add_argument(
+        "--shard",
+        type=_shard,
+        default=(0, 1),
+        metavar="I/N",
+        help="only part I, from 0, of N, which a hash of the path decides",
+    )
+    command.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="pass over what DST's own journal says is done",
+    )
+    command.add_argument(
+        "--verify", action="store_true", help="read what is done, and believe only its SHA-256"
+    )
+    command.add_argument(
+        "--preserve", action="store_true", help="take over modification times and permissions"
+    )
+    command.add_argument(
+        "--follow-links", action="store_true", help="enter symbolic links to folders"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only list what would be done, and write nothing"
+    )
+    command.add_argument(
+        "--report", metavar="FILE", help="a row for each picture, as .csv or .json"
+    )
+    command.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show how far it is (default: on a terminal)",
     )
     add_background(command)
     add_metadata(command)
@@ -494,6 +569,15 @@ def build_parser() -> argparse.ArgumentParser:
     difftest.add_arguments(command)
     add_json(command)
     return parser
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """A part of so many, as an argument."""
+    if re.fullmatch(r"\d{1,6}/\d{1,6}", text, re.ASCII):
+        part, parts = (int(number) for number in text.split("/"))
+        if part < parts:
+            return part, parts
+    raise argparse.ArgumentTypeError(f"a shard is I/N with I from 0 to N - 1, not {text!r}")
 
 
 def _region(text: str) -> tuple[int, int, int, int]:

@@ -93,7 +93,29 @@ def _size_facts(data: bytes, pixels: Samples) -> dict[str, Any]:
 
 
 def run_compress(arguments: argparse.Namespace) -> ExitCode:
-    """The smallest JPEG that meets an MS-SSIM."""
+    """The smallest JPEG that meets an MS-SSIM; or one for each of several files."""
+    from .batch.names import paired
+
+    try:
+        pairs = paired(arguments.input, arguments.output)
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, str(error)) from error
+    if len(pairs) == 1:
+        return _compress(argparse.Namespace(**{**vars(arguments), **pairs[0]}))
+    codes = [ExitCode.DONE]
+    for pair in pairs:
+        if not arguments.json:
+            show(f"{pair['output']}:", sys.stdout)
+        try:
+            codes.append(_compress(argparse.Namespace(**{**vars(arguments), **pair})))
+        except (CommandError, files.FileError) as error:
+            say(str(error))
+            codes.append(error.code if isinstance(error, CommandError) else ExitCode.FILE_FAILED)
+    return max(codes)
+
+
+def _compress(arguments: argparse.Namespace) -> ExitCode:
+    """One file."""
     _check_output(arguments.output, [arguments.input])
     keep = arguments.metadata == "keep"
     if arguments.others == "keep" and not keep:
@@ -348,6 +370,16 @@ def _rewrite(
     facts = {"bytes_before": len(data), "bytes": len(made)}
     report(arguments, facts, f"{len(data)} bytes became {len(made)}, {percent:+.1f} %")
     return ExitCode.DONE
+
+
+# --- batch ---------------------------------------------------------------------------------------
+
+
+def run_batch(arguments: argparse.Namespace) -> ExitCode:
+    """All pictures of a tree, compressed into another one."""
+    from .batch.command import run_batch as run
+
+    return run(arguments)
 
 
 # --- inspect -------------------------------------------------------------------------------------
