@@ -5,7 +5,9 @@ scale.
 What the search can still gain lies in few directions, and these are the knobs: each adds to the
 logarithm of the steps (of Y, Cb and Cr, in natural order) its setting times a pattern, and two that
 belong to the closed loop move its scale and the price with which it starts. All knobs at 0 are the
-closed form.
+closed form of :mod:`pyjpegml.tables`, which is right where quantization is fine. Where coefficients
+are rounded and many become 0, the same shift is better for nearly all photographs (ROUNDED), and
+that is the closed form there: models are compared with it.
 
 Patterns of AC steps have a mean of 0, so that they change the shape of a table and not its scale,
 and are symmetric in u and v, as the statistics of photographs are.
@@ -24,6 +26,9 @@ import numpy.typing as npt
 KNOBS = ("scale", "price", "dc", "chroma", "chroma_dc", "tilt", "diagonal")
 #: The first of the knobs that shape tables.
 FIRST_SHAPE = 2
+#: Knobs of the closed form where coefficients are rounded: the means of what the teacher's runs on
+#: training photographs ask for (:mod:`pyjpegml.training.fit`), to two digits.
+ROUNDED = (0.0, 0.0, -0.4, 0.13, -0.3, 0.45, 0.3)
 #: No knob leads further than this: tables stay near the closed form whatever is asked for.
 FURTHEST = 0.7
 
@@ -56,7 +61,7 @@ def shape_weights(
     Parameters
     ----------
     mean_weights : sequence of (64,) float64
-        Of each component (:class:`pyjpegml.tables.Estimator`).
+        Of each component (:class:`pyjpegml.tables.Estimator`); a fourth one, K, is as luma.
     knobs : (7,) float
         In the order of KNOBS; beyond FURTHEST they are cut.
 
@@ -73,7 +78,7 @@ def shape_weights(
     """
     settings = np.clip(np.asarray(knobs, np.float64), -FURTHEST, FURTHEST)[FIRST_SHAPE:]
     change = np.tensordot(settings, PATTERNS, 1)
-    return [w * np.exp(-2 * change[i]) for i, w in enumerate(mean_weights)]
+    return [w * np.exp(-2 * change[i % 3]) for i, w in enumerate(mean_weights)]
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,12 @@ class Start:
     ----------
     knobs : (7,) float64
         In the order of KNOBS, of which those that shape tables are used.
-    scale : float
-        Logarithm of the scale over that of the closed form.
+    loss : float
+        Logarithm of the loss of rounded coefficients over the estimate.
+    loop : float, optional
+        The same of the closed loop's first levels; None if it is to be measured.
     """
 
     knobs: npt.NDArray[np.float64]
-    scale: float
+    loss: float = 0.0
+    loop: float | None = None

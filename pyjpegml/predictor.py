@@ -4,24 +4,25 @@ The closed form (:mod:`pyjpegml.tables`) is the prior, and gradient-boosted tree
 is left, from plans that a search found best on training photographs (:mod:`pyjpegml.training`):
 
 - how far knobs are to be turned (:mod:`pyjpegml.knobs`), which shape the tables;
-- the scale then, as a logarithm of the ratio to the closed form's for the target.
+- how far the estimate of the loss will be off then, as a logarithm; and how far it is off for the
+  first levels of the closed loop of trellis and gradient, which need not be scored then.
 
-The closed loop of trellis and gradient starts from the closed form as it is: no knob made its files
-smaller on photographs that were held out, and neither its scale nor the subsampling was predicted
-better than they are estimated and measured.
+The tables of the closed loop are those of the closed form: no knob made its files smaller on
+photographs that were held out, and the subsampling was predicted no better than it is estimated.
 
-*Monotone.* Knobs do not see the target, so tables of one shape meet all targets. The trees of the
-scale see it as ``loss`` and ``room`` and are bound to grow with both; they stand for ``ln scale +
-SLOPE loss`` over the closed form's, which grows faster than ``SLOPE loss``: so the sum of prior and
-trees grows with the target's loss, and may still correct the prior downwards.
+*Monotone.* Knobs do not see the target, so tables of one shape meet all targets. What the estimate
+is to be is the budget over the error that is foreseen. The trees of errors see the target as
+``loss`` and ``room`` and are bound to grow with both; they stand for ``SLOPE loss - error``, and
+``(1 - SLOPE) loss`` grows as well: so the sum, the logarithm of that estimate, grows with the
+target's loss, and may still correct the prior downwards.
 
 *The file* holds plain arrays and is read without pickle. It may come from a stranger: shapes,
 types, ranges and finiteness are checked, and children stand behind their parents, so a walk ends.
 The worst that such a model can do is to predict badly; every file that is returned is scored all
 the same.
 
-*Out of range.* If a feature is further from the training photographs' than a tenth of their range,
-nothing is predicted, and the closed form is the start. (Pictures may be larger.)
+*Out of range.* If a feature is further from the training photographs' than a quarter of their
+range, nothing is predicted, and the closed form is the start. (Pictures may be larger.)
 """
 
 from __future__ import annotations
@@ -37,24 +38,26 @@ import numpy as np
 import numpy.typing as npt
 
 from ._jit import kernel
-from .features import NAMES, features
+from .features import LEAST_LOSS, NAMES, features
 from .knobs import FIRST_SHAPE, FURTHEST, KNOBS, Start
 from .scale_search import Candidate
 
 #: Version of the file's format.
-VERSION = 1
+VERSION = 2
 #: The features that know the target: ln of 1 - target, and of what is left of it for quantization.
 TARGET_NAMES = ("loss", "room")
 INPUTS = (*NAMES, *TARGET_NAMES)
 LOSS = INPUTS.index("loss")
-#: What trees predict of rounded coefficients: knobs, and the scale.
-OUTPUTS: tuple[str, ...] = (*(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]), "rounded_scale")
-#: The trees of the scale see the target and stand for ``ln scale + SLOPE loss``.
-SLOPE = 0.4
+#: What trees predict: knobs of rounded coefficients, and errors of the estimate.
+OUTPUTS: tuple[str, ...] = (
+    *(f"rounded_{knob}" for knob in KNOBS[FIRST_SHAPE:]), "rounded_loss", "loop_loss",
+)  # fmt: skip
+#: The trees of errors see the target and stand for ``SLOPE loss - error``.
+SLOPE = 0.2
 #: By what part of its range a feature may leave it.
-MARGIN = 0.1
-#: Scales are changed by no more than this, as a logarithm.
-LARGEST_CHANGE = 1.0
+MARGIN = 0.25
+#: No error beyond this is believed, as a logarithm.
+LARGEST_ERROR = 0.7
 #: What a file may hold, at most.
 MOST_NODES, MOST_TREES, MOST_BYTES = 200_000, 10_000, 16 << 20
 #: Names the model file to use instead of the one that comes with the package.
@@ -218,11 +221,11 @@ class Model:
         loss = float(np.clip(math.log(budget), self.low[LOSS], self.high[LOSS]))
         shapes = [found[f"rounded_{knob}"] for knob in KNOBS[FIRST_SHAPE:]]
         knobs = np.r_[np.zeros(FIRST_SHAPE), shapes]
-        change = found["rounded_scale"] - SLOPE * loss
-        return Start(
-            np.clip(knobs, -FURTHEST, FURTHEST),
-            min(max(change, -LARGEST_CHANGE), LARGEST_CHANGE),
-        )
+        # the estimate is never asked to be nearer to the floor than this, where it would be FINEST
+        most = min(LARGEST_ERROR, math.log(budget / max(plan.floor, LEAST_LOSS)) / 2)
+        errors = [SLOPE * loss - found[name] for name in ("rounded_loss", "loop_loss")]
+        rounded, loop = (min(max(error, -LARGEST_ERROR), most) for error in errors)
+        return Start(np.clip(knobs, -FURTHEST, FURTHEST), rounded, loop)
 
 
 def plan_features(plan: Candidate) -> npt.NDArray[np.float64]:

@@ -45,7 +45,7 @@ from .decoder import decode
 from .encoder import encode
 from .header import read_header
 from .heads import CHROMA, model_of
-from .knobs import Start
+from .knobs import ROUNDED, Start
 from .metadata import Metadata
 from .metrics import LumaReference, Reference
 from .originals import read_original
@@ -297,7 +297,10 @@ class Task:
                 enough = best is not None and self.account.encodes - before >= ENOUGH
                 if enough or self.account.left < 2:
                     break
-                refined = refine(plan, self.reference, target, schedule, self.writing, self.account)
+                refined = refine(
+                    plan, self.reference, target, schedule, self.writing, self.account,
+                    self._start(plan, 1 - target).loop,
+                )  # fmt: skip
                 if refined is None:
                     break
                 if best is None or better(refined, best):
@@ -317,9 +320,12 @@ class Task:
         assert best is not None
         return replace(best, encodes=self.account.encodes)
 
-    def _start(self, plan: Candidate, budget: float) -> Start | None:
-        """Where the model would begin, if there is one, and if the budget can be met at all."""
-        return self.model.start(plan, budget) if self.model and plan.floor < budget else None
+    def _start(self, plan: Candidate, budget: float) -> Start:
+        """Where the model would begin, if there is one, and if the budget can be met at all; or
+        else the closed form for rounded coefficients.
+        """
+        predicted = self.model.start(plan, budget) if self.model and plan.floor < budget else None
+        return predicted or Start(np.array(ROUNDED))
 
     def plans(self, aim: float) -> list[tuple[float, Candidate]]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first, with
@@ -414,12 +420,14 @@ def refine(
     schedule: Schedule,
     writing: Writing,
     account: Account,
+    expected: float | None = None,
 ) -> Result | None:
     """The closed loop for one subsampling; None if it does not reach the target. When nothing may
     be spent any more, the nearest it came to it.
 
     The first levels are scored, and the scale is corrected once by what they lose: the estimate is
-    made for rounding, not for a trellis.
+    made for rounding, not for a trellis. If a model expects what they lose (`expected`, as a
+    logarithm of the ratio to the budget), they are not scored.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
@@ -442,9 +450,12 @@ def refine(
             quantizer.use(estimator.qtables(scale))
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if attempt == 0 and account.left >= 3:
-            loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
-            account.note("first levels", loss, quantizer.statistics.size)
+        if attempt == 0 and (expected is not None or account.left >= 3):
+            if expected is None:
+                loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
+                account.note("first levels", loss, quantizer.statistics.size)
+            else:
+                loss = budget * math.exp(expected)
             bits = 8 * quantizer.statistics.size / pixels
             wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
             change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)

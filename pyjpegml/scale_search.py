@@ -104,7 +104,7 @@ class Candidate:
     features: npt.NDArray[np.float64] | None = None
 
     def begin(self, start: Start | None) -> None:
-        """Shape the tables, and let the first scale be as predicted; None for the closed form."""
+        """Shape the tables, and reckon with the predicted loss at first; None for neither."""
         self.start = start
         self.trials.clear()
         self.dc_steps = None
@@ -165,7 +165,7 @@ class Candidate:
     def scale_for(self, aim: float) -> float:
         """The scale at which the corrected estimate reaches `aim`."""
         if not self.trials:
-            return solve_scale(self.model, aim) * math.exp(self.start.scale if self.start else 0.0)
+            return solve_scale(self.model, aim * math.exp(-self.start.loss if self.start else 0.0))
         near = solve_scale(self.model, aim)
         for _ in range(3):
             near = solve_scale(self.model, aim * math.exp(-self.correction(near)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml.knobs import FIRST_SHAPE, FURTHEST, KNOBS, PATTERNS, shape_weights
+from pyjpegml.knobs import FIRST_SHAPE, FURTHEST, KNOBS, PATTERNS, ROUNDED, shape_weights
 from pyjpegml.tables import closed_form_qtables
 
 WEIGHTS = [np.geomspace(0.1, 1e-4, 64), np.geomspace(0.02, 1e-5, 64), np.geomspace(0.02, 1e-5, 64)]
@@ -54,3 +54,9 @@ def test_tables_are_legal_whatever_is_asked_for(knobs, scale):
         most = 4 * FURTHEST  # patterns are at most about one, and four knobs meet at none
         ratio = np.log((table[inside] + 1.0) / (plain[inside] + 1.0))
         assert abs(ratio).max(initial=0) <= most
+
+
+def test_a_fourth_component_is_as_luma():
+    weights = shape_weights([*WEIGHTS, WEIGHTS[0]], ROUNDED)
+    np.testing.assert_array_equal(weights[3], weights[0])
+    assert (weights[1] != weights[0]).any()

@@ -10,10 +10,10 @@ import pytest
 from helpers import picture as made
 from PIL import Image
 
-from pyjpegml import cli, predictor
+from pyjpegml import Options, cli, compress, predictor
 from pyjpegml.knobs import KNOBS
 from pyjpegml.predictor import INPUTS, OUTPUTS, Model, load
-from pyjpegml.training import fit, teacher, train_folder
+from pyjpegml.training import first, fit, teacher, train_folder
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("no photograph")
     monkeypatch.setattr(teacher, "ZOOMS", ((1.0, 208),))
     monkeypatch.setattr(teacher, "TARGETS", 1)
+    monkeypatch.setattr(first, "ZOOMS", ((1.0, 208),))
+    monkeypatch.setattr(first, "TARGETS", 2)
     monkeypatch.setattr(fit, "MOST_ITERATIONS", 4)
     return tmp_path
 
@@ -86,33 +88,51 @@ def test_trees_predict_as_scikit_learn(jit, monkeypatch):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_trees_of_scales_grow_with_the_target():
+def test_trees_of_errors_grow_with_the_target():
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(200, len(INPUTS)))
     label = -inputs[:, -1] - inputs[:, -2] + rng.normal(0, 0.1, 200)  # the opposite is true
-    booster = fit._booster("rounded_scale", 20).fit(inputs, label)
+    booster = fit._booster("rounded_loss", 20).fit(inputs, label)
     line = np.repeat(inputs[:1], 50, 0)
     line[:, -2:] = np.linspace(-3, 3, 50)[:, None]
     assert (np.diff(booster.predict(line)) >= 0).all()
 
 
+def test_first_encodes_are_those_of_fast(folder):
+    """What trees learn is what `fast` and the closed loop score first, without a model."""
+    path = folder / "0.png"
+    ((image, losses),) = first.crops_of(teacher.read_rgb(path))
+    rows = first.first_encodes(path)
+    assert len(rows) > 0
+    loss_of = INPUTS.index("loss")
+    for loss in losses:
+        expected = {row[-2] for row in rows if np.isclose(row[loss_of], np.log(loss))}
+        loops = {row[-1] for row in rows if np.isclose(row[loss_of], np.log(loss))}
+        for effort, found in (("fast", expected), ("normal", loops)):
+            seen = []
+            options = Options(progress=seen.append, max_encodes=3)
+            compress(image, ms_ssim=1 - loss, effort=effort, model=False, options=options)
+            error = np.log(seen[0].loss / loss)
+            assert min(abs(error - other) for other in found) < 0.03, effort
+
+
 def test_records_go_on_where_they_stopped(folder):
     records = folder / "records.jsonl"
-    first = teacher.teach(folder, records, seconds=1e-9)  # one case is begun before time is up
-    assert len(first) == len(teacher.load(records)) == 1
+    begun = teacher.teach(folder, records, seconds=1e-9)  # one case is begun before time is up
+    assert len(begun) == len(teacher.load(records)) == 1
     with records.open("a") as file:
         file.write('{"name": "cut o')
     assert len(teacher.load(records)) == 1
     whole = teacher.teach(folder, records)
     assert {record["name"] for record in whole} == {f"{i}.png" for i in range(6)}
-    assert json.dumps(teacher.load(records)[0]) == json.dumps(first[0])
+    assert json.dumps(teacher.load(records)[0]) == json.dumps(begun[0])
     size = records.stat().st_size
     data = train_folder(folder, records)
     assert records.stat().st_size == size  # nothing was left to search for
     assert data == train_folder(folder, records)
     arrays = np.load(io.BytesIO(data), allow_pickle=False)
     facts = json.loads(str(arrays["facts"]))
-    assert facts["photographs"] == len({r["digest"] for r in whole if r["subsamplings"]})
+    assert facts["photographs"] == 6
     assert set(facts["cross-validation"]) >= set(OUTPUTS)
 
 

@@ -1,8 +1,7 @@
 """Learn from the teacher's records, and write a model file.
 
-*Scales and sizes* are regressed on features as they are: ln of the scale that met the target over
-the closed form's, for rounded coefficients and for the closed loop, and ln of size over the
-estimate.
+*Errors and sizes* are regressed on features as they are: by how much first encodes lose more than
+was estimated (:mod:`pyjpegml.training.first`), and ln of size over the estimate.
 
 *Knobs.* A case's eight runs (:mod:`pyjpegml.training.teacher`) give the slope of ln size along each
 knob, without bias but with noise as large as itself. Where the size is least would be at ``-slope /
@@ -29,7 +28,7 @@ import numpy.typing as npt
 
 import pyjpegml
 from pyjpegml.features import NAMES, features
-from pyjpegml.knobs import FIRST_SHAPE, KNOBS
+from pyjpegml.knobs import FIRST_SHAPE, KNOBS, ROUNDED
 from pyjpegml.metrics import Reference
 from pyjpegml.predictor import (
     INPUTS,
@@ -41,21 +40,20 @@ from pyjpegml.predictor import (
 )
 from pyjpegml.scale_search import add_sampling_loss, candidate
 from pyjpegml.sensitivity import block_maps
-from pyjpegml.training.teacher import Case, picture_of, read_rgb
+from pyjpegml.training.first import first_encodes
+from pyjpegml.training.teacher import Case, digest_of, photographs, picture_of, read_rgb
 
 Array = npt.NDArray[np.float64]
 
 #: Folds of the cross-validation, and trees at most.
-FOLDS, MOST_ITERATIONS = 5, 200
+FOLDS, MOST_ITERATIONS = 5, 300
 #: How boosting learns: small trees, and leaves of many cases for outputs that are mostly noise.
 LEARNING_RATE, LEAVES = 0.05, 8
-LEAST_CASES = {"scale": 10, "size": 10, "knob": 30}
+LEAST_CASES = {"loss": 20, "size": 10, "knob": 30}
 #: Curvatures are drawn to an equal share as if so many cases had shown it; and the least share.
 PRIOR_CASES, LEAST_CURVATURE = 50, 1e-4
 #: Changes of ln size beyond this come from files that break off, and are cut.
 OUTLIER = 0.05
-#: Scales further from the closed form's are of targets that are hardly met at all, and left out.
-FAR = 1.0
 
 
 def features_of(record: dict[str, Any], folder: Path) -> dict[str, list[float]]:
@@ -130,8 +128,11 @@ def _curvatures(amplitudes: Array, rises: Array) -> Array:
     return np.asarray(np.maximum(found, share / 3) / mean**2)
 
 
-#: What is cross-validated too, and not exported: sizes, to choose subsamplings; all of the loop.
-TRIED = ("rounded_size", "loop_size", "loop_scale", *(f"loop_{knob}" for knob in KNOBS[1:]))
+#: What first encodes teach, and what the teacher does.
+ERRORS = ("rounded_loss", "loop_loss")
+TAUGHT = tuple(name for name in OUTPUTS if name not in ERRORS)
+#: What is cross-validated too, and not exported: sizes, to choose subsamplings; knobs of the loop.
+TRIED = ("rounded_size", "loop_size", *(f"loop_{knob}" for knob in KNOBS[1:]))
 #: What a case's runs tell slopes of: knobs of rounded coefficients and of the loop.
 RUNS = {"rounded": KNOBS[FIRST_SHAPE:], "loop": KNOBS[1:]}
 
@@ -139,9 +140,7 @@ RUNS = {"rounded": KNOBS[FIRST_SHAPE:], "loop": KNOBS[1:]}
 def lessons_of(records: list[dict[str, Any]], known: dict[str, Any]) -> Lessons:
     """What records teach; `known` holds their features by key."""
     inputs, groups = [], []
-    labels: dict[str, list[float]] = {
-        name: [] for name in (*OUTPUTS, *TRIED) if _kind(name) != "knob"
-    }
+    labels: dict[str, list[float]] = {name: [] for name in TRIED if _kind(name) != "knob"}
     slopes: dict[str, list[float]] = {f"{kind}_{k}": [] for kind in RUNS for k in RUNS[kind]}
     amplitudes: dict[str, list[Array]] = {kind: [] for kind in RUNS}
     rises: dict[str, list[float]] = {kind: [] for kind in RUNS}
@@ -151,12 +150,9 @@ def lessons_of(records: list[dict[str, Any]], known: dict[str, Any]) -> Lessons:
             *row, size = known[Case.of(record).key][entry["name"]]
             inputs.append(row)
             groups.append(names.index(record["digest"]))
-            prior = SLOPE * row[INPUTS.index("loss")]
-            for kind, scale, bytes_ in (
-                ("rounded", entry["correction"], entry["rounded_size"]),
-                ("loop", entry["loop_scale"], entry["loop"][0]),
-            ):
-                labels[f"{kind}_scale"].append(scale + prior if abs(scale) < FAR else np.nan)
+            for kind, bytes_ in (
+                ("rounded", entry["rounded_size"]), ("loop", entry["loop"][0])
+            ):  # fmt: skip
                 labels[f"{kind}_size"].append(bytes_ - size)
                 found = None
                 if entry["name"] == record.get("chosen"):
@@ -188,7 +184,7 @@ def lessons_of(records: list[dict[str, Any]], known: dict[str, Any]) -> Lessons:
 
 def _kind(output: str) -> str:
     last = output.rpartition("_")[2]
-    return last if last in ("scale", "size") else "knob"
+    return last if last in ("loss", "size") else "knob"
 
 
 # --- boosting ------------------------------------------------------------------------------------
@@ -198,7 +194,7 @@ def _booster(output: str, iterations: int) -> Any:
     """Trees for an output, monotone in the target where they see it."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    monotonic = [int(name in TARGET_NAMES) for name in INPUTS] if _kind(output) == "scale" else None
+    monotonic = [int(name in TARGET_NAMES) for name in INPUTS] if _kind(output) == "loss" else None
     return HistGradientBoostingRegressor(
         learning_rate=LEARNING_RATE, max_iter=iterations, max_leaf_nodes=LEAVES,
         min_samples_leaf=LEAST_CASES[_kind(output)], l2_regularization=1.0,
@@ -207,8 +203,8 @@ def _booster(output: str, iterations: int) -> Any:
 
 
 def _seen(output: str, inputs: Array) -> Array:
-    """Inputs as trees of this output see them: all but scales are blind to the target."""
-    if _kind(output) == "scale":
+    """Inputs as trees of this output see them: all but errors are blind to the target."""
+    if _kind(output) == "loss":
         return inputs
     blind = inputs.copy()
     blind[:, len(NAMES) :] = 0
@@ -240,8 +236,17 @@ def _cross_validate(output: str, inputs: Array, label: Array, groups: Any) -> di
     return {"iterations": best + 1, "trees": trees[best], "ridge": ridge, "constant": constant}
 
 
-def fit(lessons: Lessons) -> tuple[dict[str, Any], dict[str, Any]]:
-    """One booster for each output, and what cross-validation says of them and of TRIED.
+def lessons_of_errors(rows: list[tuple[int, list[float]]]) -> Lessons:
+    """What first encodes teach: the number of the photograph, inputs, and the two errors."""
+    table = np.array([row for _, row in rows]).reshape(len(rows), len(INPUTS) + len(ERRORS))
+    inputs, errors = table[:, : len(INPUTS)], table[:, len(INPUTS) :]
+    prior = SLOPE * inputs[:, INPUTS.index("loss")]
+    labels = {name: prior - errors[:, i] for i, name in enumerate(ERRORS)}
+    return Lessons(inputs, np.array([number for number, _ in rows]), labels, {}, {})
+
+
+def fit(lessons: Lessons, outputs: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One booster for each output, and what cross-validation says of them.
 
     Raises
     ------
@@ -250,7 +255,7 @@ def fit(lessons: Lessons) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     boosters: dict[str, Any] = {}
     report: dict[str, Any] = {}
-    for output in (*OUTPUTS, *TRIED):
+    for output in outputs:
         slope = lessons.slopes[output] if _kind(output) == "knob" else None
         curvature = lessons.curvatures.get(output, 1.0)
         label = lessons.labels[output] if slope is None else -slope / curvature
@@ -265,8 +270,10 @@ def fit(lessons: Lessons) -> tuple[dict[str, Any], dict[str, Any]]:
             continue
         inputs = _seen(output, lessons.inputs[rows])
         found = _cross_validate(output, inputs, label[rows], lessons.groups[rows])
-        prior = np.zeros(rows.sum())
-        if _kind(output) == "scale":
+        knob = output.removeprefix("rounded_")
+        closed = ROUNDED[KNOBS.index(knob)] if output in TAUGHT else 0.0
+        prior = np.full(rows.sum(), closed)
+        if _kind(output) == "loss":
             prior = SLOPE * lessons.inputs[rows, INPUTS.index("loss")]
         entry: dict[str, Any] = {"cases": int(rows.sum()), "iterations": found["iterations"]}
         for name, predicted in (
@@ -278,6 +285,7 @@ def fit(lessons: Lessons) -> tuple[dict[str, Any], dict[str, Any]]:
                     "bias": float(error.mean()),
                     "sd": float(error.std()),
                     "median": float(np.median(np.abs(error))),
+                    "within 10 %": float((np.abs(np.expm1(error)) <= 0.1).mean()),
                 }
             else:
                 gain = slope[rows] * predicted + curvature / 2 * predicted**2
@@ -343,23 +351,31 @@ def train(folder: Path, records: list[dict[str, Any]], processes: int = 1) -> di
     found = Parallel(processes)(delayed(features_of)(record, folder) for record in records)
     known = {Case.of(record).key: row for record, row in zip(records, found, strict=True)}
     lessons = lessons_of(records, known)
-    boosters, report = fit(lessons)
+    boosters, report = fit(lessons, (*TAUGHT, *TRIED))
+    paths = photographs(folder)
+    tables = Parallel(processes)(delayed(first_encodes)(path) for path in paths)
+    rows = [(number, row) for number, table in enumerate(tables) for row in table]
+    errors = lessons_of_errors(rows)
+    more, report_of_errors = fit(errors, ERRORS)
+    boosters, report = boosters | more, report | report_of_errors
     facts = {
         "cases": len(records),
+        "first encodes": 2 * len(rows),
         "plans": sum(2 * len(r["subsamplings"]) + len(r["runs"]) + len(r["rounded_runs"])
                      for r in records),
-        "photographs": len({record["digest"] for record in records}),
-        "corpus": corpus_hash(records),
+        "photographs": len(paths),
+        "corpus": corpus_hash(paths),
         "seconds": round(sum(record["seconds"] for record in records)),
         "curvatures": lessons.curvatures,
         "versions": {"pyjpegml": pyjpegml.__version__, "numpy": np.__version__,
                      "scikit-learn": sklearn.__version__},
         "cross-validation": report,
     }  # fmt: skip
-    return arrays_of(boosters, lessons.inputs) | {"facts": np.array(json.dumps(facts))}
+    seen = np.concatenate([lessons.inputs, errors.inputs])
+    return arrays_of(boosters, seen) | {"facts": np.array(json.dumps(facts))}
 
 
-def corpus_hash(records: list[dict[str, Any]]) -> str:
+def corpus_hash(paths: list[Path]) -> str:
     """First 16 digits of the SHA-256 of the photographs' hashes."""
-    digests = sorted({record["digest"] for record in records})
+    digests = sorted({digest_of(read_rgb(path)) for path in paths})
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
