@@ -67,9 +67,8 @@ def main() -> None:
     middle, mean = np.median(rows, 0), np.mean(rows, 0)
     for i, factor in enumerate(FACTORS):
         least = ", ".join(f"{part:g}" for part in np.round(factor * floor, 4)[:3])
-        lines.append(
-            f"| × {factor:g} | {least} | {middle[i, 0]:.4f} | {mean[i, 1]:+.2f} | {mean[i, 2]:+.2f} |"
-        )
+        seen = " | ".join(f"{score:+.2f}" for score in mean[i, 1:])
+        lines.append(f"| × {factor:g} | {least} | {middle[i, 0]:.4f} | {seen} |")
     text = "\n".join([*lines, "", machine_line() + ".", ""])
     (Path(__file__).parent / "rate_floor.md").write_text(text, encoding="utf-8")
 

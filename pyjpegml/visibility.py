@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 #: Parts of the mean sensitivity below which none falls, by scale, and for the luminance term.
-#: The proportions are from eleven training photographs. The common factor weighs
-#: bytes against what other metrics see, on others: bench/rate_floor.md has what more and less bring.
+#: The proportions are from eleven training photographs. The common factor weighs bytes against what
+#: other metrics see, on others: bench/rate_floor.md has what more and less bring.
 LEAST = 0.07 * np.array([1.0, 2.0, 3.0, 1.0, 1.0, 1.0])
 
 
