@@ -1,5 +1,5 @@
-"""Whole calls: every mode and size against the peers; growth with size and with cores; the score
-and the search.
+"""Whole calls: every mode of baseline files and every size against the peers; growth with size and
+with cores; the score and the search.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python bench/startup.py [--cold 3] [--warm 7]
 
 Every figure comes from fresh processes, which run one after another. *Cold*: the cache of compiled
-kernels is empty. *Warm*: it is filled. *Later*: a second call in the same process. A first call
-includes the import of Numba, which `import pyjpegml` puts off.
+kernels is empty. *Warm*: it is filled. *Later*: a second call in the same process. With a cold
+cache a first call includes the import of Numba, with a warm one that of llvmlite.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ t2 = time.perf_counter()
 print(json.dumps({"numpy": t1 - t0, "pyjpegml": t2 - t1}))
 """
 
-# the data to decode come from another process: making them here would import Numba
+# the data to decode come from another process: making them here would load what encodes
 INPUTS = f"""
 import sys, numpy
 rng = numpy.random.default_rng(1)

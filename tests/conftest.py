@@ -37,7 +37,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 NO_CONFORMANCE = "the conformance files are not there"
 NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
-NO_CHROMIUM = "there is no chromium"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
 

@@ -167,12 +167,12 @@ def run_python(
     *arguments: str,
     path: Path = PACKAGE.parent,
     options: tuple[str, ...] = (),
-    timeout: float = 600,
     **env: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a fresh interpreter that finds pyjpegml in `path`; it must not fail.
 
-    Numba's switches of this process are not passed on, except where the cache lies.
+    Numba's switches of this process are not passed on, except where the cache lies. It may take as
+    long as it likes; but in an hour the slowest machine has compiled everything, and it hangs.
     """
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith("NUMBA_") or k == "NUMBA_CACHE_DIR"
@@ -180,7 +180,7 @@ def run_python(
     kept |= {"PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"} | env
     done = subprocess.run(
         [sys.executable, *options, "-c", script, *arguments],
-        env=kept, cwd=path, capture_output=True, text=True, timeout=timeout,
+        env=kept, cwd=path, capture_output=True, text=True, timeout=3600,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"

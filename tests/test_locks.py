@@ -48,6 +48,7 @@ def lock_only(numbers, owner):
 
 def test_a_lock_that_was_left_is_opened_for_its_owner() -> None:
     numbers, counts = np.zeros(16, np.int64), np.zeros(3, np.int64)
+    add_often(numbers, counts, 0)  # compiles
     lock_only(numbers, 3)
     waiting = threading.Thread(target=add_often, args=(numbers, counts, 1), daemon=True)
     waiting.start()
@@ -55,17 +56,18 @@ def test_a_lock_that_was_left_is_opened_for_its_owner() -> None:
     waiting.join(0.2)
     assert waiting.is_alive()
     let_in(numbers, 3)
-    waiting.join(60)
+    waiting.join(3600)
     assert counts.tolist() == [1] * 3
     assert not numbers[:2].any()
 
 
 def test_waiting_ends_with_news_or_patience() -> None:
-    numbers = np.zeros(16, np.int64)
+    numbers, counts = np.zeros(16, np.int64), np.zeros(3, np.int64)
+    add_often(numbers, counts, 0)  # compiles
     assert look(numbers, 0, 100) == 0
     seen: list[int] = []
-    waiting = threading.Thread(target=lambda: seen.append(look(numbers, 0, 10**10)))
+    waiting = threading.Thread(target=lambda: seen.append(look(numbers, 0, 2**62)))
     waiting.start()
-    add_often(numbers, np.zeros(3, np.int64), 1)
-    waiting.join(60)
+    add_often(numbers, counts, 1)
+    waiting.join(3600)
     assert seen == [1]

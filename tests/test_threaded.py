@@ -96,18 +96,24 @@ def test_damage_is_told_in_the_same_words(
             assert outcome(damaged, threads) == outcome(damaged, 1)
 
 
-def test_guesses_come_true(photo: np.ndarray) -> None:
+def test_guesses_come_true(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a photograph nearly all that is decoded without knowing where is of use.
 
-    How many stretches are begun that way depends on who comes when; how many of them meet does not.
+    Where stretches begin depends on who comes when. So one of four threads comes, and no other.
     """
+
+    def alone(self: threaded.Threaded) -> bool:
+        self._take_part(0)
+        return not self.shared.whole[threaded.FAILED]
+
     coded = encode(np.tile(photo, (3, 2, 1)), quality=80)
+    monkeypatch.setattr(threaded.Threaded, "run", alone)
     with small(80000) as begun:  # as long as they are in pictures that are worth threads
         pixels = decode(coded, threads=4)
     assert ended_well(begun) == [True]
     assert np.array_equal(pixels, decode(coded))
     whole = begun[0].shared.whole
-    assert whole[threaded.MET] > 4 * whole[threaded.MISSED]
+    assert whole[threaded.MET] > max(8, 4 * whole[threaded.MISSED])
 
 
 UNDER_THE_LOCK = """
@@ -136,7 +142,7 @@ except IndexError as error:
 @pytest.mark.parametrize("call", [1, 2])
 def test_an_exception_in_a_kernel_does_not_leave_others_waiting(where: str, call: int) -> None:
     """With bounds checks there may be one, also while a thread has the lock."""
-    done = run_python(UNDER_THE_LOCK, where, str(call), NUMBA_DISABLE_JIT="1", timeout=120)
+    done = run_python(UNDER_THE_LOCK, where, str(call), NUMBA_DISABLE_JIT="1")
     assert done.stdout.split("\n")[0] == "out of bounds 1"
 
 
