@@ -277,11 +277,17 @@ def _compile(
     kernel: Kernel, kinds: tuple[str, ...], arguments: tuple[Any, ...]
 ) -> tuple[str, bytes, bytes] | None:
     """Name of the entry and both objects, kept for processes to come; None if Numba is to call."""
+    import logging
+
     import numba
     from numba.core import config
 
     if config.BOUNDSCHECK or config.CPU_NAME is not None or config.OPT != 3:
         return None
+    logging.getLogger("pyjpegml").info(
+        "compiling %s.%s, once for this machine (kept in %s)",
+        kernel.__module__, kernel.__qualname__, directory(),
+    )  # fmt: skip
     dispatcher = kernel.whole()
     dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
     (compiled,) = dispatcher.overloads.values()

@@ -467,10 +467,10 @@ def _remembered(head: bytes, max_pixels: int, max_metadata: int) -> Job | None:
     longer than to decode them.
     """
     stream = open_stream(memoryview(head), None, max_metadata)
-    stream.to_scan()
+    sos = stream.to_scan()
     if stream.frame is not None and stream.frame.height == 0:
         return None
-    return _prepare(memoryview(head), None, max_pixels, max_metadata)
+    return _job(stream, sos, max_pixels)
 
 
 def _prepare(
@@ -484,7 +484,11 @@ def _prepare(
     No memory for the picture is allocated yet.
     """
     stream = open_stream(data, tables, max_metadata)
-    sos = stream.to_scan()
+    return _job(stream, stream.to_scan(), max_pixels)
+
+
+def _job(stream: Stream, sos: Segment, max_pixels: int) -> Job:
+    """What a stream has told up to its first scan."""
     frame, segment = stream.frame, stream.frame_segment
     assert frame is not None and segment is not None
 

@@ -354,3 +354,20 @@ def test_without_a_place_to_write_all_works(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert done.stderr.count("RuntimeWarning: pyjpegml cannot write to") == 1
+
+
+def test_compiling_is_logged(tmp_path: Path) -> None:
+    """For those who wonder what a first call waits for."""
+    code = """
+import logging, numpy as np
+logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+from pyjpegml.color import copy_row
+copy_row(np.zeros(64, np.uint8), 0, 64, np.empty(64, np.uint8), 0)
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    environment |= {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    for said in ("pyjpegml: compiling pyjpegml.color.copy_row, once for this machine", ""):
+        command = [sys.executable, "-W", "error", "-c", code]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stderr.startswith(said)
+        assert bool(said) == bool(done.stderr)
