@@ -381,16 +381,17 @@ class Quantizer:
         self._weights, self._damping = descent.weights, np.float32(damping)
         for weights, floor in zip(self._weights, self._floors, strict=True):
             weights += floor
+        levels = self.levels
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
-            across = geometry.planes[i].across
+            across, rows = geometry.planes[i].across, slice(first, last)
             aim(
-                descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
-                self._weights[i], self._energies[i] * self._damping, self._plain[i],
-                geometry.view(self._coefficients, i), BASIS, BASIS.T.copy(), first, last, across,
-                np.empty((8, 8 * across), np.float32), np.empty(64, np.float32),
-                geometry.view(self._targets, i),
+                descent.gradients[i][8 * first : 8 * last], geometry.view(levels, i)[rows],
+                self._steps[i], self._weights[i][rows], self._energies[i] * self._damping,
+                self._plain[i], geometry.view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
+                0, last - first, across, np.empty((8, 8 * across), np.float32),
+                np.empty(64, np.float32), geometry.view(self._targets, i)[rows],
             )  # fmt: skip
 
         self._each(move, len(self._strips))
