@@ -130,10 +130,8 @@ class Quantizer:
 
     Attributes
     ----------
-    levels : (geometry.size,) int16
-        Those chosen last.
     statistics : Statistics
-        Theirs.
+        Of the levels chosen last.
     """
 
     def __init__(
@@ -191,7 +189,7 @@ class Quantizer:
 
     @property
     def levels(self) -> npt.NDArray[np.int16]:
-        """Those chosen last."""
+        """Those chosen last, (geometry.size,) int16."""
         if self._levels is None:
             self._levels = self._packed.levels()
         return self._levels
