@@ -229,7 +229,7 @@ class ClosedLoop:
             self._note(name, loss, size)
         self._correct(wanted / loss, SLOPE)
         self._before = present
-        quantizer.keep(quantizer.trellis(self.price))
+        quantizer.keep(quantizer.trellis(self.price, quantizer.levels))
 
     def _remember(self, levels: Packed, loss: float, size: float) -> None:
         """Keep the smallest levels of a round that pass for :meth:`_approach`."""
@@ -250,7 +250,7 @@ class ClosedLoop:
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[Packed, float] | None = None
         failed: tuple[Packed, float] | None = None
-        kept = Packed(levels, quantizer.reference.crew)
+        kept = quantizer.put_aside()
         for _ in range(schedule.tries):
             loss = max(self._measure(levels, kept), LEAST_LOSS)
             if loss <= self.budget:
@@ -303,7 +303,7 @@ class ClosedLoop:
                 return
             share = low + (high - low) * (wanted - low_loss) / (high_loss - low_loss)
             levels = passed.levels()
-            mix(self.quantizer.geometry, levels, failed.levels(), share)
+            mix(self.quantizer.geometry, levels, failed, share)
             kept = Packed(levels, self.quantizer.reference.crew)
             if kept.same(low_kept) or kept.same(high_kept):  # no MCU lies between
                 return
@@ -340,7 +340,7 @@ class ClosedLoop:
 def mix(
     geometry: Geometry,
     levels: npt.NDArray[np.int16],
-    second: npt.NDArray[np.int16],
+    second: Packed,
     share: float,
 ) -> None:
     """Exchange the levels of some MCUs for those of `second`.
@@ -351,8 +351,5 @@ def mix(
     golden = (math.sqrt(5) - 1) / 2
     places = np.arange(geometry.mcus) * golden % 1
     chosen = (places < share).reshape(geometry.mcus_down, geometry.mcus_across)
-    for i, plane in enumerate(geometry.planes):
-        target, source = geometry.view(levels, i), geometry.view(second, i)
-        for row in range(plane.rows):
-            blocks = chosen[row // plane.v].repeat(plane.h)
-            target[row, blocks] = source[row, blocks]
+    blocks = [chosen.repeat(plane.v, 0).repeat(plane.h, 1).ravel() for plane in geometry.planes]
+    second.overlay(levels, np.concatenate(blocks))

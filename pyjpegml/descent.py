@@ -83,13 +83,14 @@ class Descent:
 
     def at(self, pixels: npt.NDArray[np.uint8]) -> None:
         """Score a reconstruction, (h, w), (h, w, 3) or (h, w, 4) uint8, and find its gradient."""
+        self.at_planes(channel_planes(check_picture(pixels), self._crew))
+
+    def at_planes(self, planes: Sequence[AnyPlane]) -> None:
+        """The same of its channels: its pixels need not be there any more."""
         geometry, crew = self._geometry, self._crew
         height, width = self._reference.shape[:2]
-        array = check_picture(pixels)
-        channels = array.shape[2]
+        channels = len(planes)
         maps = np.zeros((channels, TERMS, -(-height // 8), -(-width // 8)), np.float32)
-        planes = channel_planes(array, crew)
-        del pixels, array
         for gradient, plane in zip(self.gradients, geometry.planes, strict=True):
             gradient[: plane.height, plane.width :] = gradient[plane.height :] = 0.0
         self.weights = []  # before others are made

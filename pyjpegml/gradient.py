@@ -435,7 +435,8 @@ def aim(
     result : (64,) float32
         Scratch.
     targets : (rows, stride, 64) float32
-        Result.
+        Result; may be the memory of a gradient of 8 stride columns: each row of blocks is read
+        before its targets are written.
     """
     for row in range(first, last):
         _down_the_columns(gradient[8 * row : 8 * row + 8], basis, half_way)

@@ -137,6 +137,18 @@ class Packed:
         self._crew.each(unpack, len(self._parts))
         return levels
 
+    def overlay(self, levels: npt.NDArray[np.int16], chosen: npt.NDArray[np.bool_]) -> None:
+        """Exchange the chosen blocks, of (n,), of other levels for those that are remembered."""
+
+        def exchange(k: int) -> None:
+            (first, last), (begin, end) = self._parts[k], self._places[k]
+            part = np.zeros(64 * (last - first), np.int16)
+            scatter(self._masks[first:last], self._values[begin:end], part)
+            blocks = levels[64 * first : 64 * last].reshape(-1, 64)
+            blocks[chosen[first:last]] = part.reshape(-1, 64)[chosen[first:last]]
+
+        self._crew.each(exchange, len(self._parts))
+
     def same(self, other: Packed) -> bool:
         """Whether they are the same levels."""
         return np.array_equal(self._masks, other._masks) and np.array_equal(

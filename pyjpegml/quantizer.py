@@ -44,7 +44,8 @@ from .encoder import quantize_all
 from .gradient import aim
 from .heads import model_of
 from .huffman import optimal_table
-from .metrics import LumaReference, Reference, row_bands
+from .metrics import LumaReference, Reference, channel_planes, check_picture, row_bands
+from .packed_levels import Packed
 from .reconstruction import reconstruct
 from .scan import END_OF_BLOCK
 from .scripts import Scan
@@ -119,7 +120,7 @@ class Quantizer:
     geometry : Geometry
     coefficients : (geometry.size,) int16
         Times 8, not quantized.
-    weights : list of (down, across, 6) float64
+    weights : list of (down, across, 6) float32
         Sensitivities at the original, the picture's part.
     energies : list of (6, 64) float64
         The patterns' part.
@@ -129,10 +130,8 @@ class Quantizer:
 
     Attributes
     ----------
-    levels : (geometry.size,) int16
-        Those chosen last.
     statistics : Statistics
-        Theirs.
+        Of the levels chosen last.
     """
 
     def __init__(
@@ -140,7 +139,7 @@ class Quantizer:
         reference: Reference,
         geometry: Geometry,
         coefficients: npt.NDArray[np.int16],
-        weights: Sequence[npt.NDArray[np.float64]],
+        weights: Sequence[npt.NDArray[np.float32]],
         energies: Sequence[npt.NDArray[np.float64]],
         qtables: Sequence[npt.NDArray[np.uint16]],
         progressive: bool = True,
@@ -179,14 +178,27 @@ class Quantizer:
 
         def aim_at_original(task: int) -> None:
             i, first, last = self._strips[task]
-            source, target = (geometry.view(a, i) for a in (self._coefficients, self._targets))
+            source, target = geometry.view(self._coefficients, i), geometry.view(self._targets, i)
             np.multiply(source[first:last], np.float32(0.125), out=target[first:last])
 
         self._each(aim_at_original, len(self._strips))
-        self.levels = quantize_all(
+        self._levels: npt.NDArray[np.int16] | None = quantize_all(
             geometry, self._coefficients, qtables, ROUNDING, self.reference.crew
         )
         self.statistics = self._count(self.levels)
+
+    @property
+    def levels(self) -> npt.NDArray[np.int16]:
+        """Those chosen last, (geometry.size,) int16."""
+        if self._levels is None:
+            self._levels = self._packed.levels()
+        return self._levels
+
+    def put_aside(self) -> Packed:
+        """Keep the present levels in less memory until they are wanted again."""
+        self._packed = Packed(self.levels, self.reference.crew)
+        self._levels = None
+        return self._packed
 
     def follow(self, script: Sequence[Scan]) -> None:
         """Reckon with the bands of a script's first scans from now on."""
@@ -200,7 +212,7 @@ class Quantizer:
 
     def count(self, levels: npt.NDArray[np.int16]) -> Statistics:
         """Bytes of levels, and the codes that are best for them."""
-        if levels is self.levels:
+        if levels is self._levels:
             return self.statistics
         return self._count(levels)
 
@@ -242,10 +254,15 @@ class Quantizer:
             ac_codes = [[each] for each in shared(np.array([bands[0] for bands in ac]))]
         return Statistics(bits / 8, dc_codes, ac_codes)
 
-    def trellis(self, price: float) -> npt.NDArray[np.int16]:
-        """The best levels for the targets at a price of a bit, in units of loss; not kept yet."""
+    def trellis(
+        self, price: float, memory: npt.NDArray[np.int16] | None = None
+    ) -> npt.NDArray[np.int16]:
+        """The best levels for the targets at a price of a bit, in units of loss; not kept yet.
+
+        They may be put where levels are that nobody wants any more: all of them are chosen anew.
+        """
         geometry, planes = self.geometry, self.geometry.planes
-        levels = np.zeros(geometry.size, np.int16)
+        levels = np.zeros(geometry.size, np.int16) if memory is None else memory.view()
         energies = [energy * self._damping for energy in self._energies]
         costs = [np.empty((p.down, p.across), np.float32) for p in planes]
         dc_targets = [np.empty((p.down, p.across, 2), np.float32) for p in planes]
@@ -328,7 +345,7 @@ class Quantizer:
 
     def keep(self, levels: npt.NDArray[np.int16]) -> None:
         """Take levels as the present ones; prices follow from them."""
-        self.levels, self.statistics = levels, self.count(levels)
+        self._levels, self.statistics = levels, self.count(levels)
 
     def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
         """What any decoder makes of levels."""
@@ -352,24 +369,27 @@ class Quantizer:
         if self._aimed_at is self.levels:
             self._aim_again(damping)
             return 1 - descent.score
-        self._weights = []  # before others are made
-        descent.at(self.pixels(self.levels))
+        self._weights, self._aimed_at = [], None  # before others are made
+        planes = channel_planes(check_picture(self.pixels(self.levels)), self.reference.crew)
+        descent.at_planes(planes)
+        del planes
         self._aimed_at = self.levels
         if isinstance(self.reference, LumaReference):
             descent.score = self.reference.quick_score(self.pixels(self.levels))
         self._weights, self._damping = descent.weights, np.float32(damping)
         for weights, floor in zip(self._weights, self._floors, strict=True):
             weights += floor
+        levels = self.levels
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
-            across = geometry.planes[i].across
+            across, rows = geometry.planes[i].across, slice(first, last)
             aim(
-                descent.gradients[i], geometry.view(self.levels, i), self._steps[i],
-                self._weights[i], self._energies[i] * self._damping, self._plain[i],
-                geometry.view(self._coefficients, i), BASIS, BASIS.T.copy(), first, last, across,
-                np.empty((8, 8 * across), np.float32), np.empty(64, np.float32),
-                geometry.view(self._targets, i),
+                descent.gradients[i][8 * first : 8 * last], geometry.view(levels, i)[rows],
+                self._steps[i], self._weights[i][rows], self._energies[i] * self._damping,
+                self._plain[i], geometry.view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
+                0, last - first, across, np.empty((8, 8 * across), np.float32),
+                np.empty(64, np.float32), geometry.view(self._targets, i)[rows],
             )  # fmt: skip
 
         self._each(move, len(self._strips))

@@ -36,6 +36,15 @@ def _gaussian() -> npt.NDArray[np.float64]:
 
 WINDOW = _gaussian()
 
+#: The middle of all levels, about which moments are taken. Taps over a window add up to S, not 1,
+#: so moments about c are moved back by ``F x = F(x - c) + c S``, and the variance that the metric
+#: means is ``F (x - c)^2 - (F (x - c))^2 + 2 c (1 - S) F(x - c) + c^2 S (1 - S)``.
+CENTRE = np.float32(128.0)
+_LACK = 1 - float(WINDOW.sum()) ** 2
+_LESS_MEAN = np.float32(128 * _LACK)
+_PER_MEAN = np.float32(2 * 128 * _LACK)
+_MORE = np.float32(128**2 * (1 - _LACK) * _LACK)
+
 #: Operations on a sample of one scale (see above).
 FLOPS = 130
 
@@ -312,7 +321,6 @@ def moments(plane, first, last, statistics, window, constants, rows, strips, mea
         A :func:`workspace`, mostly of double precision. In single precision variances are right
         within 0.002 or so, because squares are those of distances from the middle of all levels.
     """
-    centre = np.float32(128.0)
     width, tile = plane.shape[1] - TAPS + 1, statistics.shape[3]
     part = plane[first : last + TAPS - 1]
     for left in range(0, width, tile):
@@ -320,7 +328,7 @@ def moments(plane, first, last, statistics, window, constants, rows, strips, mea
         padded = (columns + LANES - 1) // LANES * LANES
         for top in range(0, last - first, GROUP):
             next_windows(
-                part, part, np.float32(0.0), centre, left, padded, top,
+                part, part, np.float32(0.0), CENTRE, left, padded, top,
                 window, rows, strips, means,
             )  # fmt: skip
             for k in range(min(GROUP, last - first - top)):
@@ -328,8 +336,8 @@ def moments(plane, first, last, statistics, window, constants, rows, strips, mea
                 mean_row = statistics[left // tile, first + top + k, 0]
                 variance_row = statistics[left // tile, first + top + k, 1]
                 for i in range(columns):
-                    mean_row[i] = mean[i] + centre
-                    variance_row[i] = square[i] - mean[i] * mean[i]
+                    mean_row[i] = mean[i] + CENTRE - _LESS_MEAN
+                    variance_row[i] = square[i] - mean[i] * mean[i] + (_PER_MEAN * mean[i] + _MORE)
 
 
 def aligned(shape: tuple[int, ...], precision: type[np.floating]) -> npt.NDArray[Any]:

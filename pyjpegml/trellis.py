@@ -273,7 +273,8 @@ def choose_blocks(costs, ends, run_prices, first, last, starts, start_costs, pat
     Notes
     -----
     A start is forgotten when a later one is cheaper by the price of any run, for it can never be
-    better again, and when there are STARTS later ones.
+    better again, and when there are STARTS later ones. Costs are those beyond the last start's, so
+    that they stay small, and so precise, however many blocks there are.
     """
     down, across = costs.shape
     count = 1
@@ -295,9 +296,10 @@ def choose_blocks(costs, ends, run_prices, first, last, starts, start_costs, pat
             kept = 0
             for i in range(count):
                 if start_costs[i] < found + run_prices[RUN_SIZES] and i > count - STARTS:
-                    starts[kept], start_costs[kept] = starts[i], start_costs[i]
+                    starts[kept], start_costs[kept] = starts[i], start_costs[i] - found
                     kept += 1
-            starts[kept], start_costs[kept] = 2 * block + np.int64(ends[row, column]), found
+            starts[kept] = 2 * block + np.int64(ends[row, column])
+            start_costs[kept] = np.float32(0.0)
             count = kept + 1
     found, kept_block = np.float32(np.inf), -1
     for i in range(count):

@@ -13,7 +13,9 @@ from pyjpegml.closed_loop import PRICE, ClosedLoop, Schedule, mix
 from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
+from pyjpegml.packed_levels import Packed
 from pyjpegml.scale_search import solve_scale
+from pyjpegml.threads import Crew
 
 SCHEDULE = Schedule((1.2, 1.5, 2.0), 4, 0.003)
 
@@ -99,7 +101,7 @@ def test_mixtures(sampling):
 
     def mixture(share: float) -> np.ndarray:
         levels = first.copy()
-        mix(geometry, levels, second, share)
+        mix(geometry, levels, Packed(second, Crew(1)), share)
         return levels
 
     np.testing.assert_array_equal(mixture(0.0), first)
