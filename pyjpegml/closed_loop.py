@@ -51,15 +51,12 @@ FINER = 0.9
 FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 #: The loss grows with the scale to this power, all else being in proportion.
 SCALE_POWER = 1.2
-#: Rounds that may be added if the target is out of the reach of the price.
-EXTRA_ROUNDS = 2
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
-#: Damping of added rounds.
-BOLD = 1.2
-#: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
-#: the first step; then it is measured, and taken for at least the last number.
-SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
+#: Slopes of log loss over log price: in a round; and after the last one, when the targets stay, for
+#: the first step, which levels that have settled resist; then it is measured, and kept within the
+#: last two numbers.
+SLOPE, FIRST_SLOPE, LEAST_SLOPE, MOST_SLOPE = 0.3, 0.06, 0.03, 0.25
 #: A round that makes ``loss + price * bits`` larger by this factor is taken back.
 WORST = 1.08
 #: By how much the price may be changed at once.
@@ -156,7 +153,6 @@ class ClosedLoop:
         self._passed: tuple[npt.NDArray[np.int16], float] | None = None
         self._passed_size = math.inf
         self._failed: tuple[npt.NDArray[np.int16], float] | None = None
-        self._stuck = False
 
     def run(self, schedule: Schedule) -> Trial | None:
         """All rounds, then the search; the best trial."""
@@ -172,16 +168,7 @@ class ClosedLoop:
                 script = best_script(self.quantizer.geometry, self.quantizer.levels, crew=crew)
                 self.quantizer.follow(script)
             self._round(damping, wanted / schedule.gains[min(left, len(schedule.gains) - 1)])
-        for extra in range(1 + EXTRA_ROUNDS):
-            if extra:
-                self._round(BOLD, wanted)
-            self._approach(wanted, schedule)
-            if self.best is not None:
-                if extra or not self._stuck:
-                    break
-                self.quantizer.keep(self.best.levels)
-            if self._last_one():
-                break
+        self._approach(wanted, schedule)
         return self.best
 
     def correct(self, score: float, schedule: Schedule) -> Trial | None:
@@ -238,11 +225,11 @@ class ClosedLoop:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
         quantizer.forget_gradient()
-        levels, slope = quantizer.levels, LAST_SLOPE
+        levels, slope = quantizer.levels, FIRST_SLOPE
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
-        for _ in range(schedule.tries):
+        for left in reversed(range(schedule.tries)):
             loss = max(self._measure(levels), LEAST_LOSS)
             if loss <= self.budget:
                 passed = levels, loss
@@ -255,15 +242,18 @@ class ClosedLoop:
             if self.account.left < 1:
                 break
             if before is not None:
+                settled = left < schedule.tries - 2  # the second step should do more than the first
+                out_of_reach = math.log(loss / wanted) > left * math.log(before[1] / loss)
+                if settled and loss > wanted and out_of_reach:
+                    break  # the price hardly moves the loss any more
                 slope = math.log(loss / before[1]) / math.log(self.price / before[0])
-                slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
+                slope = min(max(slope, LEAST_SLOPE), MOST_SLOPE)
             before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, slope)
             last, levels = levels, quantizer.trellis(self.price)
             if np.array_equal(levels, last):
                 break
-        self._stuck = passed is None
         passed, failed = passed or self._passed, failed or self._failed
         self._failed = failed
         if passed is None or failed is None:
