@@ -53,10 +53,11 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
-#: Slopes of log loss over log price: in a round; and after the last one, when the targets stay, for
-#: the first step, which levels that have settled resist; then it is measured, and kept within the
-#: last two numbers.
-SLOPE, FIRST_SLOPE, LEAST_SLOPE, MOST_SLOPE = 0.3, 0.06, 0.03, 0.25
+#: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
+#: the first step; then it is measured, and taken for at least the last number.
+SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
+#: A lower price that makes the loss larger by this factor will not lead to the target.
+WRONG_WAY = 1.005
 #: A round that makes ``loss + price * bits`` larger by this factor is taken back.
 WORST = 1.08
 #: By how much the price may be changed at once.
@@ -225,11 +226,11 @@ class ClosedLoop:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
         quantizer.forget_gradient()
-        levels, slope = quantizer.levels, FIRST_SLOPE
+        levels, slope = quantizer.levels, LAST_SLOPE
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[npt.NDArray[np.int16], float] | None = None
         failed: tuple[npt.NDArray[np.int16], float] | None = None
-        for left in reversed(range(schedule.tries)):
+        for _ in range(schedule.tries):
             loss = max(self._measure(levels), LEAST_LOSS)
             if loss <= self.budget:
                 passed = levels, loss
@@ -242,12 +243,10 @@ class ClosedLoop:
             if self.account.left < 1:
                 break
             if before is not None:
-                settled = left < schedule.tries - 2  # the second step should do more than the first
-                out_of_reach = math.log(loss / wanted) > left * math.log(before[1] / loss)
-                if settled and loss > wanted and out_of_reach:
-                    break  # the price hardly moves the loss any more
+                if loss > wanted and loss > before[1] * WRONG_WAY:
+                    break
                 slope = math.log(loss / before[1]) / math.log(self.price / before[0])
-                slope = min(max(slope, LEAST_SLOPE), MOST_SLOPE)
+                slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
             before = self.price, loss
             ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
             self._correct(ratio, slope)
