@@ -88,10 +88,12 @@ class Account:
     Attributes
     ----------
     encodes : int
+    reserved : int
+        How many are kept back, for what comes after.
     """
 
     def __init__(self, options: Options) -> None:
-        self.encodes = 0
+        self.encodes = self.reserved = 0
         self._options = options
         self._began = time.monotonic()
 
@@ -104,8 +106,8 @@ class Account:
 
     @property
     def left(self) -> float:
-        """How many more there may be; infinity without a limit."""
+        """How many more there may be now; infinity without a limit."""
         most, seconds = self._options.max_encodes, self._options.time_budget_s
         if seconds is not None and time.monotonic() - self._began >= seconds:
             return 0
-        return math.inf if most is None else most - self.encodes
+        return math.inf if most is None else most - self.encodes - self.reserved

@@ -190,9 +190,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--ms-ssim",
             type=_target,
-            default=0.99,
             metavar="X",
-            help="MS-SSIM to meet, above 0 and at most 1 (default: %(default)s)",
+            help="MS-SSIM to meet, above 0 and at most 1 (default: 0.99, or what --max-bytes "
+            "allows)",
         )
         command.add_argument(
             "--effort",

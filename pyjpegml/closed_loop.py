@@ -52,15 +52,13 @@ FINER = 0.9
 FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 #: The loss grows with the scale to this power, all else being in proportion.
 SCALE_POWER = 1.2
-#: Rounds that may be added if the target is out of the reach of the price.
-EXTRA_ROUNDS = 2
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
-#: Damping of added rounds.
-BOLD = 1.2
 #: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
 #: the first step; then it is measured, and taken for at least the last number.
 SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
+#: A lower price that makes the loss larger by this factor will not lead to the target.
+WRONG_WAY = 1.005
 #: A round that makes ``loss + price * bits`` larger by this factor is taken back.
 WORST = 1.08
 #: By how much the price may be changed at once.
@@ -162,7 +160,6 @@ class ClosedLoop:
         self._passed: tuple[Packed, float] | None = None
         self._passed_size = math.inf
         self._failed: tuple[Packed, float] | None = None
-        self._stuck = False
 
     def run(self, schedule: Schedule) -> Trial | None:
         """All rounds, then the search; the best trial."""
@@ -178,16 +175,7 @@ class ClosedLoop:
                 script = best_script(self.quantizer.geometry, self.quantizer.levels, crew=crew)
                 self.quantizer.follow(script)
             self._round(damping, wanted / schedule.gains[min(left, len(schedule.gains) - 1)])
-        for extra in range(1 + EXTRA_ROUNDS):
-            if extra:
-                self._round(BOLD, wanted)
-            self._approach(wanted, schedule)
-            if self.best is not None:
-                if extra or not self._stuck:
-                    break
-                self.quantizer.keep(self.best.levels)
-            if self._last_one():
-                break
+        self._approach(wanted, schedule)
         return self.best
 
     def correct(self, score: float, schedule: Schedule) -> Trial | None:
@@ -264,6 +252,8 @@ class ClosedLoop:
             if self.account.left < 1:
                 break
             if before is not None:
+                if loss > wanted and loss > before[1] * WRONG_WAY:
+                    break
                 slope = math.log(loss / before[1]) / math.log(self.price / before[0])
                 slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
             before = self.price, loss
@@ -274,7 +264,6 @@ class ClosedLoop:
             kept = Packed(levels, quantizer.reference.crew)
             if kept.same(last):
                 break
-        self._stuck = passed is None
         passed, failed = passed or self._passed, failed or self._failed
         self._failed = failed
         if passed is None or failed is None:

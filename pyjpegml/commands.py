@@ -132,12 +132,11 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     from .metadata import with_metadata
     from .rate import annex_k_baseline, compress
 
-    target = arguments.ms_ssim
     try:
         result = compress(
             given if recompressed else pixels,
             color=None if recompressed else color,
-            ms_ssim=target,
+            ms_ssim=arguments.ms_ssim,
             max_bytes=arguments.max_bytes,
             effort=arguments.effort,
             progressive=arguments.progressive,
@@ -151,6 +150,7 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
     except ValueError as error:  # no file has so few bytes
         message = f"{files.shown_input(arguments.input)}: {error}"
         raise CommandError(ExitCode.TARGET_NOT_MET, message) from error
+    target = result.target
     for note in result.notes:
         say(f"{files.shown_input(arguments.input)}: {note}")
     if arguments.verbose:

@@ -98,6 +98,8 @@ CLOSE_PLANS, CLOSE_SIZE = 2, 1.05
 #: 4:2:2 and 4:4:0 are looked at if 4:2:0 alone spends this part of the budget, and 4:4:4 would make
 #: files larger by less than this factor. Where they won on the training photographs, it did.
 BETWEEN_FLOOR, BETWEEN_SIZE = 0.14, 1.10
+#: The target if neither one nor a size is asked for.
+USUAL_TARGET = 0.99
 #: Fewer pixels than this are not worth a thread.
 THREAD_PIXELS = 1 << 16
 
@@ -120,7 +122,7 @@ def compress(
     image: npt.ArrayLike | bytes,
     *,
     color: str | None = None,
-    ms_ssim: float = 0.99,
+    ms_ssim: float | None = None,
     max_bytes: int | None = None,
     effort: str = "normal",
     progressive: bool = True,
@@ -138,12 +140,14 @@ def compress(
         Grey, RGB or CMYK; or a JPEG file of 8 bits, whose pixels are then the original.
     color : str, optional
         ``"grey"``, ``"RGB"`` or ``"CMYK"``, with 0 for no ink. Four channels are never guessed.
-    ms_ssim : float
+    ms_ssim : float, optional
         Least MS-SSIM of the decoded file to `image`, above 0 and at most 1; the mean over the three
-        channels of RGB, or the four of CMYK. Photographs look untouched at 0.99.
+        channels of RGB, or the four of CMYK. Photographs look untouched at 0.99, which is what is
+        asked for by default.
     max_bytes : int, optional
-        The most that the file may have, all of it, and at least 1. If `ms_ssim` needs more, the
-        best file that fits is returned, with ``met=False``.
+        The most that the file may have, all of it, and at least 1. Alone, it asks for the best file
+        of that size. If `ms_ssim` is given and needs more, the best file that fits is returned,
+        with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
         trellis and three rounds of gradient. ``"best"``: six rounds too, each subsampling tried.
@@ -201,7 +205,8 @@ def compress(
     (True, True, True)
     """
     check_threads(threads)
-    target = check_target(ms_ssim)
+    target = check_target(USUAL_TARGET if ms_ssim is None else ms_ssim)
+    best_of_size = ms_ssim is None and max_bytes is not None
     options = Options() if options is None else options
     predictor = choose_model(model)
     if effort not in SCHEDULES:
@@ -222,18 +227,20 @@ def compress(
         if options.metric == "rgb" and array.shape[2:] == (3,):
             task.model = predictor
         result = task.compress(target)
-        if max_bytes is not None and len(result.data) > max_bytes:
+        if max_bytes is not None and (best_of_size or len(result.data) > max_bytes):
             result = task.fit(result, max_bytes)
     if original.jpeg is not None:
         exact = original.jpeg.without_loss(progressive, len(result.data))
         fitting = max_bytes is None or len(exact) <= max_bytes
-        if len(exact) <= len(result.data) or (fitting and not result.met):
+        if len(exact) <= len(result.data) or (fitting and (best_of_size or not result.met)):
             result = recoded(result, exact)
     if max_bytes is not None and len(result.data) > max_bytes:
         raise ValueError(
             f"no file of this picture was found that has at most {max_bytes} bytes; "
             f"the smallest has {len(result.data)}"
         )
+    if best_of_size:
+        result = replace(result, target=result.ms_ssim, met=True)
     return replace(result, notes=original.notes)
 
 
@@ -278,19 +285,22 @@ class Task:
             add_sampling_loss(plan, image, reference)
         return found
 
-    def compress(self, target: float) -> Result:
-        """The smallest file that meets a target, or the best one."""
+    def compress(self, target: float, most_plans: int = CLOSE_PLANS) -> Result:
+        """The smallest file that meets a target, or the best one; by the loop for at most so many
+        subsamplings that are close.
+        """
         ranked = self.plans((1 - target) * (1 - TOLERANCE / 2))
         plans = [plan for _, plan in ranked]
         schedules = SCHEDULES[self.effort] if self.loops else ()
         best: Result | None = None
         before = self.account.encodes
         self._maps = None
+        self.account.reserved = 1  # for rounding, should the loop end without a file that passes
         for plan in self.candidates:
             if plan is not plans[0]:
                 plan.forget()
         for number, (size, plan) in enumerate(ranked if schedules else ()):
-            close = number < CLOSE_PLANS and size < CLOSE_SIZE * ranked[0][0]
+            close = number < most_plans and size < CLOSE_SIZE * ranked[0][0]
             if best is not None and best.met and self.effort != "best" and not close:
                 break
             for schedule in schedules:
@@ -306,6 +316,7 @@ class Task:
                 if best is None or better(refined, best):
                     best = refined
             plan.forget()
+        self.account.reserved = 0
         for plan in plans:
             if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
                 break
@@ -363,39 +374,39 @@ class Task:
         return ranked[0][1] is full or ranked[1][0] < BETWEEN_SIZE * ranked[0][0]
 
     def fit(self, result: Result, max_bytes: int) -> Result:
-        """The best file of at most so many bytes, by a search over targets; if none fits, the
-        smallest that was found.
+        """The best file of at most so many bytes, by a search over targets from a first result on;
+        if none fits, the smallest that was found.
         """
-        wanted, size = result.target, len(result.data)
+        wanted, found = result.target, result
         loss = max(1 - result.ms_ssim, LEAST_LOSS)  # that is asked for
-        low, high = 0.0, max(1 - wanted, LEAST_LOSS)  # losses whose files fit, and do not
+        fits, exceeds = math.inf, 0.0  # losses whose files fit, and do not
         best: Result | None = None
         smallest = result
         power = FIT_POWER
-        for _ in range(MOST_FITS):
-            before = loss, size
-            loss *= (size / (max_bytes * FIT_MARGIN)) ** power
-            if low and not high < loss < low:
-                loss = math.sqrt(high * low)
-            loss = min(max(loss, high * 1.001), MOST_LOSS)
-            found = self.compress(1 - loss)
+        for tries in range(MOST_FITS + 1):
             size = len(found.data)
-            if size != before[1]:
-                power = math.log(loss / before[0]) / math.log(before[1] / size)
-                power = min(max(power, FIT_POWER / 2), 4 * FIT_POWER)
             smallest = min(smallest, found, key=lambda result: len(result.data))
             if size <= max_bytes:
-                low = loss
+                fits = loss
                 if best is None or found.ms_ssim > best.ms_ssim:
                     best = found
-                if size >= max_bytes * FIT_MARGIN**2:
+                if size >= max_bytes * FIT_MARGIN**2 or not found.met:
                     break
             else:
-                high = loss
-            if loss == MOST_LOSS or (low and low < SAME_LOSS * high):
+                exceeds = loss
+            if tries == MOST_FITS or loss == MOST_LOSS or fits < SAME_LOSS * exceeds:
                 break
             if best is not None and self.account.left < 1:
                 break
+            before = loss, size
+            loss *= (size / (max_bytes * FIT_MARGIN)) ** power
+            if math.isfinite(fits) and exceeds and not exceeds < loss < fits:
+                loss = math.sqrt(exceeds * fits)
+            loss = min(max(loss, exceeds * 1.001, LEAST_LOSS), MOST_LOSS)
+            found = self.compress(1 - loss, 1)
+            if len(found.data) != size:
+                power = math.log(loss / before[0]) / math.log(before[1] / len(found.data))
+                power = min(max(power, FIT_POWER / 2), 4 * FIT_POWER)
         best = smallest if best is None else best
         return replace(
             best, target=wanted, met=best.ms_ssim >= wanted, encodes=self.account.encodes

@@ -29,6 +29,7 @@ class Result:
         three components, K being as fine as the first. That of the JPEG, if it was recoded without
         loss.
     target : float
+        The score itself, if only a size was asked for.
     width, height : int
     steps : tuple of (str, float, float)
         What was done, in order: a name, the loss ``1 - MS-SSIM`` and the size in bytes then (of the

@@ -55,6 +55,8 @@ TINY = 1024
 OVERSHOOT = 1.5e-4
 #: The search ends when a scale that passes and one that fails differ by less than this part.
 RESOLUTION = 1e-3
+#: The last scale that may be tried is to lose this part of the budget, if none has passed.
+SAFE = 0.8
 #: Range of scales: all steps 1, and all steps 255, for any picture.
 FINEST, COARSEST = 1e-6, 1e6
 
@@ -342,7 +344,7 @@ class Search:
         high = COARSEST
         step = 1.002
         aim = self.budget * (1 - TOLERANCE / 2)
-        scale = self.plan.scale_for(aim)
+        scale = self._scale(aim)
         for tries in range(1, most + 1):
             if not low < scale < high:
                 # the prediction repeats or contradicts what is known: a small step, then larger
@@ -363,8 +365,13 @@ class Search:
                 break
             if self.account.left < 1:
                 break
-            scale = self.plan.scale_for(aim)
+            scale = self._scale(aim)
         return self._best()
+
+    def _scale(self, aim: float) -> float:
+        """Where to try next: a finer scale if it is the last one and nothing has passed yet."""
+        passed = self.best is not None and self._passes(self.best)
+        return self.plan.scale_for(aim if passed or self.account.left > 1 else SAFE * aim)
 
     def judge(self, scale: float, rounding: float = ROUNDING) -> Trial:
         """Measure what the levels of a scale lose (once for equal tables)."""

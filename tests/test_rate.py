@@ -116,6 +116,33 @@ def test_the_most_bytes_that_a_file_may_have(photo):
         compress(part, max_bytes=1.5)
 
 
+@pytest.mark.parametrize("most", [2000, 12_000])
+def test_a_size_alone_asks_for_the_best_file_of_that_size(photo, most):
+    """Not for one of .99: more bytes are used too, as many as there are."""
+    part = np.ascontiguousarray(photo[:160, :200])
+    result = compress(part, effort="fast", max_bytes=most)
+    assert 0.93 * most < len(result.data) <= most
+    assert result.met
+    assert result.target == result.ms_ssim
+    assert result.ms_ssim == pytest.approx(ms_ssim(part, pillow(result.data)), abs=1e-7)
+
+
+def test_a_jpeg_that_fits_is_its_own_best_file(photo):
+    source = pyjpegml.encode(photo[:100, :120], quality=80)
+    result = compress(source, effort="fast", max_bytes=len(source))
+    assert (result.ms_ssim, result.met) == (1.0, True)
+    np.testing.assert_array_equal(decode(result.data), decode(source))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 6])
+def test_few_encodes_meet_a_target_by_rounding(photo, most):
+    options = pyjpegml.Options(max_encodes=most)
+    for part in (photo[:180, :200], photo[100:280, 200:420]):
+        result = compress(np.ascontiguousarray(part), ms_ssim=0.99, options=options)
+        assert result.met
+        assert result.encodes <= most
+
+
 def test_a_result_explains_itself(photo):
     text = compress(photo[:200, :240], ms_ssim=0.97).explain()
     for word in ("luma steps", "trellis", "after a round", "target 0.97 met", "encodes"):
