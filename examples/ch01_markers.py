@@ -16,7 +16,8 @@ import numpy as np
 import pyjpegml
 from pyjpegml import markers
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 data = pyjpegml.encode(photo, quality=75)
 print(f"{len(data)} bytes, which begin with {data[:20].hex(' ')}")
 

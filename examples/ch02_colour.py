@@ -17,7 +17,8 @@ import numpy as np
 from pyjpegml.coefficients import Geometry
 from pyjpegml.planes import component_planes
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 height, width = photo.shape[:2]
 geometry = Geometry(width, height, [(1, 1)] * 3)
 y, cb, cr = component_planes(photo, geometry)

@@ -19,7 +19,8 @@ from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.planes import component_planes
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 height, width = photo.shape[:2]
 for name, factors in SUBSAMPLINGS.items():
     samples = sum(p.width * p.height for p in Geometry(width, height, factors).planes)

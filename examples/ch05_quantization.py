@@ -19,7 +19,8 @@ from pyjpegml.constants import LUMINANCE_QTABLE
 from pyjpegml.planes import component_planes
 from pyjpegml.quantize import scaled_qtable
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 luma = photo @ np.array([0.299, 0.587, 0.114])
 luma = np.rint(luma).astype(np.uint8)
 height, width = luma.shape

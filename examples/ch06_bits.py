@@ -18,7 +18,8 @@ import pyjpegml
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.explorer.trace import blocks, extend, symbols_of
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 photo = photo[64:256, 96:320]
 data = pyjpegml.encode(photo, quality=75)
 everything = list(blocks(data))

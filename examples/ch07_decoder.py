@@ -115,7 +115,8 @@ def decode(data):
 # %%
 # Equal in every pixel
 # --------------------
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 for subsampling in ("4:2:0", "4:4:4"):
     data = pyjpegml.encode(photo, quality=75, subsampling=subsampling)
     pixels = decode(data)

@@ -17,7 +17,8 @@ import numpy as np
 import pyjpegml
 from pyjpegml import markers
 
-photo = iio.imread(Path(__file__).parent / "data" / "coffee.png")
+folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
+photo = iio.imread(folder / "data" / "coffee.png")
 sequential = pyjpegml.encode(photo, quality=85)
 progressive = pyjpegml.encode(photo, quality=85, progressive=True)
 searched = pyjpegml.encode(photo, quality=85, progressive="search")
