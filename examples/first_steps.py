@@ -1,8 +1,10 @@
-# %%
-# First steps
-# ===========
-#
-# From a photograph to the smallest JPEG that this library makes of it at a given MS-SSIM.
+"""
+First steps
+===========
+
+From a photograph to the smallest JPEG that this library makes of it at a given MS-SSIM.
+"""
+
 from pathlib import Path
 
 import imageio.v3 as iio

@@ -200,7 +200,7 @@ class Viewer {
     const part = [left, right].find((l) => l.width < this.width || l.height < this.height);
     if (!part) return;
     this.pane(0, () => { // where one of them is not known there is no difference to show
-      context.fillStyle = "rgb(60 58 54 / .92)";
+      context.fillStyle = "rgb(60 58 54)";
       context.beginPath();
       context.rect(0, 0, this.width, this.height);
       context.rect(part.left, part.top, part.width, part.height);
