@@ -13,7 +13,7 @@ from pyjpegml.console import ExitCode
 from pyjpegml.testing import corrupted, jpeg_streams
 from pyjpegml.testing.decoders import read_picture
 from pyjpegml.testing.differential import CLASSES, Options, run
-from pyjpegml.testing.guards import DecoderError, Guard, compare
+from pyjpegml.testing.guards import Guard, compare
 from pyjpegml.testing.report import as_html, as_json, as_text, write
 
 SMALL = jpeg_streams(["baseline"], max_size=12, components=[1], without=["DNL"])
@@ -36,7 +36,7 @@ REFUSE = "echo no such thing >&2; exit 1 # {in}"
         (CRASH, "crashed", "signal 11"),
         (HANG, "hung", "no answer"),
         (REFUSE, "refused", "no such thing"),
-        ("printf 'P5 9 9 255 x' # {in}", "refused", "needs 93"),
+        ("printf 'P5 9 9 255 x' # {in}", "refused", "and needs"),
     ],
 )
 def test_whatever_a_decoder_does_is_a_result(command: str, status: str, reason: str) -> None:
@@ -65,12 +65,6 @@ def test_a_process_that_dies_is_started_again() -> None:
 def test_unknown_decoders() -> None:
     with pytest.raises(ValueError, match="no such decoder: 'paint'; there are pyjpegml, pillow"):
         Guard("paint")
-
-
-def test_a_decoder_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "no such folder"))
-    with pytest.raises(DecoderError, match="does not start"):
-        Guard("pillow", megabytes=-5)
 
 
 def test_pictures_are_read() -> None:
