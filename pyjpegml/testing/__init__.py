@@ -27,11 +27,22 @@ A decoder of coefficients, held to whatever T.81 allows::
 from __future__ import annotations
 
 from .content import coefficients, make_legal
-from .faults import FAULTS, Corrupted, Fault, corrupted
-from .images import Segments, encode_options, images, metadata
+from .faults import FAULTS, corrupted
+from .images import encode_options, images, metadata
 from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
 from .sets import example, examples, export, shrink
-from .stream import PROCESSES, Component, Frame, HuffmanTable, Part, Scan, Stream
+from .stream import (
+    PROCESSES,
+    Component,
+    Corrupted,
+    Fault,
+    Frame,
+    HuffmanTable,
+    Part,
+    Scan,
+    Segments,
+    Stream,
+)
 from .streams import FEATURES, jpeg_streams
 from .tables import Coding
 from .writer import Content, Layout, write_stream

@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 
 from .stream import Stream
 
-ERROR, SAME, ANY = "error", "same", "any"
-
 
 @dataclass(frozen=True)
 class Edit:

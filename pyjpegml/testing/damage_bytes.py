@@ -5,9 +5,6 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from .damage import (
-    ANY,
-    ERROR,
-    SAME,
     Damage,
     Edit,
     between_segments,
@@ -24,7 +21,7 @@ from .damage import (
     when,
     with_length,
 )
-from .stream import Stream
+from .stream import ANY, ERROR, SAME, Stream
 from .writer import COM, segment
 
 # --- the container --------------------------------------------------------------------------------

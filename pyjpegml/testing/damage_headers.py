@@ -7,8 +7,6 @@ import struct
 from hypothesis import strategies as st
 
 from .damage import (
-    ANY,
-    ERROR,
     Damage,
     Edit,
     fault,
@@ -25,7 +23,7 @@ from .damage import (
     start_of,
     when,
 )
-from .stream import Part, Stream
+from .stream import ANY, ERROR, Part, Stream
 from .writer import DAC, segment
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -29,10 +29,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .faults import Corrupted
 from .guards import Guard, Outcome, compare
 from .sets import example, shrink
-from .stream import Stream
+from .stream import Corrupted, Stream
 
 Value = Stream | Corrupted
 

@@ -9,98 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
 from . import damage_bytes, damage_headers  # noqa: F401 -- each registers its faults
-from .damage import ANY, ERROR, KINDS, SAME, Edit
-from .stream import Stream
+from .damage import KINDS, Edit
+from .stream import Corrupted, Fault, Stream
 from .streams import jpeg_streams
 
 FAULTS = tuple(KINDS)
 """Names of all faults."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a file.
-
-    Attributes
-    ----------
-    name : str
-        One of :data:`FAULTS`.
-    offset : int
-        First byte of the damaged file that differs for it.
-    part : str
-        Part of the sound file in which it is: a marker, or ``"ECS"`` in entropy-coded data.
-    detail : str
-        For people.
-    verdict : str
-        ``"error"``, ``"same"`` or ``"any"``: see :mod:`pyjpegml.testing.damage`.
-    """
-
-    name: str
-    offset: int
-    part: str
-    detail: str
-    verdict: str
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Corrupted:
-    """A damaged file.
-
-    Attributes
-    ----------
-    data : bytes
-        The file.
-    faults : tuple of Fault
-        What is wrong with it, in the order of their offsets.
-    stream : Stream
-        The sound file that it was.
-    """
-
-    data: bytes
-    faults: tuple[Fault, ...]
-    stream: Stream
-
-    @property
-    def fault(self) -> Fault:
-        """The first fault."""
-        return self.faults[0]
-
-    @property
-    def verdict(self) -> str:
-        """What a decoder may make of all faults together.
-
-        One that needs an error need not be reached if there are others.
-        """
-        verdicts = {fault.verdict for fault in self.faults}
-        if verdicts == {SAME}:
-            return SAME
-        return ERROR if verdicts == {ERROR} else ANY
-
-    def text(self) -> str:
-        """Faults and the sound stream, for people."""
-        lines = [
-            f"{fault.name} in {fault.part} at byte {fault.offset}: {fault.detail} "
-            f"(verdict: {fault.verdict})"
-            for fault in self.faults
-        ]
-        shown = self.data[:200].hex(" ") + (" ..." if len(self.data) > 200 else "")
-        return "\n".join(
-            [*lines, f"{len(self.data)} bytes: {shown}", "it was:", self.stream.text()]
-        )
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What Hypothesis prints of a failing example."""
-        printer.text(repr(self))
-
-    def __repr__(self) -> str:
-        return f"<Corrupted\n{self.text()}>"
 
 
 @st.composite

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from .stream import Segments
 from .writer import COM, JFIF
 
 Picture = npt.NDArray[Any]
@@ -30,7 +30,8 @@ def _waves(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.
     frequency[0, 0] = np.inf
     spectrum = np.fft.fft2(rng.normal(size=(height, width))) / frequency
     plane: npt.NDArray[np.float64] = np.fft.ifft2(spectrum).real
-    return plane / (plane.std() + 1e-9)
+    plane /= plane.std() + 1e-9
+    return plane
 
 
 def _strokes(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -53,10 +54,14 @@ def _paint(
     if kind == "gradient":
         y, x = (axis[..., None] / 255 for axis in np.mgrid[:height, :width])
         slopes = rng.uniform(-4, 4, (2, channels))
-        return np.clip(rng.random(channels) + slopes[0] * y + slopes[1] * x, 0, 1)
+        values: npt.NDArray[np.float64] = rng.random(channels) + slopes[0] * y + slopes[1] * x
+        return np.clip(values, 0, 1)
     if kind == "text":
         ink, paper = rng.random((2, channels))
-        return np.where(_strokes(height, width, rng)[..., None], ink, paper)
+        page: npt.NDArray[np.float64] = np.where(
+            _strokes(height, width, rng)[..., None], ink, paper
+        )
+        return page
     if kind == "natural":
         luma = _waves(height, width, rng)
         planes = [luma + 0.3 * _waves(height, width, rng) for _ in range(channels)]
@@ -146,46 +151,6 @@ def encode_options(draw: st.DrawFn, image: Picture) -> dict[str, Any]:
     if restarts:
         options[restarts] = draw(st.integers(1, 9))
     return options
-
-
-@dataclass(frozen=True)
-class Segments:
-    """Metadata as segments of a file, and what is in them.
-
-    Attributes
-    ----------
-    segments : tuple of (int, bytes)
-        Marker code and parameters of each, in order.
-    orientation : int
-        1 to 8, as Exif says; 1 without.
-    exif, icc, xmp : bytes or None
-        A TIFF file, a profile (put together of its chunks), a packet.
-    comments : tuple of bytes
-    density : (int, int, int) or None
-        Unit, horizontal and vertical density of a JFIF marker.
-    """
-
-    segments: tuple[tuple[int, bytes], ...]
-    orientation: int = 1
-    exif: bytes | None = None
-    icc: bytes | None = None
-    xmp: bytes | None = None
-    comments: tuple[bytes, ...] = ()
-    density: tuple[int, int, int] | None = None
-
-    def inserted(self, data: bytes) -> bytes:
-        """A file with these segments behind its SOI.
-
-        Parameters
-        ----------
-        data : bytes
-            A JPEG that has no JFIF marker, if these have one.
-        """
-        parts = [
-            struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
-            for code, payload in self.segments
-        ]
-        return data[:2] + b"".join(parts) + data[2:]
 
 
 def _tiff(orientation: int, little: bool, others: int) -> bytes:

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 from pyjpegml import __version__
 
-from .faults import Corrupted
-from .stream import Stream
+from .stream import Corrupted, Stream
 
 T = TypeVar("T")
 

@@ -1,4 +1,5 @@
-"""What a test stream is: its file, cut into named parts, and the exact content behind them.
+"""What a test stream is: its file, cut into named parts, and the exact content behind them; and
+what a damaged one is.
 
 A :class:`Stream` holds a complete JPEG file together with everything a decoder should find in it,
 so that a decoder can be judged without a second decoder. The file is kept as a chain of
@@ -11,6 +12,7 @@ from ITU-T T.81.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +31,10 @@ PROCESSES = {
     "arithmetic progressive": 10,
 }
 """Coding processes that can be written, and the number of their SOF marker (T.81 Table B.1)."""
+
+
+ERROR, SAME, ANY = "error", "same", "any"
+"""Verdicts on damaged files, see :mod:`pyjpegml.testing.damage`."""
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -229,6 +235,29 @@ class Part:
         hexes = shown[:24].hex(" ") + (" ..." if len(shown) > 24 else "")
         return f"{self.name:8} {len(self.data):5} bytes  {hexes}".rstrip()
 
+    def tables(self) -> list[str]:
+        """Tables in a DHT or DQT segment, for people: codes by length, steps in zigzag order."""
+        lines, at = [], 4
+        while self.name in ("DHT", "DQT") and at < len(self.data):
+            kind, slot = self.data[at] >> 4, self.data[at] & 15
+            if self.name == "DQT":
+                size = 64 << (kind > 0)
+                steps = np.frombuffer(self.data, ">u2" if kind else "u1", 64, at + 1).tolist()
+                shown = f"all {steps[0]}" if len(set(steps)) == 1 else " ".join(map(str, steps))
+                lines.append(f"steps of slot {slot}: {shown}")
+                at += 1 + size
+                continue
+            bits = self.data[at + 1 : at + 17]
+            at += 17 + sum(bits)
+            symbols = iter(self.data[at - sum(bits) : at])
+            codes = [
+                f"{length} bits: " + " ".join(f"{next(symbols):02x}" for _ in range(count))
+                for length, count in enumerate(bits, 1)
+                if count
+            ]
+            lines.append(f"codes of {'AC' if kind else 'DC'} slot {slot}: {'; '.join(codes)}")
+        return lines
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stream:
@@ -311,6 +340,7 @@ class Stream:
             )
         for offset, part in zip(self.offsets, self.parts, strict=True):
             lines.append(f"{offset:6} {part.text()}")
+            lines += [f"       {line}" for line in part.tables()]
         for i, plane in enumerate(self.coefficients):
             lines.append(f"component {i}: {plane.shape[0]}x{plane.shape[1]} blocks")
             places = np.argwhere(plane.any(axis=(2, 3)))
@@ -328,3 +358,122 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"<Stream\n{self.text()}>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a file.
+
+    Attributes
+    ----------
+    name : str
+        One of :data:`pyjpegml.testing.FAULTS`.
+    offset : int
+        First byte of the damaged file that differs for it.
+    part : str
+        Part of the sound file in which it is: a marker, or ``"ECS"`` in entropy-coded data.
+    detail : str
+        For people.
+    verdict : str
+        ``"error"``, ``"same"`` or ``"any"``: see :mod:`pyjpegml.testing.damage`.
+    """
+
+    name: str
+    offset: int
+    part: str
+    detail: str
+    verdict: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Corrupted:
+    """A damaged file.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    faults : tuple of Fault
+        What is wrong with it, in the order of their offsets.
+    stream : Stream
+        The sound file that it was.
+    """
+
+    data: bytes
+    faults: tuple[Fault, ...]
+    stream: Stream
+
+    @property
+    def fault(self) -> Fault:
+        """The first fault."""
+        return self.faults[0]
+
+    @property
+    def verdict(self) -> str:
+        """What a decoder may make of all faults together.
+
+        One that needs an error need not be reached if there are others.
+        """
+        verdicts = {fault.verdict for fault in self.faults}
+        if verdicts == {SAME}:
+            return SAME
+        return ERROR if verdicts == {ERROR} else ANY
+
+    def text(self) -> str:
+        """Faults and the sound stream, for people."""
+        lines = [
+            f"{fault.name} in {fault.part} at byte {fault.offset}: {fault.detail} "
+            f"(verdict: {fault.verdict})"
+            for fault in self.faults
+        ]
+        shown = self.data[:200].hex(" ") + (" ..." if len(self.data) > 200 else "")
+        return "\n".join(
+            [*lines, f"{len(self.data)} bytes: {shown}", "it was:", self.stream.text()]
+        )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What Hypothesis prints of a failing example."""
+        printer.text(repr(self))
+
+    def __repr__(self) -> str:
+        return f"<Corrupted\n{self.text()}>"
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Metadata as segments of a file, and what is in them.
+
+    Attributes
+    ----------
+    segments : tuple of (int, bytes)
+        Marker code and parameters of each, in order.
+    orientation : int
+        1 to 8, as Exif says; 1 without.
+    exif, icc, xmp : bytes or None
+        A TIFF file, a profile (put together of its chunks), a packet.
+    comments : tuple of bytes
+    density : (int, int, int) or None
+        Unit, horizontal and vertical density of a JFIF marker.
+    """
+
+    segments: tuple[tuple[int, bytes], ...]
+    orientation: int = 1
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    comments: tuple[bytes, ...] = ()
+    density: tuple[int, int, int] | None = None
+
+    def inserted(self, data: bytes) -> bytes:
+        """A file with these segments behind its SOI.
+
+        Parameters
+        ----------
+        data : bytes
+            A JPEG that has no JFIF marker, if these have one.
+        """
+        parts = [
+            struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
+            for code, payload in self.segments
+        ]
+        return data[:2] + b"".join(parts) + data[2:]

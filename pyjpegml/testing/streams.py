@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import assume
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from .content import coefficients, inverse_dct, samples
@@ -269,6 +269,8 @@ def jpeg_streams(
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
     assume("far out of range" not in features or "far out of range" not in without)
+    for what in (process, *sorted(features)):  # pytest --hypothesis-show-statistics tells how many
+        event(what)
     return write_stream(frame, scans, content, coding, layout, features)
 
 

@@ -1,0 +1,131 @@
+"""Write docs/decoders.md: what decoders made of generated files, from reports of ``difftest``.
+
+    pyjpegml difftest --decoder imagecodecs ... --examples 2000 --seed 0 --report sound/0
+    pyjpegml difftest --damaged ... --report damaged/0
+    python bench/difftest.py --sound sound/* --damaged damaged/*
+
+Reports of the same kind, of seeds that follow each other, are added up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from machine import machine_line
+
+from pyjpegml.testing.differential import CLASSES, VERDICTS
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "decoders.md"
+
+WHY = {
+    r"differs": "Lossless files of one component with restart markers: libjpeg-turbo applies them "
+    "only between groups of V rows, against T.81 H.1.2.1 (see [](testing.rst)).",
+    r"shape": "OpenCV shows inks (CMYK, YCCK) as BGR.",
+    r"DNL not supported": "The height stands behind the first scan, which libjpeg does not read.",
+    r"Fractional sampling": "Sampling factors that do not divide the largest one.",
+    r"Unsupported color conversion": "Lossless YCbCr and YCCK: libjpeg-turbo 3 converts no colours "
+    "of lossless files.",
+    r"cannot identify": "Pillow opens 8-bit files of 1, 3 or 4 components in processes that it "
+    "knows, with ICC segments that are whole.",
+    r"imdecode returned None": "OpenCV says no more; it has no 12 bits, no 2 components and no "
+    "lossless files of more than 8 bits.",
+    r"Could not determine subsampling": "TurboJPEG knows six subsamplings of YCbCr and of grey, "
+    "and no file of two components.",
+    r"Unsupported JPEG data precision": "simplejpeg reads 8 bits.",
+    r"hung": "Bombs: thousands of scans, or dimensions of 65,500, which libjpeg decodes to their "
+    "end.",
+    r"accepted": "libjpeg warns and goes on, and the callers do not make it an error.",
+}
+"""Explanations, by what stands in the kind or the reason of a finding; the first that fits."""
+
+
+def merged(folders: list[Path]) -> dict[str, Any]:
+    """Several reports as one."""
+    reports = [
+        json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in folders
+    ]
+    total: dict[str, Any] = {
+        "examples": sum(report["examples"] for report in reports),
+        "decoders": {},
+        "findings": {},
+    }
+    for report in reports:
+        for decoder in report["decoders"]:
+            known = total["decoders"].setdefault(
+                decoder["name"],
+                {
+                    "version": decoder["version"],
+                    "classes": Counter(),
+                    "verdicts": Counter(),
+                    "slowest": 0.0,
+                },
+            )
+            known["classes"].update(decoder["classes"])
+            known["verdicts"].update(decoder["verdicts"])
+            known["slowest"] = max(known["slowest"], decoder["slowest"]["seconds"])
+        for finding in report["findings"]:
+            key = finding["decoder"], finding["kind"], finding["reason"]
+            total["findings"][key] = total["findings"].get(key, 0) + finding["count"]
+    return total
+
+
+def section(title: str, folders: list[Path]) -> list[str]:
+    """Lines of the page about one kind of files."""
+    total = merged(folders)
+    damaged = any(sum(d["verdicts"].values()) for d in total["decoders"].values())
+    columns = [*CLASSES, *(VERDICTS if damaged else ())]
+    columns = [
+        c
+        for c in columns
+        if any((d["classes"] + d["verdicts"])[c] for d in total["decoders"].values())
+    ]
+    lines = [
+        f"## {title}", "", f"{total['examples']:,} files.", "",
+        f"| decoder | {' | '.join(columns)} | slowest, s |",
+        f"|---{'|---' * (len(columns) + 1)}|",
+    ]  # fmt: skip
+    for name, decoder in total["decoders"].items():
+        counts = decoder["classes"] + decoder["verdicts"]
+        cells = " | ".join(f"{counts[column]:,}" for column in columns)
+        lines.append(f"| {name} {decoder['version']} | {cells} | {decoder['slowest']:.3f} |")
+    lines += ["", "| decoder | kind | reason | files | why |", "|---|---|---|---|---|"]
+    ordered = sorted(total["findings"].items(), key=lambda item: (item[0][0], -item[1]))
+    for (name, kind, reason), count in ordered:
+        why = next(
+            (text for pattern, text in WHY.items() if re.search(pattern, f"{kind}: {reason}")), ""
+        )
+        shown = reason.replace("|", "\\|").replace("<", "\\<")
+        lines.append(f"| {name} | {kind} | {shown} | {count:,} | {why} |")
+    return [*lines, ""]
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sound", nargs="+", type=Path, required=True)
+    parser.add_argument("--damaged", nargs="+", type=Path, required=True)
+    parser.add_argument("--ours", nargs="+", type=Path, required=True)
+    arguments = parser.parse_args()
+    lines = [
+        "# Decoders on generated files",
+        "",
+        "What `pyjpegml difftest` saw; what the classes mean is told in "
+        "{py:mod}`pyjpegml.testing.differential`. "
+        "Sound files are without DNL and fractional sampling, which libjpeg-turbo does not read, "
+        "and without coefficients cut so short that decoders wrap around. "
+        f"Written by `bench/difftest.py`. {machine_line()}.",
+        "",
+        *section("Sound files", arguments.sound),
+        *section("Damaged files, several decoders", arguments.damaged),
+        *section("Damaged files, pyjpegml", arguments.ours),
+    ]
+    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
