@@ -84,7 +84,7 @@ def test_every_shard_knows_all_records(tree: Tree) -> None:
 def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
     tree = Folder(str(tmp_path))
     (tmp_path / "a.jpg").write_bytes(DATA)
-    for cut in (1, 20, 100):
+    for cut in (2, 20, 100):
         journal = Journal(tree, "0-of-1")
         journal.add(RECORD)
         journal.close()
@@ -97,6 +97,20 @@ def test_a_line_that_was_cut_off(tmp_path: Path) -> None:
         journal.close()
         assert last(tree) == RECORD
         path.unlink()
+
+
+def test_only_the_end_of_a_line_was_cut_off(tmp_path: Path) -> None:
+    tree = Folder(str(tmp_path))
+    path = tmp_path / ".pyjpegml" / "0-of-1.jsonl"
+    for name in ("a.png", "b.png"):
+        journal = Journal(tree, "0-of-1")
+        journal.add(replace(RECORD, source=name))
+        journal.close()
+        path.write_bytes(path.read_bytes()[:-1])
+    journal = Journal(tree, "1-of-2")
+    journal.add(replace(RECORD, source="c.png"))
+    journal.close()
+    assert all(last(tree, name) is not None for name in ("a.png", "b.png", "c.png"))
 
 
 def test_lines_are_there_as_soon_as_they_are_added(tmp_path: Path) -> None:

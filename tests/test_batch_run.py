@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 from batches import contents, make_picture, make_tree, temporary
@@ -283,6 +285,7 @@ def test_trees_must_not_overlap(source: Path, tmp_path: Path) -> None:
     for target in (source, source / "out", tmp_path, link):
         with pytest.raises(FileError, match="must not lie in each other"):
             batch(source, target, **FAST)
+    fsspec.filesystem("memory").pipe_file("/overlap/x/a.png", b"data")
     with pytest.raises(FileError, match="must not lie in each other"):
         batch("memory://overlap/x", "memory://overlap/x/y", **FAST)
 
@@ -293,6 +296,8 @@ def test_what_cannot_be_used(source: Path, target: Path, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match=r"Not a directory|File exists"):
         batch(source, tmp_path / "file", **FAST)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("file", b"data")
     with pytest.raises(FileError, match="not written to"):
         batch(source, f"zip://::{tmp_path}/a.zip", **FAST)
     with pytest.raises(ValueError, match="from folder to folder only"):

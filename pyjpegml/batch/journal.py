@@ -64,7 +64,7 @@ class Past:
             if isinstance(record, dict) and isinstance(record.get("source"), str):
                 self._spool.seek(0, io.SEEK_END)
                 self._index[_key(record["source"])] = self._spool.tell()
-                self._spool.write(line)
+                self._spool.write(line.rstrip(b"\n") + b"\n")
 
     def last(self, source: str) -> Record | None:
         """The last record of a file."""

@@ -46,8 +46,8 @@ class Summary:
     Attributes
     ----------
     compressed, copied, missed, failed : int
-        Files that became smaller; that would not have; of those, ones that did not meet the target;
-        ones that could not be read, compressed or written.
+        Files that became smaller; that would not have; ones that do not meet the target, those of
+        earlier runs too; ones that could not be read, compressed or written.
     before : int
         Files that an earlier run had done.
     bytes_before, bytes_after : int
@@ -191,6 +191,7 @@ class Run:
         for record, before in self._records(past):
             if before:
                 self.summary.before += 1
+                self.summary.missed += not record.met
             else:
                 self.summary.add(record)
                 journal.add(record)
@@ -280,7 +281,7 @@ def batch(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
-    ms_ssim: float = 0.99,
+    ms_ssim: float | None = None,
     effort: str = "normal",
     progressive: bool = True,
     max_bytes: int | None = None,

@@ -33,7 +33,7 @@ class Recipe:
 
     Attributes
     ----------
-    ms_ssim : float
+    ms_ssim : float or None
     effort : str
     progressive : bool
     max_bytes : int or None
@@ -42,7 +42,7 @@ class Recipe:
     background : (r, g, b) or None
     """
 
-    ms_ssim: float = 0.99
+    ms_ssim: float | None = None
     effort: str = "normal"
     progressive: bool = True
     max_bytes: int | None = None
