@@ -283,7 +283,8 @@ def test_starts_are_sane_whatever_the_features(values):
     assert start is not None
     assert start.knobs.shape == (len(KNOBS),)
     assert abs(start.knobs).max() <= FURTHEST
-    assert max(abs(start.loss), abs(start.loop)) <= predictor.LARGEST_ERROR
+    assert abs(start.loss) <= predictor.LARGEST_ERROR
+    assert abs(start.loop - predictor.LOOP_MARGIN) <= predictor.LARGEST_ERROR
     plan.begin(start)
     for table in plan.qtables(0.5):
         assert 1 <= table.min() <= table.max() <= 255
