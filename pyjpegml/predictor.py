@@ -58,6 +58,10 @@ SLOPE = 0.2
 MARGIN = 0.25
 #: No error beyond this is believed, as a logarithm.
 LARGEST_ERROR = 0.7
+#: First levels of the loop are taken to lose more by this, as a logarithm: a start that is too fine
+#: costs less than one from which the target is hardly reached. On 15 training photographs it spared
+#: an encode more, at equal bytes.
+LOOP_MARGIN = 0.06
 #: What a file may hold, at most.
 MOST_NODES, MOST_TREES, MOST_BYTES = 200_000, 10_000, 16 << 20
 #: Names the model file to use instead of the one that comes with the package.
@@ -225,7 +229,7 @@ class Model:
         most = min(LARGEST_ERROR, math.log(budget / max(plan.floor, LEAST_LOSS)) / 2)
         errors = [SLOPE * loss - found[name] for name in ("rounded_loss", "loop_loss")]
         rounded, loop = (min(max(error, -LARGEST_ERROR), most) for error in errors)
-        return Start(np.clip(knobs, -FURTHEST, FURTHEST), rounded, loop)
+        return Start(np.clip(knobs, -FURTHEST, FURTHEST), rounded, loop + LOOP_MARGIN)
 
 
 def plan_features(plan: Candidate) -> npt.NDArray[np.float64]:
