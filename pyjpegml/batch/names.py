@@ -30,7 +30,7 @@ def output_names(pictures: Iterable[str], others: Iterable[str] = ()) -> dict[st
     Examples
     --------
     >>> output_names(["a.jpg", "a.png", "b.tif", "C.JPEG"])
-    {'a.jpg': 'a.jpg', 'C.JPEG': 'C.JPEG', 'a.png': 'a.png.jpg', 'b.tif': 'b.jpg'}
+    {'C.JPEG': 'C.JPEG', 'a.jpg': 'a.jpg', 'a.png': 'a.png.jpg', 'b.tif': 'b.jpg'}
     """
     pictures = sorted(pictures)
     names = {name: name for name in pictures if name.lower().endswith(JPEG_SUFFIXES)}
