@@ -332,11 +332,12 @@ class Task:
         return replace(best, encodes=self.account.encodes)
 
     def _start(self, plan: Candidate, budget: float) -> Start:
-        """Where the model would begin, if there is one, and if the budget can be met at all; or
-        else the closed form for rounded coefficients.
+        """Where the model would begin. Without one, or if the budget cannot be met at all, what is
+        right for most; with one that does not know such pictures, the plain closed form.
         """
-        predicted = self.model.start(plan, budget) if self.model and plan.floor < budget else None
-        return predicted or Start(np.array(ROUNDED))
+        if not self.model or plan.floor >= budget:
+            return Start(np.array(ROUNDED))
+        return self.model.start(plan, budget) or Start(np.zeros(len(ROUNDED)))
 
     def plans(self, aim: float) -> list[tuple[float, Candidate]]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first, with
