@@ -150,7 +150,8 @@ def compress(
         with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
-        trellis and three rounds of gradient. ``"best"``: six rounds too, each subsampling tried.
+        trellis and three rounds of gradient, for two subsamplings if their files are estimated to
+        be about as large. ``"best"``: six rounds too, each subsampling tried.
     progressive : bool
         Progressive files are smaller by some percent; some old or simple decoders want sequential
         ones.

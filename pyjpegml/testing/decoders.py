@@ -82,7 +82,8 @@ def _opencv() -> tuple[Decode, str]:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise ValueError("imdecode returned None")
-        return pixels[:, :, ::-1] if pixels.ndim == 3 else pixels
+        shown: Array = pixels[:, :, ::-1] if pixels.ndim == 3 else pixels
+        return shown
 
     return run, cv2.__version__
 
