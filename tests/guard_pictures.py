@@ -15,7 +15,17 @@ from support_checks import made as stream_of
 from support_checks import scans_of
 
 import pyjpegml
-from pyjpegml import JpegError, assembly, encoder, reduced, stretches, strips, symbols, trellis
+from pyjpegml import (
+    JpegError,
+    assembly,
+    encoder,
+    packed_levels,
+    reduced,
+    stretches,
+    strips,
+    symbols,
+    trellis,
+)
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
@@ -382,6 +392,9 @@ def tour_of_kernels() -> None:
     symbols.finish(symbols.new_writer(1), 0, 5, 3, True)
     levels = np.ones((2, 3, 64), np.int16)
     trellis.count_ac(levels, ZIGZAG, 1, 63, 2, 3, True, np.zeros(256, np.int64))
+    packed_levels.find_masks(levels.ravel(), np.zeros(6, np.uint64))
+    costs, ends = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.uint8)
+    trellis.drop_blocks(costs, ends, np.float32(0), 1, 63, levels)
 
 
 @check

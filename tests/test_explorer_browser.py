@@ -216,15 +216,15 @@ def test_the_keyboard_alone_is_enough(open_page: Open, walkthrough_page: Path) -
     before = page.locator("#canvas").screenshot()
     page.keyboard.press("+")
     page.keyboard.press("+")
-    page.wait_for_timeout(100)
-    assert page.locator("#canvas").screenshot() != before
+    while page.locator("#canvas").screenshot() == before:  # it is drawn when there is time
+        page.wait_for_timeout(50)
     page.focus("tr[data-entry='0']")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("() => document.activeElement.dataset.entry") == "1"
     assert page.locator(".byte .lit").count() > 0
     page.focus("details summary >> nth=0")
     page.keyboard.press("Enter")
-    assert page.locator("details[open] pre").first.is_visible()
+    page.locator("details[open] pre").first.wait_for()
 
 
 @pytest.mark.parametrize(

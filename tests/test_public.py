@@ -68,11 +68,9 @@ def documented(docstring: str, section: str) -> list[str] | None:
 
 def parameters(node: ast.FunctionDef) -> list[str]:
     given = node.args
-    return [
-        a.arg
-        for a in [*given.posonlyargs, *given.args, *given.kwonlyargs]
-        if a.arg not in ("self", "cls")
-    ]
+    rest = [given.vararg, given.kwarg]
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, *(a for a in rest if a)]
+    return [a.arg for a in every if a.arg not in ("self", "cls")]
 
 
 @pytest.mark.parametrize(
