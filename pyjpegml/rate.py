@@ -95,6 +95,8 @@ MADE_BY_LOOP = {"4:2:2": 1.03, "4:4:0": 1.04, "4:4:4": 1.05}
 #: The loop is tried for as many subsamplings whose files are estimated within this factor of the
 #: smallest: estimates are wrong by 2 to 3 %.
 CLOSE_PLANS, CLOSE_SIZE = 2, 1.05
+#: Pictures of more pixels are not worth the time of a second one at the usual effort.
+TWICE_PIXELS = 1 << 22
 #: 4:2:2 and 4:4:0 are looked at if 4:2:0 alone spends this part of the budget, and 4:4:4 would make
 #: files larger by less than this factor. Where they won on the training photographs, it did.
 BETWEEN_FLOOR, BETWEEN_SIZE = 0.14, 1.10
@@ -150,8 +152,9 @@ def compress(
         with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
-        trellis and three rounds of gradient, for two subsamplings if their files are estimated to
-        be about as large. ``"best"``: six rounds too, each subsampling tried.
+        trellis and three rounds of gradient; pictures of up to 4 MP are tried in two subsamplings
+        if their files are estimated to be about as large. ``"best"``: six rounds too, each
+        subsampling tried.
     progressive : bool
         Progressive files are smaller by some percent; some old or simple decoders want sequential
         ones.
@@ -296,12 +299,13 @@ class Task:
         best: Result | None = None
         before = self.account.encodes
         self._maps = None
+        twice = self._image.shape[0] * self._image.shape[1] <= TWICE_PIXELS
         self.account.reserved = 1  # for rounding, should the loop end without a file that passes
         for plan in self.candidates:
             if plan is not plans[0]:
                 plan.forget()
         for number, (size, plan) in enumerate(ranked if schedules else ()):
-            close = number < most_plans and size < CLOSE_SIZE * ranked[0][0]
+            close = number < most_plans and size < CLOSE_SIZE * ranked[0][0] and twice
             if best is not None and best.met and self.effort != "best" and not close:
                 break
             for schedule in schedules:
