@@ -13,8 +13,8 @@ the one and of the rest from the other, spread evenly. Loss and size of a mixtur
 in its share, so one or two mixtures end the search.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
-been aimed at without it. So levels of a round that passed are remembered. If none pass at the end,
-mixtures are made with those; and if all pass, with levels that failed before the last round.
+been aimed at without it. So levels of a round that passed are remembered, with which mixtures are
+made if none pass at the end; and after a correction, if all pass, with those that failed before it.
 
 *Boldness.* Where many coefficients are coded, more of them move at once, and rounds must be more
 careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too

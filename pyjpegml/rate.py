@@ -153,8 +153,8 @@ def compress(
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
         trellis and three rounds of gradient; pictures of up to 4 MP are tried in two subsamplings
-        if their files are estimated to be about as large. ``"best"``: six rounds too, each
-        subsampling tried.
+        if their files are estimated to be about as large. ``"best"``: six rounds too, for one
+        subsampling after the other until 40 sets of levels are scored.
     progressive : bool
         Progressive files are smaller by some percent; some old or simple decoders want sequential
         ones.

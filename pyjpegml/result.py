@@ -33,7 +33,7 @@ class Result:
     width, height : int
     steps : tuple of (str, float, float)
         What was done, in order: a name, the loss ``1 - MS-SSIM`` and the size in bytes then (of the
-        scans, as counted, for all but the last).
+        scans, as counted, unless coefficients were rounded or recoded).
     notes : tuple of str
         What became of other images in the file: kept, or dropped.
     """
