@@ -16,9 +16,6 @@ from kernels import DEGREE, chain, polynomials
 from report import number, table
 from timing import best
 
-from pyjpegml.metrics import scale_count
-from pyjpegml.ssim import TAPS
-
 MEGABYTE = 1 << 20
 
 
@@ -66,19 +63,6 @@ def measure(budget: float) -> Bounds:
     )
 
 
-def score_flops(side: int) -> float:
-    """Operations a pixel of an RGB MS-SSIM whose original side is cached.
-
-    At each scale the error, its square and its product with the original (3 operations); these
-    three filtered along rows and columns (a product and a sum for each tap); then about 14 for the
-    loss of the window. A scale has a quarter of the pixels of the one before, and 4 operations make
-    one of them.
-    """
-    scale = 3 + 3 * 2 * (2 * TAPS - 1) + 14
-    scales = range(scale_count(side, side))
-    return 3 * sum((scale + 4 * (s > 0)) / 4**s for s in scales)
-
-
 def report(bounds: Bounds) -> list[str]:
     """A table of the bounds."""
     return table(
@@ -91,16 +75,3 @@ def report(bounds: Bounds) -> list[str]:
             ["the same, a cycle", f"{number(bounds.flops / bounds.clock)} FLOP"],
         ],
     )
-
-
-def report_score(bounds: Bounds, side: int, speed: float) -> list[str]:
-    """How near the score is to the bound of arithmetic; `speed` in megapixels a second."""
-    flops = score_flops(side)
-    bound = bounds.flops / flops / 1e6
-    return [
-        f"One RGB MS-SSIM with the original's side cached takes about {flops:.0f} operations a "
-        f"pixel, filters taken as {TAPS} products and sums in each direction. At the measured peak "
-        f"of one core that is {number(bound)} megapixels a second; measured: {number(speed)}, "
-        f"{speed / bound:.0%} of it.",
-        "",
-    ]

@@ -10,13 +10,12 @@ Needs what ``bench/rate_visual.py`` needs.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from machine import machine_line
 from PIL import Image
-from rate_visual import Judge, at_size, encoders
+from rate_visual import Judge, asked, at_size, encoders
 
 import pyjpegml
 from pyjpegml import visibility
@@ -27,17 +26,11 @@ FACTORS = (0.0, 0.5, 1.0, 1.5, 3.0)
 
 def main() -> None:
     """Parse arguments, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--target", type=float, default=0.99)
-    parser.add_argument("--mozjpeg", help="path of mozjpeg's cjpeg")
-    parser.add_argument("--every", type=int, default=1, help="take each n-th photograph")
-    arguments = parser.parse_args()
+    arguments, paths = asked(__doc__)
     peer, encode = list(encoders(arguments.mozjpeg).items())[1 if arguments.mozjpeg else 0]
-    paths = sorted(p for p in arguments.folder.iterdir() if p.suffix in (".png", ".webp"))
     floor = visibility.LEAST
     rows = []
-    for path in paths[:: arguments.every]:
+    for path in paths:
         image = np.ascontiguousarray(np.asarray(Image.open(path).convert("RGB")))
         judge = Judge(image)
         files = []

@@ -157,18 +157,24 @@ def encoders(cjpeg: str | None) -> dict[str, Encoder]:
     return found
 
 
-def main() -> None:
-    """Parse arguments, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def asked(description: str | None) -> tuple[argparse.Namespace, list[Path]]:
+    """The arguments of a comparison, and the photographs that it takes."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--target", type=float, default=0.99)
     parser.add_argument("--mozjpeg", help="path of mozjpeg's cjpeg")
     parser.add_argument("--every", type=int, default=1, help="take each n-th photograph")
     arguments = parser.parse_args()
-    peers = encoders(arguments.mozjpeg)
     paths = sorted(p for p in arguments.folder.iterdir() if p.suffix in (".png", ".webp"))
+    return arguments, paths[:: arguments.every]
+
+
+def main() -> None:
+    """Parse arguments, measure, write."""
+    arguments, paths = asked(__doc__)
+    peers = encoders(arguments.mozjpeg)
     rows = []
-    for path in paths[:: arguments.every]:
+    for path in paths:
         image = np.ascontiguousarray(np.asarray(Image.open(path).convert("RGB")))
         judge = Judge(image)
         data = pyjpegml.compress(image, ms_ssim=arguments.target).data

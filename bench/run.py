@@ -78,7 +78,6 @@ def main() -> None:
     scores = codec.measure_scores(photo, sides, 1000 if quick else 2000, budget)
     say("writing")
 
-    [speed] = [t.speed for t in scores if t.side == many and t.what == "ms_ssim, original cached"]
     lines = [
         "# Benchmarks",
         "",
@@ -120,7 +119,8 @@ def main() -> None:
         *stages.report(by_quality, machine),
         "![Stages](stages.svg)",
         "",
-        *bounds.report_score(machine, many, speed),
+        "How near MS-SSIM is to the bound of arithmetic: `score.md`, by `bench/score.py`.",
+        "",
         "## Start-up",
         "",
         *start_up(),
