@@ -308,14 +308,14 @@ class Task:
             close = number < most_plans and size < CLOSE_SIZE * ranked[0][0] and twice
             if best is not None and best.met and self.effort != "best" and not close:
                 break
+            expected = self._start(plan, 1 - target).loop
             for schedule in schedules:
                 enough = best is not None and self.account.encodes - before >= ENOUGH
                 if enough or self.account.left < 2:
                     break
                 refined = refine(
-                    plan, self.reference, target, schedule, self.writing, self.account,
-                    self._start(plan, 1 - target).loop,
-                )  # fmt: skip
+                    plan, self.reference, target, schedule, self.writing, self.account, expected
+                )
                 if refined is None:
                     break
                 if best is None or better(refined, best):

@@ -54,8 +54,8 @@ class Result:
         """Which plan, and what each step did, in a few lines."""
         plan = self.subsampling
         if self.qtables:
-            table = self.qtables[0].ravel()
-            plan += f", luma steps {table[0]} (DC), {table[1]} to {table.max()} (AC)"
+            dc, *ac = self.qtables[0].ravel().tolist()
+            plan += f", luma steps {dc} (DC), {min(ac)} to {max(ac)} (AC)"
         lines = [
             plan,
             *(
