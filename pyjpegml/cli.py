@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import __version__, commands, difftest, files
+from . import __version__, argument_types, commands, difftest, files
 from ._jit import CompileWatch, cache_root
 from .console import EXIT_CODES, CommandError, ExitCode, say
-
-#: As :data:`pyjpegml.header.SUBSAMPLINGS`, whose import would take NumPy's time.
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:1:0")
-
 
 #: As :data:`pyjpegml.transforms.TURNS`, and what makes a picture upright.
 TURNS = (
@@ -104,34 +99,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ExitCode.USAGE)
 
 
-def _target(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) <= 1:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"an MS-SSIM is above 0 and at most 1, not {text!r}")
-
-
-def _whole_number(what: str, low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        with suppress(ValueError):
-            if low <= int(text) <= high:
-                return int(text)
-        raise argparse.ArgumentTypeError(
-            f"{what} is a whole number from {low} to {high}, not {text!r}"
-        )
-
-    return parse
-
-
-def _color(text: str) -> tuple[int, int, int]:
-    """A colour, as an argument."""
-    text = {"white": "#ffffff", "black": "#000000"}.get(text.lower(), text)
-    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise argparse.ArgumentTypeError(f"a colour is white, black or #rrggbb, not {text!r}")
-    r, g, b = bytes.fromhex(text[1:])
-    return r, g, b
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``pyjpegml``; each command's function is the default of ``run``."""
     parser = _Parser(
@@ -164,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
     def add_background(command: _Parser) -> None:
         command.add_argument(
             "--background",
-            type=_color,
+            type=argument_types.color,
             metavar="COLOUR",
             help="what is seen through an image with alpha: white, black or #rrggbb",
         )
@@ -189,7 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
     def add_search(command: _Parser) -> None:
         command.add_argument(
             "--ms-ssim",
-            type=_target,
+            type=argument_types.target,
             metavar="X",
             help="MS-SSIM to meet, above 0 and at most 1 (default: 0.99, or what --max-bytes "
             "allows)",
@@ -208,7 +175,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         command.add_argument(
             "--max-bytes",
-            type=_whole_number("a number of bytes", 1, 2**63 - 1),
+            type=argument_types.whole_number("a number of bytes", 1, 2**63 - 1),
             metavar="N",
             help="the most that the file may have; then the best file that fits is written",
         )
@@ -261,7 +228,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
     command.add_argument(
         "--jobs",
-        type=_processes,
+        type=argument_types.processes,
         default=-1,
         metavar="N",
         help="files at a time, each on one core (default: one a core)",
@@ -275,7 +242,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--shard",
-        type=_shard,
+        type=argument_types.shard,
         default=(0, 1),
         metavar="I/N",
         help="only part I, from 0, of N, which a hash of the path decides",
@@ -322,7 +289,7 @@ def build_parser() -> argparse.ArgumentParser:
     tables = command.add_mutually_exclusive_group()
     tables.add_argument(
         "--quality",
-        type=_qualities,
+        type=argument_types.qualities,
         metavar="N[,N...]",
         help="IJG quality, 1 to 100 (default: 75); or one for luma and one for chroma, or one for "
         "each component",
@@ -339,13 +306,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--predictor",
-        type=_whole_number("a predictor", 1, 7),
+        type=argument_types.whole_number("a predictor", 1, 7),
         metavar="N",
         help="of --lossless, 1 to 7 (default: the one that makes the file smallest)",
     )
     command.add_argument(
         "--point-transform",
-        type=_whole_number("a point transform", 0, 15),
+        type=argument_types.whole_number("a point transform", 0, 15),
         default=0,
         metavar="N",
         help="low bits that --lossless drops (default: 0)",
@@ -358,14 +325,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--subsampling",
-        type=_subsampling,
+        type=argument_types.subsampling,
         metavar="NAME",
-        help=f"resolution of the colour: {', '.join(SUBSAMPLINGS)}, or factors of each component "
-        "such as 2x1,1x1,1x1 (default: 4:2:0; 4:4:4 without chroma)",
+        help=f"resolution of the colour: {', '.join(argument_types.SUBSAMPLINGS)}, or factors of "
+        "each component such as 2x1,1x1,1x1 (default: 4:2:0; 4:4:4 without chroma)",
     )
     command.add_argument(
         "--precision",
-        type=_whole_number("a number of bits", 2, 16),
+        type=argument_types.whole_number("a number of bits", 2, 16),
         metavar="N",
         help="bits of a sample, to which those of IN are scaled: 8 or 12, or 2 to 16 with "
         "--lossless (default: 8; as many as IN has with --lossless)",
@@ -393,14 +360,14 @@ def build_parser() -> argparse.ArgumentParser:
     restarts = command.add_mutually_exclusive_group()
     restarts.add_argument(
         "--restart-interval",
-        type=_whole_number("a restart interval", 0, 65535),
+        type=argument_types.whole_number("a restart interval", 0, 65535),
         default=0,
         metavar="N",
         help="MCUs between restart markers (default: 0, none)",
     )
     restarts.add_argument(
         "--restart-rows",
-        type=_whole_number("a number of rows", 0, 65535),
+        type=argument_types.whole_number("a number of rows", 0, 65535),
         default=0,
         metavar="N",
         help="rows of MCUs between restart markers (default: 0, none)",
@@ -414,7 +381,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("output", metavar="OUT", help="JPEG to write")
         command.add_argument(
             "--restart-interval",
-            type=_whole_number("a restart interval", 0, 65535),
+            type=argument_types.whole_number("a restart interval", 0, 65535),
             metavar="N",
             help=f"MCUs between restart markers, 0 for none (default: {restarts})",
         )
@@ -464,7 +431,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--region",
-        type=_region,
+        type=argument_types.region,
         metavar="X,Y,WIDTH,HEIGHT",
         help="part of the turned picture to keep, in pixels; X and Y at the corner of a block",
     )
@@ -528,7 +495,10 @@ def build_parser() -> argparse.ArgumentParser:
         "Compile all kernels now, so that no later call must.",
     )
     command.add_argument(
-        "--processes", type=_processes, metavar="N", help="how many at a time (default: one a core)"
+        "--processes",
+        type=argument_types.processes,
+        metavar="N",
+        help="how many at a time (default: one a core)",
     )
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--where", action="store_true", help="list what is kept, and its size")
@@ -549,11 +519,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--records", metavar="RECORDS", help="plans found so far (default: OUT.jsonl)"
     )
     command.add_argument(
-        "--processes", type=_processes, default=1, metavar="N", help="how many at a time"
+        "--processes",
+        type=argument_types.processes,
+        default=1,
+        metavar="N",
+        help="how many at a time",
     )
     command.add_argument(
         "--minutes",
-        type=_whole_number("a number of minutes", 0, 10**6),
+        type=argument_types.whole_number("a number of minutes", 0, 10**6),
         default=10**6,
         metavar="N",
         help="of processor time for the search (default: until all is found)",
@@ -569,45 +543,3 @@ def build_parser() -> argparse.ArgumentParser:
     difftest.add_arguments(command)
     add_json(command)
     return parser
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """A part of so many, as an argument."""
-    if re.fullmatch(r"\d{1,6}/\d{1,6}", text, re.ASCII):
-        part, parts = (int(number) for number in text.split("/"))
-        if part < parts:
-            return part, parts
-    raise argparse.ArgumentTypeError(f"a shard is I/N with I from 0 to N - 1, not {text!r}")
-
-
-def _region(text: str) -> tuple[int, int, int, int]:
-    """A part of a picture, as an argument."""
-    if not re.fullmatch(r"\d{1,5}(,\d{1,5}){3}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(
-            f"a region is X,Y,WIDTH,HEIGHT in whole pixels, not {text!r}"
-        )
-    x, y, width, height = (int(number) for number in text.split(","))
-    return x, y, width, height
-
-
-def _qualities(text: str) -> int | tuple[int, ...]:
-    """One quality or several, as an argument."""
-    found = tuple(_whole_number("a quality", 1, 100)(part) for part in text.split(","))
-    return found if len(found) > 1 else found[0]
-
-
-def _subsampling(text: str) -> str:
-    """A name, or factors of each component, as an argument."""
-    if text in SUBSAMPLINGS or re.fullmatch(r"[1-4]x[1-4](,[1-4]x[1-4])*", text):
-        return text
-    raise argparse.ArgumentTypeError(
-        f"a subsampling is one of {', '.join(SUBSAMPLINGS)}, or factors such as 2x1,1x1,1x1; "
-        f"not {text!r}"
-    )
-
-
-def _processes(text: str) -> int:
-    """A number of processes, as an argument."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
-    return int(text)

@@ -14,7 +14,7 @@ import pytest
 from commands import GREY, RGB, Run
 
 import pyjpegml
-from pyjpegml import cli
+from pyjpegml import argument_types
 from pyjpegml.console import ExitCode
 from pyjpegml.scripts import Scan
 
@@ -130,7 +130,7 @@ def test_encode_options_that_do_not_go_together(
 def test_encode_offers_what_the_encoder_knows() -> None:
     from pyjpegml.header import SUBSAMPLINGS
 
-    assert tuple(SUBSAMPLINGS) == cli.SUBSAMPLINGS
+    assert tuple(SUBSAMPLINGS) == argument_types.SUBSAMPLINGS
 
 
 @pytest.mark.parametrize("kind", ["npy", "json"])
