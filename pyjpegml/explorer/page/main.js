@@ -171,7 +171,6 @@ function showBlock() {
   const width = (8 * plane.hMax) / plane.h;
   const height = (8 * plane.vMax) / plane.v;
   viewer.block = { left: column * width, top: row * height, width, height };
-  viewer.step = { x: width, y: height };
   $("column").max = plane.across - 1;
   $("row").max = plane.down - 1;
   $("column").value = column;
