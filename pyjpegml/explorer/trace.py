@@ -24,6 +24,7 @@ from pyjpegml.errors import JpegFormatError, JpegUnsupportedError
 from pyjpegml.header import Data, open_stream, view_of
 from pyjpegml.huffman import HuffmanTable
 from pyjpegml.scan import AC_SLOT, COLUMN, COMPONENT, DC_SLOT, END_OF_BLOCK, ROW, ZERO_RUN, H, V
+from pyjpegml.scans import used_tables
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def blocks(data: Data) -> Iterator[Block]:
     interval = stream.restart_interval
     coded = Coded(view, sos.end, -(-geometry.mcus // interval) if interval else 1)
     reader = BitReader(coded)
-    tables = {slot: symbols_of(table) for slot, table in stream.huffman_tables.items()}
+    slots = {int(slot) for slot in plan[:, [DC_SLOT, AC_SLOT]].ravel()}
+    tables = {slot: symbols_of(t) for slot, t in used_tables(stream, sos, slots).items()}
     predictions = [0] * len(frame.components)
     for mcu in range(geometry.mcus):
         if interval and mcu and mcu % interval == 0:  # E.2.4
