@@ -71,10 +71,11 @@ class BlockPanel {
     let changed = 0;
     const levelTable = matrix("Quantized coefficients", levels, (value, i) => {
       const cell = levelStyle(value);
-      if (exact && Math.round(Math.abs(exact[i]) / steps[i]) !== Math.abs(value)) {
+      const rounded = exact && Math.sign(exact[i]) * Math.round(Math.abs(exact[i]) / steps[i]);
+      if (exact && rounded !== value) {
         changed++;
         cell.className = `${cell.className || ""} changed`.trim();
-        cell.title = `rounding ${exact[i].toFixed(1)} / ${steps[i]} would give ${Math.round(exact[i] / steps[i])}`;
+        cell.title = `rounding ${exact[i].toFixed(1)} / ${steps[i]} would give ${rounded}`;
       }
       return cell;
     });
