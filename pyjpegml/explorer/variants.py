@@ -87,7 +87,7 @@ class Tables:
 
 
 def packed_losses(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Losses of blocks in a byte each, ``255 * sqrt(loss)``: small ones finer."""
+    """Losses of blocks, 0 to 1, in a byte each, ``255 * sqrt(loss)``: small ones finer."""
     return np.asarray(np.rint(255 * np.sqrt(losses)), np.uint8)
 
 
