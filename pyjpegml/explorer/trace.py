@@ -37,7 +37,7 @@ from pyjpegml.scan import (
     ZERO_RUN,
     H,
     V,
-)  # fmt: skip
+)
 from pyjpegml.scans import used_tables
 
 
