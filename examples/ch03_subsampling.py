@@ -34,7 +34,7 @@ for name, factors in SUBSAMPLINGS.items():
 # %%
 # Down: the mean
 # --------------
-# All encoders take the mean of the samples that are merged. Halves are rounded down and up in
+# Encoders take the mean of the samples that are merged. Halves are rounded down and up in
 # turn, so that no brightness is gained on average.
 full = component_planes(photo, Geometry(width, height, [(1, 1)] * 3))[2]
 half = component_planes(photo, Geometry(width, height, SUBSAMPLINGS["4:2:0"]))[2]

@@ -37,7 +37,7 @@ for name, data in (
 # Spectral selection is the band of the zigzag path, ``start`` to ``end``; successive
 # approximation says which bits: all from bit ``low`` up in a first scan, and bit ``low`` alone in
 # a refinement.
-view, cuts, sizes = memoryview(progressive), [], []
+view, cuts = memoryview(progressive), []
 names = {1: "Y", 2: "Cb", 3: "Cr"}
 for segment in markers.segments(progressive):
     if segment.code != markers.SOS:
@@ -48,7 +48,6 @@ for segment in markers.segments(progressive):
     which = f"bit {scan.low}" if scan.high else f"bits from {scan.low} up"
     print(f"{what:10} {scan.start:2} to {scan.end:2}, {which:15} {end - segment.end:6} bytes")
     cuts.append(end)
-    sizes.append(end - segment.end)
 
 # %%
 # A slow line
@@ -58,11 +57,11 @@ for segment in markers.segments(progressive):
 figure, axes = plt.subplots(2, 3, figsize=(9, 4.6), layout="constrained")
 shown = np.linspace(0, len(cuts) - 1, 6).round().astype(int)
 scores = []
-for cut in cuts:
-    picture, report = pyjpegml.decode_partial(progressive[:cut] + b"\xff\xd9")
+for i, cut in enumerate(cuts):
+    picture, _ = pyjpegml.decode_partial(progressive[:cut] + b"\xff\xd9")
     scores.append(pyjpegml.ms_ssim(photo, picture))
-    if cuts.index(cut) in shown:
-        axis = axes.flat[list(shown).index(cuts.index(cut))]
+    if i in shown:
+        axis = axes.flat[list(shown).index(i)]
         axis.imshow(picture[100:300, 150:450])
         axis.set_title(f"{cut / len(progressive):.0%}, MS-SSIM {scores[-1]:.3f}", fontsize=9)
         axis.axis("off")

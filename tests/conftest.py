@@ -36,6 +36,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 NO_CONFORMANCE = "the conformance files are not there"
 NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"
+NO_PLAYWRIGHT = "playwright or axe-playwright-python is not installed"
 NO_DJPEG = "PYJPEGML_DJPEG does not name a djpeg of libjpeg-turbo 3"
 NO_JPEGTRAN = "PYJPEGML_JPEGTRAN does not name a jpegtran of libjpeg-turbo 3"
 
@@ -91,7 +92,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "SET PYJPEGML_CONFORMANCE TO THEIR FOLDER.",
             red=True,
         )
-    programs = ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM)
+    programs = (
+        ("DJPEG", NO_DJPEG), ("JPEGTRAN", NO_JPEGTRAN), ("CHROMIUM", NO_CHROMIUM),
+        ("CHROMIUM BY PLAYWRIGHT", NO_PLAYWRIGHT),
+    )  # fmt: skip
     for program, reason in programs:
         if missed := skipped(reason):
             terminalreporter.section(f"NOT COMPARED WITH {program}", red=True, bold=True)

@@ -14,7 +14,7 @@ import browsers
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import NO_CHROMIUM
+from conftest import NO_CHROMIUM, NO_PLAYWRIGHT
 from explorer_pages import PHOTO, data_of, facts_of
 from helpers import picture
 from test_explorer_trace import cut
@@ -26,9 +26,6 @@ from pyjpegml.explorer.trace import blocks
 from pyjpegml.inspection import facts as inspection_facts
 from pyjpegml.planes import component_planes
 
-sync_api = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-
 #: Opens a page file with options of the browser's context; complaints fail the test at its end.
 Open = Callable[..., Any]
 
@@ -38,6 +35,7 @@ NARROW = {"width": 360, "height": 700}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
     program = browsers.program()
     if program is None:
         pytest.skip(NO_CHROMIUM)
@@ -62,6 +60,7 @@ def open_page(browser: Any) -> Iterator[Open]:
         page.on("request", lambda request: fetched(request.url))
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
+        drawn(page)
         return page
 
     def fetched(url: str) -> None:
@@ -87,11 +86,19 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], Pat
     return write
 
 
+def drawn(page: Any) -> None:
+    """Wait until the canvas has its size, and what was to be drawn is drawn: two frames."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
 def ready(page: Any, act: Callable[[], object]) -> None:
     """Do something, and wait until the page shows what comes of it."""
     before = page.get_attribute("html", "data-ready")
     act()
     page.wait_for_selector(f'html[data-ready]:not([data-ready="{before}"])', state="attached")
+    drawn(page)
 
 
 def matrix(page: Any, name: str) -> npt.NDArray[np.float64]:
@@ -205,6 +212,20 @@ def test_every_view_shows_something_else(open_page: Open, walkthrough_page: Path
     assert len(pictures) == len(views)
 
 
+def test_a_file_is_compared_with_each_of_the_others(
+    open_page: Open, walkthrough_page: Path
+) -> None:
+    """More of them than the page keeps decoded: none that is shown may be given up."""
+    page = open_page(walkthrough_page)
+    ready(page, functools.partial(page.select_option, "#view", "side"))
+    others = page.locator("#against option").evaluate_all("all => all.map(o => o.value)")
+    pictures = set()
+    for other in others:
+        ready(page, functools.partial(page.select_option, "#against", other))
+        pictures.add(page.locator("#canvas").screenshot())
+    assert len(pictures) == len(others)
+
+
 def test_the_keyboard_alone_is_enough(open_page: Open, walkthrough_page: Path) -> None:
     page = open_page(walkthrough_page)
     page.focus("#canvas")
@@ -213,11 +234,12 @@ def test_the_keyboard_alone_is_enough(open_page: Open, walkthrough_page: Path) -
         page.keyboard.press(key)
     assert chosen(page) == (row + 2, max(column + 1 - 8, 0))
     assert f"Block {chosen(page)[1]}, {chosen(page)[0]} of Y" in page.inner_text("#place")
+    drawn(page)
     before = page.locator("#canvas").screenshot()
     page.keyboard.press("+")
     page.keyboard.press("+")
-    while page.locator("#canvas").screenshot() == before:  # it is drawn when there is time
-        page.wait_for_timeout(50)
+    drawn(page)
+    assert page.locator("#canvas").screenshot() != before
     page.focus("tr[data-entry='0']")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("() => document.activeElement.dataset.entry") == "1"
@@ -233,8 +255,10 @@ def test_the_keyboard_alone_is_enough(open_page: Open, walkthrough_page: Path) -
 def test_it_is_accessible(
     open_page: Open, walkthrough_page: Path, scheme: str, rules: dict[str, list[str]]
 ) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=NO_PLAYWRIGHT)
     page = open_page(walkthrough_page, color_scheme=scheme, bypass_csp=True)
     page.locator("details summary").nth(2).click()
+    page.locator("details[open] pre").first.wait_for()
     violations = axe.Axe().run(page, options=rules).response["violations"]
     told = [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in violations]
     assert told == []
@@ -318,8 +342,16 @@ def test_every_scan_of_a_progressive_file_is_traced(
             return [wrong, traced > 100]; }"""
     )
     assert wrong == [0, True]
-    page.select_option("#scan", "1")
-    assert page.locator("#step-4").inner_text()
+    scans = page.evaluate(
+        """() => state.jpeg.scans.filter((scan) => scan.partOf(0)).map((scan) => {
+            const index = state.row * state.jpeg.planes[0].stride + state.column;
+            return scan.trace(state.jpeg.planes, 0, index).log.map((entry) => entry.from); })"""
+    )
+    assert len(scans) > 1
+    for i, wanted in enumerate(scans):
+        page.select_option("#scan", str(i))
+        rows = page.locator("tr[data-entry]").all()
+        assert [int(row.get_attribute("data-from")) for row in rows] == wanted
 
 
 def test_what_cannot_be_shown_is_said(open_page: Open, inspected: Callable[[bytes], Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 import zlib
 from html.parser import HTMLParser
@@ -181,15 +180,28 @@ def test_maps_of_all_sizes(shape: tuple[int, ...]) -> None:
 
 def test_the_largest_files_are_left_out() -> None:
     made = [
-        variants.Variant("quality", size, bytes(size), 0.9, np.zeros((1, 1), np.uint8))
+        variants.Variant("quality", size, bytes(size - 4), 0.9, bytes(4))
         for size in (10, 40, 20, 30)
     ]
     kept, left = variants.fitting(made, 60)
     assert [v.value for v in kept] == [10, 20, 30]
     assert [v.value for v in left] == [40]
+    kept, left = variants.fitting(made, 59)  # maps count
+    assert [v.value for v in kept] == [10, 20]
     kept, left = variants.fitting(made, 5)
     assert [v.value for v in kept] == [10]
     assert len(left) == 3
+
+
+def test_a_page_has_the_bytes_that_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture("noise", (80, 96, 3))
+    whole = page.walkthrough(image, "x.png")
+    assert facts_of(whole.decode())["leftOut"] == []
+    monkeypatch.setattr(page, "OWN_BYTES", 100_000)
+    monkeypatch.setattr(page, "MOST_BYTES", len(whole) - 1000)
+    small = page.walkthrough(image, "x.png")
+    assert facts_of(small.decode())["leftOut"]
+    assert len(small) <= page.MOST_BYTES
 
 
 # --- the commands ---------------------------------------------------------------------------------
@@ -248,4 +260,3 @@ def test_data_are_base64(walkthrough: str) -> None:
     assert len(found) == 1 + 2 * len(facts_of(walkthrough)["variants"])
     for _, text in found:
         assert base64.b64decode(text, validate=True)
-    assert json.dumps(facts_of(walkthrough))

@@ -67,6 +67,7 @@ def test_blocks_follow_one_another_without_a_gap(name: str) -> None:
 
 def test_zeros_between_levels_are_those_of_the_symbols() -> None:
     block = next(blocks(FILES["4:2:0"]))
+    assert len(block.codes) > 2
     place = 0
     for code in block.codes[1:-1]:
         assert code.place == place + code.run + 1
@@ -94,3 +95,6 @@ def test_broken_data_are_errors_with_a_place() -> None:
     ones = flat[:start] + b"\xff\x00" * 4 + b"\xff\xd9"
     with pytest.raises(JpegFormatError, match="no Huffman code"):
         list(blocks(ones))
+    other_table = flat[: sos + 6] + b"\x30" + flat[sos + 7 :]
+    with pytest.raises(JpegFormatError, match="DC Huffman table 3 is used, but not defined"):
+        list(blocks(other_table))

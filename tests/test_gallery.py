@@ -49,6 +49,9 @@ def test_the_decoder_equals_the_codec(
 def test_it_decodes_grey_and_compressed_files(decoder: Callable[[bytes], Any]) -> None:
     grey = pyjpegml.encode(picture("natural", (21, 34)), quality=95)
     assert np.array_equal(decoder(grey), pyjpegml.decode(grey))
+    photo = picture("natural", (48, 64, 3))
+    data = pyjpegml.compress(photo, ms_ssim=0.97, progressive=False).data
+    assert np.array_equal(decoder(data), pyjpegml.decode(data))
 
 
 def test_it_has_a_hundred_lines_at_most() -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import zlib
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -38,7 +37,7 @@ SCRIPTS = (
 
 #: Bytes of a page, of which the original takes so many at most; base64 makes 4 of 3.
 MOST_BYTES, MOST_ORIGINAL = 15_000_000, 2_500_000
-#: Bytes that the page's own parts, the maps and the tables take at most.
+#: Bytes that the page's own parts and the tables take at most.
 OWN_BYTES = 1_500_000
 
 
@@ -75,7 +74,7 @@ def _photo_page(
     listed = []
     for i, variant in enumerate(variants):
         binaries[f"file-{i}"] = variant.data
-        binaries[f"losses-{i}"] = zlib.compress(variant.losses.tobytes(), 9)
+        binaries[f"losses-{i}"] = variant.losses
         listed.append(
             {
                 "kind": variant.kind,
@@ -152,7 +151,7 @@ def inspection(data: bytes, said: dict[str, Any], name: str) -> bytes:
         "tables": [],
     }
     if not _browsers_open(header.process, header.precision):
-        picture = _decoded(data)
+        picture = _decoded(data, header.precision)
         facts["shown"] = None if picture is None else "decoded"
         if picture is not None:
             binaries["decoded"] = png_bytes(picture)
@@ -164,11 +163,10 @@ def _browsers_open(process: str, precision: int) -> bool:
     return precision == 8 and process in ("baseline", "extended sequential", "progressive")
 
 
-def _decoded(data: bytes) -> Pixels | None:
+def _decoded(data: bytes, precision: int) -> Pixels | None:
     """The picture in 8 bits as PNG holds them; None if it cannot be decoded."""
     try:
         picture = decode(data, threads=None)
-        precision = read_header(data).precision
     except JpegError:
         return None
     if picture.ndim == 3 and picture.shape[2] != 3:

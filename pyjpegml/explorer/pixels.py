@@ -60,14 +60,12 @@ def original_of(pixels: Pixels, most: int) -> Original:
     return Original(png, left, top, w, h)
 
 
-def png_bytes(pixels: Pixels, level: int = 6) -> bytes:
+def png_bytes(pixels: Pixels) -> bytes:
     r"""A PNG file of 8 bits.
 
     Parameters
     ----------
     pixels : (h, w) or (h, w, 3) uint8
-    level : int
-        Of zlib.
 
     Examples
     --------
@@ -89,7 +87,7 @@ def png_bytes(pixels: Pixels, level: int = 6) -> bytes:
     rows[:, 1:] = (samples - predicted).astype(np.uint8).reshape(height, -1)
     kind = 2 if samples.shape[2] == 3 else 0
     head = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    body = zlib.compress(rows.tobytes(), level)
+    body = zlib.compress(rows.tobytes())
     return (
         b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
     )

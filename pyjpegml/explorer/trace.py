@@ -17,13 +17,28 @@ import numpy as np
 import numpy.typing as npt
 
 from pyjpegml import markers
-from pyjpegml.coded import Coded
+from pyjpegml.coded import MEANINGS, Coded
 from pyjpegml.coefficients import Geometry
 from pyjpegml.constants import ZIGZAG
 from pyjpegml.errors import JpegFormatError, JpegUnsupportedError
 from pyjpegml.header import Data, open_stream, view_of
 from pyjpegml.huffman import HuffmanTable
-from pyjpegml.scan import AC_SLOT, COLUMN, COMPONENT, DC_SLOT, END_OF_BLOCK, ROW, ZERO_RUN, H, V
+from pyjpegml.scan import (
+    AC_SLOT,
+    BAD_CATEGORY,
+    BAD_CODE,
+    COLUMN,
+    COMPONENT,
+    DC_SLOT,
+    END_OF_BLOCK,
+    ENDED_EARLY,
+    ROW,
+    RUN_TOO_LONG,
+    ZERO_RUN,
+    H,
+    V,
+)
+from pyjpegml.scans import used_tables
 
 
 @dataclass(frozen=True)
@@ -104,18 +119,18 @@ class BitReader:
         return 8 * int(self._places[min(byte, self._places.size - 1)]) + bit
 
     def take(self, count: int) -> str:
-        """The next bits."""
+        """The next bits; JpegFormatError if there are not so many."""
         if self.position + count > len(self._bits):
-            raise JpegFormatError("entropy-coded data end early", offset=self.place >> 3)
+            raise JpegFormatError(MEANINGS[ENDED_EARLY], offset=self.place >> 3)
         self.position += count
         return self._bits[self.position - count : self.position]
 
     def symbol(self, symbols: dict[str, int]) -> tuple[str, int]:
-        """The next Huffman code, and its symbol (T.81 F.2.2.3)."""
+        """The next Huffman code, and its symbol (T.81 F.2.2.3); JpegFormatError if it is none."""
         start, code = self.place, ""
         while code not in symbols:
             if len(code) == 16:
-                raise JpegFormatError("bits that are no Huffman code", offset=start >> 3)
+                raise JpegFormatError(MEANINGS[BAD_CODE], offset=start >> 3)
             code += self.take(1)
         return code, symbols[code]
 
@@ -162,6 +177,16 @@ def read_block(
         The tables, as :func:`symbols_of` makes them.
     prediction : int
         DC of the component's block before this one.
+
+    Returns
+    -------
+    codes : list of Code
+    levels : (64,) int16, natural order
+
+    Raises
+    ------
+    JpegFormatError
+        If the data end early, or are no codes of a block.
     """
     levels = np.zeros(64, np.int16)
 
@@ -169,7 +194,7 @@ def read_block(
         bit = reader.place
         code, symbol = reader.symbol(symbols)
         if k == 0 and symbol > 15:
-            raise JpegFormatError("a category above 15", offset=bit >> 3)
+            raise JpegFormatError(MEANINGS[BAD_CATEGORY], offset=bit >> 3)
         raw = reader.take(symbol & 15)
         return Code(k + (symbol >> 4 if k else 0), symbol, code, raw, extend(raw), bit)
 
@@ -182,7 +207,7 @@ def read_block(
             codes.append(Code(k, END_OF_BLOCK, found.code, "", 0, found.bit))
             break
         if found.place > 63:
-            raise JpegFormatError("a run of zeros goes beyond the block", offset=found.bit >> 3)
+            raise JpegFormatError(MEANINGS[RUN_TOO_LONG], offset=found.bit >> 3)
         codes.append(found)
         levels[ZIGZAG[found.place]] = found.value
         k = found.place + 1
@@ -229,7 +254,8 @@ def blocks(data: Data) -> Iterator[Block]:
     interval = stream.restart_interval
     coded = Coded(view, sos.end, -(-geometry.mcus // interval) if interval else 1)
     reader = BitReader(coded)
-    tables = {slot: symbols_of(table) for slot, table in stream.huffman_tables.items()}
+    slots = {int(slot) for slot in plan[:, [DC_SLOT, AC_SLOT]].ravel()}
+    tables = {slot: symbols_of(t) for slot, t in used_tables(stream, sos, slots).items()}
     predictions = [0] * len(frame.components)
     for mcu in range(geometry.mcus):
         if interval and mcu and mcu % interval == 0:  # E.2.4

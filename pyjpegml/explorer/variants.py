@@ -7,6 +7,7 @@ first, and are named.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,15 +45,20 @@ class Variant:
     data : bytes
         The JPEG.
     ms_ssim : float
-    losses : (rows, columns) uint8
-        :func:`packed_losses`.
+    losses : bytes
+        :func:`packed_losses`, compressed by zlib.
     """
 
     kind: str
     value: float
     data: bytes
     ms_ssim: float
-    losses: npt.NDArray[np.uint8]
+    losses: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that a page needs for it: its map grows with the picture, as the file does."""
+        return len(self.data) + len(self.losses)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Tables:
 
 
 def packed_losses(losses: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Losses of blocks in a byte each, ``255 * sqrt(loss)``: small ones finer."""
+    """Losses of blocks, 0 to 1, in a byte each, ``255 * sqrt(loss)``: small ones finer."""
     return np.asarray(np.rint(255 * np.sqrt(losses)), np.uint8)
 
 
@@ -106,20 +112,21 @@ def make_variants(
     made = []
     for kind, value, data in files:
         decoded = decode(data, threads=None)
-        losses = packed_losses(block_losses(pixels, decoded))
-        made.append(Variant(kind, value, data, reference.score(decoded), losses))
+        losses = packed_losses(block_losses(pixels, decoded)).tobytes()
+        made.append(Variant(kind, value, data, reference.score(decoded), zlib.compress(losses, 9)))
     return made
 
 
 def fitting(variants: Sequence[Variant], most: int) -> tuple[list[Variant], list[Variant]]:
-    """Which of the files are kept so that all have at most `most` bytes, and which are left out.
+    """Which of the files are kept so that all have at most `most` bytes with their maps, and which
+    are left out.
 
     One always is kept, the smallest.
     """
     kept = list(variants)
     left: list[Variant] = []
-    while len(kept) > 1 and sum(len(v.data) for v in kept) > most:
-        largest = max(kept, key=lambda v: len(v.data))
+    while len(kept) > 1 and sum(v.size for v in kept) > most:
+        largest = max(kept, key=lambda v: v.size)
         kept.remove(largest)
         left.append(largest)
     return kept, left

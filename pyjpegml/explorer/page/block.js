@@ -45,7 +45,7 @@ class BlockPanel {
   show(jpeg, names, component, column, row, scan, pixels) {
     const plane = jpeg.planes[component];
     const index = row * plane.stride + column;
-    const levels = jpeg.planes[component].coefficients.slice(64 * index, 64 * index + 64);
+    const levels = plane.coefficients.slice(64 * index, 64 * index + 64);
     const steps = jpeg.qtable(component);
     const middle = 1 << (jpeg.frame.precision - 1);
     const name = names[component];
@@ -66,18 +66,16 @@ class BlockPanel {
         matrix("DCT coefficients", exact, signedStyle(8 * middle, (v) => (Math.abs(v) < 99.95 ? v.toFixed(1) : v.toFixed(0)))));
     }
     add("Steps", "The quantization table: what each coefficient is divided by. The larger, the coarser.",
-      matrix("Quantization steps", steps, (value) => ({
-        text: String(value),
-        back: `rgb(var(--plus) / ${(0.04 + 0.4 * (Math.log(value) / Math.log(256))).toFixed(2)})`,
-      })));
+      matrix("Quantization steps", steps, stepStyle));
     const levelStyle = signedStyle(Math.max(64, middle));
     let changed = 0;
     const levelTable = matrix("Quantized coefficients", levels, (value, i) => {
       const cell = levelStyle(value);
-      if (exact && Math.round(Math.abs(exact[i]) / steps[i]) !== Math.abs(value)) {
+      const rounded = exact && Math.sign(exact[i]) * Math.round(Math.abs(exact[i]) / steps[i]);
+      if (exact && rounded !== value) {
         changed++;
         cell.className = `${cell.className || ""} changed`.trim();
-        cell.title = `rounding ${exact[i].toFixed(1)} / ${steps[i]} would give ${Math.round(exact[i] / steps[i])}`;
+        cell.title = `rounding ${exact[i].toFixed(1)} / ${steps[i]} would give ${rounded}`;
       }
       return cell;
     });

@@ -75,6 +75,12 @@ function sampleStyle(most) {
   };
 }
 
+// Cells of a quantization table: the more coloured the larger the step.
+const stepStyle = (value) => ({
+  text: String(value),
+  back: `rgb(var(--plus) / ${(0.04 + 0.4 * (Math.log(value) / Math.log(256))).toFixed(2)})`,
+});
+
 // Cells the more coloured the further they are from 0.
 function signedStyle(most, format = String) {
   return (value) => {

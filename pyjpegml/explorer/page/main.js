@@ -12,10 +12,8 @@ async function layerOf(id, type, part = { left: 0, top: 0, width: facts.width, h
   if (!layers.has(id)) {
     const options = { imageOrientation: "none", colorSpaceConversion: "none" };
     const image = await createImageBitmap(new Blob([bytesOf(id)], { type }), options).catch(() => null);
-    if (layers.size > 3) { // of large pictures a few take enough memory
-      const oldest = [...layers.keys()].find((key) => key !== "original");
-      layers.get(oldest)?.image.close();
-      layers.delete(oldest);
+    if (layers.size > 3) { // of large pictures a few take enough memory; the viewer may still hold it
+      layers.delete([...layers.keys()].find((key) => key !== "original"));
     }
     layers.set(id, image && { image, ...part });
   }
@@ -173,7 +171,6 @@ function showBlock() {
   const width = (8 * plane.hMax) / plane.h;
   const height = (8 * plane.vMax) / plane.v;
   viewer.block = { left: column * width, top: row * height, width, height };
-  viewer.step = { x: width, y: height };
   $("column").max = plane.across - 1;
   $("row").max = plane.down - 1;
   $("column").value = column;

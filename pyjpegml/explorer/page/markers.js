@@ -120,8 +120,6 @@ function parseQtables(bytes, segment) {
 // A Huffman table: its codes counted upwards (Annex C), and what each 16 bits start with.
 class HuffmanTable {
   constructor(counts, symbols) {
-    this.counts = counts;
-    this.symbols = symbols;
     this.lookUp = new Uint16Array(65536); // length of the code << 8 | symbol; 0 for no code
     this.codes = new Map(); // by symbol, as text of 0 and 1
     let code = 0;

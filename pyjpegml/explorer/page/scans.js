@@ -87,51 +87,49 @@ class BitReader {
 // The value that `size` raw bits stand for (Figure F.12).
 const extend = (raw, size) => (size && raw < 1 << (size - 1) ? raw - (1 << size) + 1 : raw);
 
-// Each function reads one block into out[at...at+63], natural order. `state` belongs to the scan:
-// predictions of DC, the blocks left of an EOBn, the parameters of the scan header.
-
-function blockSequential(reader, state, part, out, at, log) {
-  let from = reader.position;
+// DC, as its difference to the prediction (F.2.2.1).
+function readDc(reader, state, part, log) {
+  const from = reader.position;
   const size = reader.symbol(part.dc);
   if (size > 15) throw new CodingError("a category above 15");
   const difference = extend(reader.raw(size), size);
   const predicted = state.predictions[part.component];
   state.predictions[part.component] += difference;
-  out[at] = state.predictions[part.component];
-  if (log) log.push({ kind: "DC", k: 0, from, symbol: size, size, value: difference, predicted });
+  if (log) log.push({ kind: "DC", k: 0, from, symbol: size, value: difference, predicted });
+  return state.predictions[part.component];
+}
+
+// Each function reads one block into out[at...at+63], natural order. `state` belongs to the scan:
+// predictions of DC, the blocks left of an EOBn, the parameters of the scan header.
+
+function blockSequential(reader, state, part, out, at, log) {
+  out[at] = readDc(reader, state, part, log);
   for (let k = 1; k < 64; k++) {
-    from = reader.position;
+    const from = reader.position;
     const symbol = reader.symbol(part.ac);
     const run = symbol >> 4;
     const bits = symbol & 15;
     if (bits === 0 && run !== 15) {
-      if (log) log.push({ kind: "EOB", k, from, symbol, run: 64 - k, size: 0, value: 0 });
+      if (log) log.push({ kind: "EOB", k, from, symbol, run: 64 - k, value: 0 });
       return;
     }
     k += run;
     if (k > 63) throw new CodingError("a run of zeros goes beyond the block");
     const value = extend(reader.raw(bits), bits);
     out[at + ZIGZAG[k]] = value;
-    if (log) log.push({ kind: bits ? "AC" : "ZRL", k, from, symbol, run, size: bits, value });
+    if (log) log.push({ kind: bits ? "AC" : "ZRL", k, from, symbol, run, value });
   }
 }
 
 function blockDcFirst(reader, state, part, out, at, log) {
-  const from = reader.position;
-  const size = reader.symbol(part.dc);
-  if (size > 15) throw new CodingError("a category above 15");
-  const difference = extend(reader.raw(size), size);
-  const predicted = state.predictions[part.component];
-  state.predictions[part.component] += difference;
-  out[at] = state.predictions[part.component] << state.low;
-  if (log) log.push({ kind: "DC", k: 0, from, symbol: size, size, value: difference, predicted });
+  out[at] = readDc(reader, state, part, log) << state.low;
 }
 
 function blockDcRefinement(reader, state, part, out, at, log) {
   const from = reader.position;
   const bit = reader.raw(1);
   out[at] |= bit << state.low;
-  if (log) log.push({ kind: "bit", k: 0, from, symbol: null, size: 1, value: bit << state.low });
+  if (log) log.push({ kind: "bit", k: 0, from, symbol: null, value: bit << state.low });
 }
 
 function blockAcFirst(reader, state, part, out, at, log) {
@@ -146,7 +144,7 @@ function blockAcFirst(reader, state, part, out, at, log) {
     const size = symbol & 15;
     if (size === 0 && run < 15) {
       state.eobRun = (1 << run) + reader.raw(run);
-      if (log) log.push({ kind: "EOBn", k, from, symbol, run: state.last + 1 - k, size: run, value: state.eobRun });
+      if (log) log.push({ kind: "EOBn", k, from, symbol, run: state.last + 1 - k, value: state.eobRun });
       state.eobRun--;
       return;
     }
@@ -154,7 +152,7 @@ function blockAcFirst(reader, state, part, out, at, log) {
     if (k > state.last) throw new CodingError("a run of zeros goes beyond the band");
     const value = extend(reader.raw(size), size) << state.low;
     out[at + ZIGZAG[k]] = value;
-    if (log) log.push({ kind: size ? "AC" : "ZRL", k, from, symbol, run, size, value });
+    if (log) log.push({ kind: size ? "AC" : "ZRL", k, from, symbol, run, value });
   }
 }
 
@@ -167,7 +165,7 @@ function blockAcRefinement(reader, state, part, out, at, log) {
     const from = reader.position;
     const bit = reader.raw(1);
     if (bit && (Math.abs(out[place]) & unit) === 0) out[place] += out[place] > 0 ? unit : -unit;
-    if (log) log.push({ kind: "bit", k, from, symbol: null, size: 1, value: bit * unit });
+    if (log) log.push({ kind: "bit", k, from, symbol: null, value: bit * unit });
   };
   if (state.eobRun === 0) {
     for (; k <= state.last; k++) {
@@ -177,12 +175,12 @@ function blockAcRefinement(reader, state, part, out, at, log) {
       const size = symbol & 15;
       if (size === 0 && run < 15) {
         state.eobRun = (1 << run) + reader.raw(run);
-        if (log) log.push({ kind: "EOBn", k, from, symbol, run: state.last + 1 - k, size: run, value: state.eobRun });
+        if (log) log.push({ kind: "EOBn", k, from, symbol, run: state.last + 1 - k, value: state.eobRun });
         break;
       }
       if (size > 1) throw new CodingError("a new coefficient of more than one bit");
       const value = size ? (reader.raw(1) ? unit : -unit) : 0;
-      const entry = { kind: size ? "AC" : "ZRL", k, from, symbol, run, size, value };
+      const entry = { kind: size ? "AC" : "ZRL", k, from, symbol, run, value };
       if (log) log.push(entry);
       let zeros = run;
       for (; k <= state.last; k++) {
@@ -218,7 +216,7 @@ function planesOf(frame) {
     const width = Math.ceil((frame.width * h) / hMax);
     const height = Math.ceil((frame.height * v) / vMax);
     return {
-      h, v, width, height, hMax, vMax, mcusAcross, mcusDown,
+      h, v, hMax, vMax, mcusAcross, mcusDown,
       across: Math.ceil(width / 8), down: Math.ceil(height / 8),
       stride: mcusAcross * h, rows: mcusDown * v,
       coefficients: new Int16Array(64 * mcusAcross * h * mcusDown * v),
@@ -231,7 +229,6 @@ function planesOf(frame) {
 class Scan {
   constructor(jpeg, segment, data, tables, restartInterval) {
     this.header = parseScanHeader(jpeg.bytes, segment);
-    this.segment = segment;
     this.coded = new CodedData(jpeg.bytes, data.offset, data.end);
     this.progressive = jpeg.frame.sof === 2;
     this.restartInterval = restartInterval;
@@ -402,7 +399,7 @@ class Jpeg {
     return this.qtables.get(this.frame.components[component].slot) || new Uint16Array(64).fill(1);
   }
 
-  // Bits of the block of each component that covers block (column, row) of a plane.
+  // Bits of a block of a component, in all scans.
   bitsOf(component, index) {
     let total = 0;
     for (const scan of this.scans) {

@@ -1,13 +1,9 @@
 // Quantization tables side by side, and the chart of sizes and scores.
 
 function tableCard(title, about, tables, names) {
-  const style = (value) => ({
-    text: String(value),
-    back: `rgb(var(--plus) / ${(0.04 + 0.4 * (Math.log(value) / Math.log(256))).toFixed(2)})`,
-  });
   const card = make("section", { class: "step" }, make("h3", {}, title), about);
   tables.forEach((table, i) => {
-    card.append(make("p", { class: "hint" }, names[i]), matrix(`${title}: ${names[i]}`, table, style));
+    card.append(make("p", { class: "hint" }, names[i]), matrix(`${title}: ${names[i]}`, table, stepStyle));
   });
   return card;
 }

@@ -31,7 +31,6 @@ class Viewer {
     this.onChoose = onChoose;
     this.layers = { view: "picture", left: null, right: null, map: null, labels: ["", ""] };
     this.block = { left: 0, top: 0, width: 8, height: 8 };
-    this.step = { x: 8, y: 8 };
     this.grid = true;
     this.fitted = true;
     this.zoom = 1;
@@ -210,16 +209,18 @@ class Viewer {
 
   overlay() {
     const { context, zoom } = this;
-    const shownStep = this.step.x * zoom / (window.devicePixelRatio || 1);
+    const { left, top, width, height } = this.block;
+    const ratio = window.devicePixelRatio || 1;
+    const shownStep = (width * zoom) / ratio;
     if (this.grid && shownStep >= 6) {
       context.beginPath();
       const right = Math.min(this.width, this.x + this.paneWidth / zoom);
       const bottom = Math.min(this.height, this.y + this.canvas.height / zoom);
-      for (let x = Math.ceil(Math.max(this.x, 0) / this.step.x) * this.step.x; x <= right; x += this.step.x) {
+      for (let x = Math.ceil(Math.max(this.x, 0) / width) * width; x <= right; x += width) {
         context.moveTo(x, Math.max(this.y, 0));
         context.lineTo(x, bottom);
       }
-      for (let y = Math.ceil(Math.max(this.y, 0) / this.step.y) * this.step.y; y <= bottom; y += this.step.y) {
+      for (let y = Math.ceil(Math.max(this.y, 0) / height) * height; y <= bottom; y += height) {
         context.moveTo(Math.max(this.x, 0), y);
         context.lineTo(right, y);
       }
@@ -227,8 +228,6 @@ class Viewer {
       context.lineWidth = 1 / zoom;
       context.stroke();
     }
-    const { left, top, width, height } = this.block;
-    const ratio = window.devicePixelRatio || 1;
     const margin = Math.max(0, (12 * ratio) / zoom - width) / 2; // a small block is still to be found
     for (const [color, line] of [["#000", 5], ["#ffd84d", 2.5]]) {
       context.strokeStyle = color;
