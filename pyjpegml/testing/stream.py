@@ -6,7 +6,8 @@ so that a decoder can be judged without a second decoder. The file is kept as a 
 :class:`Part`: marker segments, restart intervals, fill bytes. Faults are made by editing parts
 (:mod:`pyjpegml.testing.faults`).
 
-Nothing in :mod:`pyjpegml.testing` imports the codec: what it says is said a second time, straight
+Nothing in :mod:`pyjpegml.testing` imports the codec (but for the processes in which
+:mod:`~pyjpegml.testing.decoders` runs it): what it says is said a second time, straight
 from ITU-T T.81.
 """
 
