@@ -1,10 +1,11 @@
 """Write docs/decoders.md: what decoders made of generated files, from reports of ``difftest``.
 
     pyjpegml difftest --decoder imagecodecs ... --examples 2000 --seed 0 --report sound/0
-    pyjpegml difftest --damaged ... --report damaged/0
-    python bench/difftest.py --sound sound/* --damaged damaged/*
+    pyjpegml difftest --decoder imagecodecs ... --damaged --report damaged/0
+    pyjpegml difftest --damaged --examples 12000 --report ours/0
+    python bench/difftest.py --sound sound/* --damaged damaged/* --ours ours/*
 
-Reports of the same kind, of seeds that follow each other, are added up.
+Reports of the same kind, of other seeds, are added up.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from pyjpegml.testing.differential import CLASSES, VERDICTS
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "decoders.md"
 
 WHY = {
-    r"differs": "Lossless files of one component with restart markers: libjpeg-turbo applies them "
-    "only between groups of V rows, against T.81 H.1.2.1 (see [](testing.rst)).",
+    r"sound differs": "Lossless scans of one component with restart markers: libjpeg-turbo applies "
+    "them only between groups of V rows, against T.81 H.1.2.1 (see [](testing.rst)).",
+    r"damaged differs": "Mostly damage that leaves no one right picture (verdict `any`).",
     r"shape": "OpenCV shows inks (CMYK, YCCK) as BGR.",
     r"DNL not supported": "The height stands behind the first scan, which libjpeg does not read.",
     r"Fractional sampling": "Sampling factors that do not divide the largest one.",
@@ -39,9 +41,11 @@ WHY = {
     r"Unsupported JPEG data precision": "simplejpeg reads 8 bits.",
     r"hung": "Bombs: thousands of scans, or dimensions of 65,500, which libjpeg decodes to their "
     "end.",
-    r"accepted": "libjpeg warns and goes on, and the callers do not make it an error.",
+    r"accepted": "libjpeg goes on, with a warning that the callers do not make an error, or "
+    "without a word.",
 }
-"""Explanations, by what stands in the kind or the reason of a finding; the first that fits."""
+"""Explanations, by what stands in the kind of files, or the kind or the reason of a finding; the
+first that fits."""
 
 
 def merged(folders: list[Path]) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def merged(folders: list[Path]) -> dict[str, Any]:
     ]
     total: dict[str, Any] = {
         "examples": sum(report["examples"] for report in reports),
+        "files": "damaged" if reports[0]["damaged"] else "sound",
         "decoders": {},
         "findings": {},
     }
@@ -77,11 +82,9 @@ def merged(folders: list[Path]) -> dict[str, Any]:
 def section(title: str, folders: list[Path]) -> list[str]:
     """Lines of the page about one kind of files."""
     total = merged(folders)
-    damaged = any(sum(d["verdicts"].values()) for d in total["decoders"].values())
-    columns = [*CLASSES, *(VERDICTS if damaged else ())]
     columns = [
         c
-        for c in columns
+        for c in (*CLASSES, *VERDICTS)
         if any((d["classes"] + d["verdicts"])[c] for d in total["decoders"].values())
     ]
     lines = [
@@ -96,9 +99,8 @@ def section(title: str, folders: list[Path]) -> list[str]:
     lines += ["", "| decoder | kind | reason | files | why |", "|---|---|---|---|---|"]
     ordered = sorted(total["findings"].items(), key=lambda item: (item[0][0], -item[1]))
     for (name, kind, reason), count in ordered:
-        why = next(
-            (text for pattern, text in WHY.items() if re.search(pattern, f"{kind}: {reason}")), ""
-        )
+        what = f"{total['files']} {kind}: {reason}"
+        why = next((text for pattern, text in WHY.items() if re.search(pattern, what)), "")
         shown = reason.replace("|", "\\|").replace("<", "\\<")
         lines.append(f"| {name} | {kind} | {shown} | {count:,} | {why} |")
     return [*lines, ""]

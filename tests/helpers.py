@@ -16,6 +16,7 @@ from PIL import Image
 
 import pyjpegml
 from pyjpegml.strips import GREY, RGB, YCBCR
+from pyjpegml.testing import Component, Content, Frame, Layout, Scan, Stream, write_stream
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -118,6 +119,29 @@ def qtables(draw: st.DrawFn, components: int) -> npt.NDArray[np.int64]:
     largest = draw(st.sampled_from([1, 2, 16, 255]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return rng.integers(1, largest, (count, 8, 8), endpoint=True)
+
+
+# --- streams of the testing kit -------------------------------------------------------------------
+
+
+def plain(stream: Stream) -> bytes:
+    """The same coefficients in the simplest file: sequential, a scan for each component."""
+    frame = Frame(
+        "extended sequential",
+        stream.frame.precision,
+        stream.frame.width,
+        stream.frame.height,
+        tuple(Component(c.identifier, c.h, c.v, i) for i, c in enumerate(stream.frame.components)),
+    )
+    units = []
+    for i, blocks in enumerate(stream.coefficients):
+        unit = np.zeros((*frame.padded_size(i), 8, 8), np.int64)
+        unit[: blocks.shape[0], : blocks.shape[1]] = blocks
+        units.append(unit)
+    tables = {(0, i): table for i, table in enumerate(stream.qtables)}
+    scans = [Scan((i,), ((0, 0),)) for i in range(len(units))]
+    layout = Layout(jfif=stream.jfif, adobe=stream.adobe)
+    return write_stream(frame, scans, Content(tuple(units), tables), layout=layout).data
 
 
 # --- Pillow ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import tomllib
 from collections import Counter
@@ -15,6 +16,7 @@ from helpers import run_python
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+import pyjpegml
 from pyjpegml.testing import (
     Corrupted,
     HuffmanTable,
@@ -126,6 +128,7 @@ def test_pictures_of_each_kind_are_not_all_alike(kind: str) -> None:
 @given(st.data(), images())
 def test_options_are_those_of_encode(data: st.DataObject, image: npt.NDArray[np.uint8]) -> None:
     options = data.draw(encode_options(image))
+    assert set(options) <= set(inspect.signature(pyjpegml.encode).parameters)
     assert not options.get("lossless") or "quality" not in options
 
 
@@ -161,7 +164,12 @@ def test_a_huffman_table_needs_a_symbol() -> None:
 @given(st.data())
 def test_types_are_made_by_their_strategies(data: st.DataObject) -> None:
     register()  # as Hypothesis does where the package is installed
-    assert 1 <= data.draw(st.from_type(Segments)).orientation <= 8
+    segments = data.draw(st.from_type(Segments))
+    assert 1 <= segments.orientation <= 8
+    assert {code for code, _ in segments.segments} <= {0xE0, 0xE1, 0xE2, 0xFE}
+    table = data.draw(st.from_type(HuffmanTable))
+    assert len(table.bits) == 16
+    assert sum(table.bits) == len(table.symbols)
 
 
 def test_registration_imports_no_codec() -> None:

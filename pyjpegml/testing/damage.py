@@ -70,9 +70,7 @@ def named(*names: str) -> Callable[[Stream], list[int]]:
     """Parts of these names; ``"SOF"`` and ``"RST"`` stand for all of theirs."""
 
     def places(stream: Stream) -> list[int]:
-        return [
-            i for i, p in enumerate(stream.parts) if p.name in names or p.name[:3] in names
-        ]  # fmt: skip
+        return [i for i, p in enumerate(stream.parts) if p.name in names or p.name[:3] in names]
 
     return places
 

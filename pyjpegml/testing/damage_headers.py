@@ -31,21 +31,7 @@ from .writer import DAC, segment
 
 def _huffman_tables(part: Part) -> list[tuple[int, int]]:
     """Offset in a DHT part and number of symbols of each of its tables."""
-    tables, at = [], 4
-    while at < len(part.data):
-        count = sum(part.data[at + 1 : at + 17])
-        tables.append((at, count))
-        at += 17 + count
-    return tables
-
-
-def _quantization_tables(part: Part) -> list[int]:
-    """Offset in a DQT part of each of its tables."""
-    tables, at = [], 4
-    while at < len(part.data):
-        tables.append(at)
-        at += 129 if part.data[at] >> 4 else 65
-    return tables
+    return [(at, sum(part.data[at + 1 : at + 17])) for at in part.tables()]
 
 
 @fault("oversubscribed Huffman table", named("DHT"))
@@ -109,7 +95,7 @@ def _undefined_huffman(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
 
 @fault("zero quantizer step", named("DQT"))
 def _zero_step(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
-    at = draw(st.sampled_from(_quantization_tables(stream.parts[i])))
+    at = draw(st.sampled_from(stream.parts[i].tables()))
     k = draw(st.integers(0, 63))
     wide = stream.parts[i].data[at] >> 4
     edits = set_bytes(stream, i, at + 1 + (k << wide), *[0] * (1 + wide))
@@ -118,7 +104,7 @@ def _zero_step(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
 
 @fault("quantization table slot out of range", named("DQT"))
 def _qtable_slot(draw: st.DrawFn, stream: Stream, i: int) -> Damage:
-    at = draw(st.sampled_from(_quantization_tables(stream.parts[i])))
+    at = draw(st.sampled_from(stream.parts[i].tables()))
     wrong = draw(st.sampled_from([0x04, 0x0F, 0x20, 0xF0]))
     return Damage(set_bytes(stream, i, at, wrong), f"precision and slot {wrong:02x}", ERROR)
 

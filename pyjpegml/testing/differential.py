@@ -251,9 +251,7 @@ def run(
             findings.append(Finding(*key, group.count, group.largest, group.seed, share, simplest))
     order = {name: i for i, name in enumerate(decoders)}
     findings.sort(key=lambda f: (order[f.decoder], -f.count))
-    return Comparison(
-        tallies, tuple(findings), count, first, options.within, damaged, traits
-    )  # fmt: skip
+    return Comparison(tallies, tuple(findings), count, first, options.within, damaged, traits)
 
 
 def _traits(value: Value) -> set[str]:

@@ -42,7 +42,7 @@ class Outcome:
     reason : str
         What the decoder said, or the signal that ended it.
     seconds : float
-        Processor time.
+        Processor time, of programs that it ran as well; of a decoder that hung, what it was given.
     """
 
     status: str
@@ -95,6 +95,7 @@ class Guard:
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- close() does it
+        self._folder = tempfile.TemporaryDirectory(prefix="pyjpegml-difftest.")
         self._process = subprocess.Popen(
             [
                 sys.executable, "-m", "pyjpegml.testing.decoders", self.name,
@@ -103,7 +104,7 @@ class Guard:
             pass_fds=(their_requests, their_answers),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._complaints,
             start_new_session=True,  # so that what a command has started can be ended with it
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, "TMPDIR": self._folder.name},
         )  # fmt: skip
         os.close(their_requests)
         os.close(their_answers)
@@ -165,6 +166,7 @@ class Guard:
         except subprocess.TimeoutExpired:
             self._kill()
         self._complaints.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> Guard:
         return self

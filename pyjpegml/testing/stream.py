@@ -6,7 +6,8 @@ so that a decoder can be judged without a second decoder. The file is kept as a 
 :class:`Part`: marker segments, restart intervals, fill bytes. Faults are made by editing parts
 (:mod:`pyjpegml.testing.faults`).
 
-Nothing in :mod:`pyjpegml.testing` imports the codec: what it says is said a second time, straight
+Nothing in :mod:`pyjpegml.testing` imports the codec (but for the processes in which
+:mod:`~pyjpegml.testing.decoders` runs it): what it says is said a second time, straight
 from ITU-T T.81.
 """
 
@@ -235,21 +236,29 @@ class Part:
         hexes = shown[:24].hex(" ") + (" ..." if len(shown) > 24 else "")
         return f"{self.name:8} {len(self.data):5} bytes  {hexes}".rstrip()
 
-    def tables(self) -> list[str]:
-        """Tables in a DHT or DQT segment, for people: codes by length, steps in zigzag order."""
-        lines, at = [], 4
+    def tables(self) -> list[int]:
+        """Offsets of the tables in a DHT or DQT segment (T.81 B.2.4.1, B.2.4.2); else none."""
+        found, at = [], 4
         while self.name in ("DHT", "DQT") and at < len(self.data):
+            found.append(at)
+            if self.name == "DHT":
+                at += 17 + sum(self.data[at + 1 : at + 17])
+            else:
+                at += 129 if self.data[at] >> 4 else 65
+        return found
+
+    def tables_text(self) -> list[str]:
+        """Tables in a DHT or DQT segment, for people: codes by length, steps in zigzag order."""
+        lines = []
+        for at in self.tables():
             kind, slot = self.data[at] >> 4, self.data[at] & 15
             if self.name == "DQT":
-                size = 64 << (kind > 0)
                 steps = np.frombuffer(self.data, ">u2" if kind else "u1", 64, at + 1).tolist()
                 shown = f"all {steps[0]}" if len(set(steps)) == 1 else " ".join(map(str, steps))
                 lines.append(f"steps of slot {slot}: {shown}")
-                at += 1 + size
                 continue
             bits = self.data[at + 1 : at + 17]
-            at += 17 + sum(bits)
-            symbols = iter(self.data[at - sum(bits) : at])
+            symbols = iter(self.data[at + 17 :])
             codes = [
                 f"{length} bits: " + " ".join(f"{next(symbols):02x}" for _ in range(count))
                 for length, count in enumerate(bits, 1)
@@ -340,7 +349,7 @@ class Stream:
             )
         for offset, part in zip(self.offsets, self.parts, strict=True):
             lines.append(f"{offset:6} {part.text()}")
-            lines += [f"       {line}" for line in part.tables()]
+            lines += [f"       {line}" for line in part.tables_text()]
         for i, plane in enumerate(self.coefficients):
             lines.append(f"component {i}: {plane.shape[0]}x{plane.shape[1]} blocks")
             places = np.argwhere(plane.any(axis=(2, 3)))
