@@ -12,7 +12,7 @@ import os
 from dataclasses import asdict
 from typing import IO
 
-from pyjpegml.files import FileError
+from pyjpegml.files import FileError, reason
 
 from .work import Record
 
@@ -41,7 +41,7 @@ class Report:
                 self._temporary, "w", encoding="utf-8", errors="backslashreplace", newline=""
             )
         except OSError as error:
-            raise FileError(name, error.strerror or str(error)) from error
+            raise FileError(name, reason(error)) from error
         self._rows = 0
         self._csv = None
         if name.lower().endswith(".csv"):

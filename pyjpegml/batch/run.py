@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
 
-from pyjpegml.files import FileError
+from pyjpegml.files import FileError, reason
 
 from .journal import Journal, Past
 from .names import output_names
@@ -126,8 +126,7 @@ def find(source: Tree, selection: Selection) -> Iterator[Job | Record]:
     """The files that are to be done, folder by folder; records of folders that cannot be seen."""
     for folder, entries in walk(source):
         if isinstance(entries, Exception):
-            message = getattr(entries, "strerror", None) or str(entries)
-            yield Record(folder or ".", error=f"the folder cannot be listed: {message}")
+            yield Record(folder or ".", error=f"the folder cannot be listed: {reason(entries)}")
             continue
         versions = {
             entry.name: entry.version
@@ -175,7 +174,7 @@ class Run:
         try:
             journal = Journal(self.target, shard)
         except OSError as error:
-            raise FileError(self.target.url, error.strerror or str(error)) from error
+            raise FileError(self.target.url, reason(error)) from error
         try:
             self.target.begin(shard)
             with Past(self.target, empty=not resume) as past:
@@ -345,7 +344,7 @@ def batch(
     if not 0 <= part < parts:
         raise ValueError(f"shard is (i, n) with i from 0 to n - 1, not {shard!r}")
     inputs, outputs = trees(source, target, follow_links, storage_options)
-    if preserve and not (inputs.is_local and outputs.is_local):
+    if preserve and not (isinstance(inputs, Folder) and isinstance(outputs, Folder)):
         raise ValueError("times and permissions can be kept from folder to folder only")
     selection = Selection(tuple(include), tuple(exclude), shard)
     run = Run(inputs, outputs, recipe, selection, jobs, preserve, verify, tell)
