@@ -20,6 +20,7 @@ from PIL import Image
 import pyjpegml
 from pyjpegml.batch import Record, batch
 from pyjpegml.batch import run as module
+from pyjpegml.batch.journal import Journal
 from pyjpegml.batch.run import Run, Selection, find
 from pyjpegml.batch.trees import Entry, Folder
 from pyjpegml.batch.work import Job
@@ -93,6 +94,20 @@ def test_bad_files_do_not_stop_it(source: Path, target: Path, tmp_path: Path) ->
     assert (again.before, again.failed) == (6, 2)
     statuses = {row["source"]: row["status"] for row in json.loads(report.read_text())}
     assert statuses["000.png"] == "done before"
+
+
+def test_a_run_that_is_refused_leaves_the_report(
+    source: Path, target: Path, tmp_path: Path
+) -> None:
+    """That of the run at work, which may have the same name: half of it too."""
+    report, half = tmp_path / "report.json", tmp_path / "report.json.tmp"
+    report.write_text("of an earlier run")
+    half.write_text("of the run at work")
+    journal = Journal(Folder(str(target)), "0-of-1")
+    with pytest.raises(FileError, match="another batch is writing there"):
+        batch(source, target, **FAST, report=report)
+    journal.close()
+    assert (report.read_text(), half.read_text()) == ("of an earlier run", "of the run at work")
 
 
 def test_collisions(tmp_path: Path, target: Path) -> None:

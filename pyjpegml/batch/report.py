@@ -30,6 +30,11 @@ class Report:
     ----------
     name : str
         File to write; its end, ``.csv`` or ``.json``, says how.
+
+    Raises
+    ------
+    FileError
+        If it ends otherwise, or cannot be written.
     """
 
     def __init__(self, name: str) -> None:

@@ -20,6 +20,7 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
@@ -166,8 +167,14 @@ class Run:
     tell: Callable[[Record, bool], None] = lambda record, before: None
     summary: Summary = field(default_factory=Summary)
 
-    def go(self, resume: bool, report: Report | None) -> Summary:
-        """Do all files."""
+    def go(self, resume: bool, report: str | None) -> Summary:
+        """Do all files; the report is begun when no other run is at work, which may write it too.
+
+        Raises
+        ------
+        FileError
+            If the target or the report cannot be written, or another run of the shard is at work.
+        """
         began = time.perf_counter()
         part, parts = self.selection.shard
         shard = f"{part}-of-{parts}"
@@ -177,8 +184,9 @@ class Run:
             raise FileError(self.target.url, reason(error)) from error
         try:
             self.target.begin(shard)
-            with Past(self.target, empty=not resume) as past:
-                self._do(past, journal, report)
+            rows = nullcontext() if report is None else Report(report)
+            with rows as table, Past(self.target, empty=not resume) as past:
+                self._do(past, journal, table)
         finally:
             self.target.end()
             journal.close()
@@ -337,7 +345,10 @@ def batch(
     Raises
     ------
     FileError
-        If source or target cannot be used. What is wrong with a single file is in its record.
+        If source, target or report cannot be used. What is wrong with a single file is in its
+        record, and so is what :func:`pyjpegml.compress` does not take.
+    ValueError
+        If there is no such shard, or `preserve` is asked for and one of the trees is no folder.
     """
     recipe = Recipe(ms_ssim, effort, progressive, max_bytes, metadata, others, background)
     part, parts = shard
@@ -348,10 +359,7 @@ def batch(
         raise ValueError("times and permissions can be kept from folder to folder only")
     selection = Selection(tuple(include), tuple(exclude), shard)
     run = Run(inputs, outputs, recipe, selection, jobs, preserve, verify, tell)
-    if report is None:
-        return run.go(resume, None)
-    with Report(os.fspath(report)) as rows:
-        return run.go(resume, rows)
+    return run.go(resume, None if report is None else os.fspath(report))
 
 
 def trees(
