@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from batches import contents, make_picture, make_tree, temporary
 from helpers import run_python
+from joblib import parallel_config
 from PIL import Image
 
 import pyjpegml
@@ -223,23 +224,25 @@ def test_memory_does_not_grow_with_the_files() -> None:
 def test_few_files_are_on_their_way(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers are fed as they go on, however many files there are."""
-    taken = done = most = 0
+    """Two workers are fed as they go on, however many files there are."""
+    taken = most = 0
+    done: list[str] = []
 
     def found(*_: object) -> Iterator[Job]:
         nonlocal taken, most
         for i in range(500):
             taken += 1
-            most = max(most, taken - done)
+            most = max(most, taken - len(done))
             yield Job(f"{i}.png", f"{i}.jpg")
 
-    def tell(*_: object) -> None:
-        nonlocal done
-        done += 1
+    def work(job: Job, *_: object) -> Record:
+        done.append(job.source)
+        return Record(job.source)
 
     monkeypatch.setattr(module, "find", found)
-    monkeypatch.setattr(module, "work", lambda job, *_: Record(job.source))
-    assert batch(source, target, **FAST, tell=tell).files == 500
+    monkeypatch.setattr(module, "work", work)
+    with parallel_config("threading"):
+        assert batch(source, target, **FAST | {"jobs": 2}).files == 500
     assert most <= 4
 
 
