@@ -178,10 +178,10 @@ class Folder:
         raise FileError(path, f"it changed each of the {READS} times that it was read")
 
     def size(self, path: str) -> int | None:
-        """Bytes of a regular file; None if there is none, or something else."""
+        """Bytes of a regular file; None if there is none to be seen, or something else."""
         try:
             status = os.lstat(self.path(path))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
