@@ -75,7 +75,7 @@ def read_bytes(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == DASH else Path(name).read_bytes()
     except OSError as error:
-        raise FileError(shown_input(name), _reason(error)) from error
+        raise FileError(shown_input(name), reason(error)) from error
 
 
 def is_jpeg(data: bytes) -> bool:
@@ -210,7 +210,7 @@ def write_bytes(name: str, data: bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise FileError(shown_output(name), _reason(error)) from error
+        raise FileError(shown_output(name), reason(error)) from error
 
 
 def _is_special(name: str) -> bool:
@@ -239,6 +239,6 @@ def _replace(target: str, data: bytes) -> None:
         raise
 
 
-def _reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """The system's words for an error, without its number and the file's name."""
-    return error.strerror or str(error)
+    return getattr(error, "strerror", None) or str(error)

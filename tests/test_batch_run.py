@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from batches import contents, make_picture, make_tree, temporary
 from helpers import run_python
+from joblib import parallel_config
 from PIL import Image
 
 import pyjpegml
 from pyjpegml.batch import Record, batch
 from pyjpegml.batch import run as module
+from pyjpegml.batch.journal import Journal
 from pyjpegml.batch.run import Run, Selection, find
 from pyjpegml.batch.trees import Entry, Folder
 from pyjpegml.batch.work import Job
@@ -93,6 +95,20 @@ def test_bad_files_do_not_stop_it(source: Path, target: Path, tmp_path: Path) ->
     assert (again.before, again.failed) == (6, 2)
     statuses = {row["source"]: row["status"] for row in json.loads(report.read_text())}
     assert statuses["000.png"] == "done before"
+
+
+def test_a_run_that_is_refused_leaves_the_report(
+    source: Path, target: Path, tmp_path: Path
+) -> None:
+    """That of the run at work, which may have the same name: half of it too."""
+    report, half = tmp_path / "report.json", tmp_path / "report.json.tmp"
+    report.write_text("of an earlier run")
+    half.write_text("of the run at work")
+    journal = Journal(Folder(str(target)), "0-of-1")
+    with pytest.raises(FileError, match="another batch is writing there"):
+        batch(source, target, **FAST, report=report)
+    journal.close()
+    assert (report.read_text(), half.read_text()) == ("of an earlier run", "of the run at work")
 
 
 def test_collisions(tmp_path: Path, target: Path) -> None:
@@ -208,23 +224,25 @@ def test_memory_does_not_grow_with_the_files() -> None:
 def test_few_files_are_on_their_way(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers are fed as they go on, however many files there are."""
-    taken = done = most = 0
+    """Two workers are fed as they go on, however many files there are."""
+    taken = most = 0
+    done: list[str] = []
 
     def found(*_: object) -> Iterator[Job]:
         nonlocal taken, most
         for i in range(500):
             taken += 1
-            most = max(most, taken - done)
+            most = max(most, taken - len(done))
             yield Job(f"{i}.png", f"{i}.jpg")
 
-    def tell(*_: object) -> None:
-        nonlocal done
-        done += 1
+    def work(job: Job, *_: object) -> Record:
+        done.append(job.source)
+        return Record(job.source)
 
     monkeypatch.setattr(module, "find", found)
-    monkeypatch.setattr(module, "work", lambda job, *_: Record(job.source))
-    assert batch(source, target, **FAST, tell=tell).files == 500
+    monkeypatch.setattr(module, "work", work)
+    with parallel_config("threading"):
+        assert batch(source, target, **FAST | {"jobs": 2}).files == 500
     assert most <= 4
 
 

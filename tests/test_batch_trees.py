@@ -151,6 +151,17 @@ def test_write(folder: Folder, tmp_path: Path) -> None:
     assert temporary(tmp_path) == []
 
 
+def test_the_size_of_what_cannot_be_seen(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without permission fails by its own files, when they are written; no run ends."""
+
+    def lstat(_: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    folder.write("file", b"data")
+    monkeypatch.setattr(trees.os, "lstat", lstat)
+    assert folder.size("file") is None
+
+
 def test_times_and_permissions(folder: Folder, tmp_path: Path) -> None:
     like = tmp_path / "like"
     like.touch(mode=0o640)

@@ -81,6 +81,7 @@ def test_batch_on_other_backends(run: Run, folders: tuple[str, str], backend: st
         (["--shard", "3/3"], "from 0 to N - 1"),
         (["--jobs", "0"], "1 or more"),
         (["--dask", "tcp://x", "--backend", "loky"], "not allowed"),
+        (["--backend", "nonsense"], "--backend: Invalid backend: nonsense"),
         (["--ms-ssim", "2"], "at most 1"),
         (["--others", "keep", "--metadata", "strip"], "--metadata keep"),
     ],

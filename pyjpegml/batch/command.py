@@ -122,7 +122,11 @@ def _backend(arguments: argparse.Namespace) -> Iterator[None]:
         with client, parallel_config("dask"):
             yield
     elif arguments.backend:
-        with parallel_config(arguments.backend):
+        try:
+            chosen = parallel_config(arguments.backend)
+        except ValueError as error:
+            raise CommandError(ExitCode.USAGE, f"--backend: {error}") from error
+        with chosen:
             yield
     else:
         yield

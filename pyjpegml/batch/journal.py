@@ -9,7 +9,7 @@ In a folder lines are appended. Objects cannot be appended to: there lines are g
 as one object every :data:`SECONDS` or :data:`LINES`; what a killed run had gathered is made again.
 
 A record counts if the input has the same version, the recipe is the same, and the output is there
-with its size (``verify``: with its SHA-256). Of each record no more than 100 bytes stay in memory.
+with its size (``verify``: with its SHA-256). Of each record some hundred bytes stay in memory.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import os
 from dataclasses import asdict
 from typing import IO
 
-from pyjpegml.files import FileError
+from pyjpegml.files import FileError, reason
 
 from .work import Record
 
@@ -30,6 +30,11 @@ class Report:
     ----------
     name : str
         File to write; its end, ``.csv`` or ``.json``, says how.
+
+    Raises
+    ------
+    FileError
+        If it ends otherwise, or cannot be written.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,7 +46,7 @@ class Report:
                 self._temporary, "w", encoding="utf-8", errors="backslashreplace", newline=""
             )
         except OSError as error:
-            raise FileError(name, error.strerror or str(error)) from error
+            raise FileError(name, reason(error)) from error
         self._rows = 0
         self._csv = None
         if name.lower().endswith(".csv"):

@@ -20,11 +20,12 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from typing import Any
 
-from pyjpegml.files import FileError
+from pyjpegml.files import FileError, reason
 
 from .journal import Journal, Past
 from .names import output_names
@@ -126,8 +127,7 @@ def find(source: Tree, selection: Selection) -> Iterator[Job | Record]:
     """The files that are to be done, folder by folder; records of folders that cannot be seen."""
     for folder, entries in walk(source):
         if isinstance(entries, Exception):
-            message = getattr(entries, "strerror", None) or str(entries)
-            yield Record(folder or ".", error=f"the folder cannot be listed: {message}")
+            yield Record(folder or ".", error=f"the folder cannot be listed: {reason(entries)}")
             continue
         versions = {
             entry.name: entry.version
@@ -167,19 +167,26 @@ class Run:
     tell: Callable[[Record, bool], None] = lambda record, before: None
     summary: Summary = field(default_factory=Summary)
 
-    def go(self, resume: bool, report: Report | None) -> Summary:
-        """Do all files."""
+    def go(self, resume: bool, report: str | None) -> Summary:
+        """Do all files; the report is begun when no other run is at work, which may write it too.
+
+        Raises
+        ------
+        FileError
+            If the target or the report cannot be written, or another run of the shard is at work.
+        """
         began = time.perf_counter()
         part, parts = self.selection.shard
         shard = f"{part}-of-{parts}"
         try:
             journal = Journal(self.target, shard)
         except OSError as error:
-            raise FileError(self.target.url, error.strerror or str(error)) from error
+            raise FileError(self.target.url, reason(error)) from error
         try:
             self.target.begin(shard)
-            with Past(self.target, empty=not resume) as past:
-                self._do(past, journal, report)
+            rows = nullcontext() if report is None else Report(report)
+            with rows as table, Past(self.target, empty=not resume) as past:
+                self._do(past, journal, table)
         finally:
             self.target.end()
             journal.close()
@@ -338,21 +345,21 @@ def batch(
     Raises
     ------
     FileError
-        If source or target cannot be used. What is wrong with a single file is in its record.
+        If source, target or report cannot be used. What is wrong with a single file is in its
+        record, and so is what :func:`pyjpegml.compress` does not take.
+    ValueError
+        If there is no such shard, or `preserve` is asked for and one of the trees is no folder.
     """
     recipe = Recipe(ms_ssim, effort, progressive, max_bytes, metadata, others, background)
     part, parts = shard
     if not 0 <= part < parts:
         raise ValueError(f"shard is (i, n) with i from 0 to n - 1, not {shard!r}")
     inputs, outputs = trees(source, target, follow_links, storage_options)
-    if preserve and not (inputs.is_local and outputs.is_local):
+    if preserve and not (isinstance(inputs, Folder) and isinstance(outputs, Folder)):
         raise ValueError("times and permissions can be kept from folder to folder only")
     selection = Selection(tuple(include), tuple(exclude), shard)
     run = Run(inputs, outputs, recipe, selection, jobs, preserve, verify, tell)
-    if report is None:
-        return run.go(resume, None)
-    with Report(os.fspath(report)) as rows:
-        return run.go(resume, rows)
+    return run.go(resume, None if report is None else os.fspath(report))
 
 
 def trees(

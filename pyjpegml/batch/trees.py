@@ -68,10 +68,6 @@ class Tree(Protocol):
     url: str
 
     @property
-    def is_local(self) -> bool:
-        """Whether it is a folder of this machine."""
-
-    @property
     def in_this_process(self) -> bool:
         """Whether no other process sees its files."""
 
@@ -114,12 +110,11 @@ def tree_of(url: str, options: dict[str, Any] | None = None, follow_links: bool 
     FileError
         If fsspec is wanted and missing, or does not know the URL.
     """
-    if url.startswith("file://"):
-        url = url.removeprefix("file://")
+    url = url.removeprefix("file://")
     if "://" not in url and "::" not in url:
         return Folder(os.path.abspath(url), follow_links)
     tree = Remote(url, options or {})
-    assert tree.opened
+    _ = tree.opened  # now, so that a URL that is wrong is told before any work is done
     return tree
 
 
@@ -147,7 +142,6 @@ class Folder:
     inputs: str | None = None
     run: str = ""
 
-    is_local = True
     in_this_process = False
 
     def path(self, relative: str) -> str:
@@ -184,10 +178,10 @@ class Folder:
         raise FileError(path, f"it changed each of the {READS} times that it was read")
 
     def size(self, path: str) -> int | None:
-        """Bytes of a regular file; None if there is none, or something else."""
+        """Bytes of a regular file; None if there is none to be seen, or something else."""
         try:
             status = os.lstat(self.path(path))
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
 
@@ -199,9 +193,8 @@ class Folder:
             raise FileError(path, f"links lead from there into {self.inputs}, which is only read")
         os.makedirs(folder, exist_ok=True)
         temporary = os.path.join(self.run, f"{secrets.token_hex(8)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            with open(os.open(temporary, flags, 0o666), "wb") as file:
+            with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
                 if like is not None:
@@ -264,8 +257,6 @@ class Remote:
     url: str
     options: dict[str, Any] = field(default_factory=dict)
     _sizes: tuple[str | None, dict[str, int]] = (None, {})
-
-    is_local = False
 
     @cached_property
     def opened(self) -> tuple[Any, str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
+import posixpath
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -153,7 +153,8 @@ def work(job: Job, recipe: Recipe, source: Tree, target: Tree, preserve: bool) -
         made, found = compressed(job.source, data, recipe)
         copied = len(made) >= len(data)
         if copied:
-            made, output = data, os.path.join(os.path.dirname(job.target), _base(job.source))
+            made = data
+            output = posixpath.join(posixpath.dirname(job.target), posixpath.basename(job.source))
             found |= {"ms_ssim": 1.0, "met": recipe.max_bytes is None or found["met"]}
         else:
             output = job.target
@@ -206,10 +207,6 @@ def compressed(name: str, data: bytes, recipe: Recipe) -> tuple[bytes, dict[str,
         "encodes": result.encodes,
         "plan": result.subsampling,
     }
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _words(error: Exception, source: str) -> str:
