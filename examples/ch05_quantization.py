@@ -29,8 +29,8 @@ height, width = luma.shape
 # The tables of Annex K
 # ---------------------
 # The standard has an example table for luma, found by experiments with viewers in the 1980s.
-# Nearly all files use it, scaled: that is the *quality* of the Independent JPEG Group, which is
-# not part of the standard. 50 is the table itself, 100 has steps of 1.
+# libjpeg scales it: that is the *quality* of the Independent JPEG Group, which is not part of the
+# standard. 50 is the table itself, 100 has steps of 1.
 for quality in (50, 90):
     print(f"quality {quality}:\n{scaled_qtable(LUMINANCE_QTABLE, quality)}")
 

@@ -2,8 +2,9 @@
 7. A decoder in a hundred lines
 ===============================
 
-The stages of chapters 1 to 6 backwards, in NumPy and plain Python: markers, Huffman codes,
-levels times steps, inverse DCT, chroma enlarged, colour. What comes out is equal to
+The stages of chapters 1 to 6 backwards, put together here from functions of the codec's stages and
+of NumPy: markers, Huffman codes, levels times steps, inverse DCT, chroma enlarged, colour. What
+comes out is equal to
 :func:`pyjpegml.decode`, and so to libjpeg-turbo, in every pixel. It reads what ``encode``
 writes by default: sequential files of one scan, grey or YCbCr, 4:4:4 or 4:2:0.
 """
@@ -61,8 +62,8 @@ def levels_of(data):
 # %%
 # From levels to samples
 # ----------------------
-# The inverse DCT is defined with real numbers, and decoders may differ in the last bit. All of
-# today compute as libjpeg does: integers with 13 fractional bits (Loeffler, Ligtenberg and
+# The inverse DCT is defined with real numbers, and decoders may differ in the last bit. This one
+# computes as libjpeg does: integers with 13 fractional bits (Loeffler, Ligtenberg and
 # Moschytz 1989). :mod:`pyjpegml.dct` tells how;
 # :meth:`pyjpegml.coefficients.Geometry.reconstruct` multiplies by the steps and does it.
 #
