@@ -6,20 +6,24 @@ the units of :mod:`pyjpegml.tables`; where most coefficients are zero, a little 
 (PRICE). Around the best pair the files hardly change. So the tables are set once, by the estimate,
 and what leads to the target is the price alone, which is continuous where steps are integers.
 
-Each round tells the loss of the levels before, and the price is corrected for what the rounds to
-come will still change (Schedule). After the last one, levels are chosen at higher or lower prices
-until some pass and some fail. Between two such sets lie all mixtures: the levels of some MCUs from
-the one and of the rest from the other, spread evenly. Loss and size of a mixture are nearly linear
-in its share, so one or two mixtures end the search.
+Each round tells the loss of the levels before, and with the gradient there, what any others will
+lose is forecast (:mod:`pyjpegml.forecast`). So a round's price is the one whose levels are forecast
+to lose what they should (Schedule); of large pictures, prices are tried on a sample of the blocks.
+What the forecast of a round was wrong by, the next one corrects. After the last round the levels
+are scored, and others are chosen until some pass and some fail. Between two such sets lie all
+mixtures: the levels of some MCUs from the one and of the rest from the other, spread evenly. Loss
+and size of a mixture are nearly linear in its share, so a mixture or two end the search.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
-been aimed at without it. So levels of a round that passed are remembered, with which mixtures are
-made if none pass at the end; and after a correction, if all pass, with those that failed before it.
+been aimed at without it. If the forecast of the last round is still far from the target, there is
+another round. Levels of a round that passed are remembered, with which mixtures are made if none
+pass at the end; and after a correction, if all pass, with those that failed before it.
 
-*Boldness.* Where many coefficients are coded, more of them move at once, and rounds must be more
-careful from the start (DAMPING_PER_BIT). A round that made ``loss + price * bits`` larger was too
-bold, and the next are more careful; much larger (WORST), as with noise and tiny pictures, and it is
-taken back.
+*Boldness.* The step to the minimum of a single parabola is too long where neighbours move as well.
+How much too long differs: where their errors agree, as in noise and dense textures, the loss is
+steeper along them than all parabolas together. The gradient tells how much (the coherence,
+:meth:`pyjpegml.quantizer.Quantizer.coherence`), and damping grows with its square; it also starts
+higher where many coefficients are coded (DAMPING_PER_BIT).
 
 *Scores* are those of every other window (:mod:`pyjpegml.sparse_windows`), and so the loop keeps a
 little away from the target (SURE). If a file that it has led to is found to fail all the same, its
@@ -36,6 +40,7 @@ import numpy.typing as npt
 
 from .budget import Account
 from .coefficients import Geometry
+from .forecast import Change
 from .packed_levels import Packed
 from .quantizer import Quantizer
 from .scan_search import best_script
@@ -54,18 +59,29 @@ FIRST_LOSS, LOSS_PER_BIT, LOSS_PER_FULL_BIT = 0.93, 0.11, 0.04
 SCALE_POWER = 1.2
 #: Losses below are taken for this one: single precision knows no smaller ones.
 LEAST_LOSS = 1e-7
-#: Slopes of log loss over log price: in a round, and after the last one, when the targets stay: for
-#: the first step; then it is measured, and taken for at least the last number.
-SLOPE, LAST_SLOPE, LEAST_SLOPE = 0.3, 0.25, 0.03
+#: Slopes of log loss over log price: of a first step, and after levels that no gradient has moved;
+#: then it is measured, and taken to lie between the last two numbers.
+SLOPE, LAST_SLOPE, LEAST_SLOPE, LARGEST_SLOPE = 0.2, 0.25, 0.03, 1.0
+#: Coherence of errors (:meth:`pyjpegml.quantizer.Quantizer.coherence`) for which dampings are made,
+#: and the stiffness (:mod:`pyjpegml.forecast`) that goes with it, by round; both grow with its
+#: square.
+COHERENCE, STIFFNESS = (1.6, 1.4, 1.4), (1.6, 2.2, 2.0)
+#: What is believed of stiffness.
+LEAST_STIFFNESS, MOST_STIFFNESS = 0.5, 20.0
+#: How far off the forecast may be before the last round; sets of levels that are chosen to come
+#: nearer, at most.
+ROUGHLY, CHOICES = 0.02, 5
+#: How much of what was found about stiffness is believed of the next round; rounds that are added,
+#: at most, while forecasts are far from the target.
+MEMORY, MORE_ROUNDS, FAR = 0.7, 1, 0.02
+#: Levels that pass and levels that fail are near if their losses have at most this ratio.
+NEAR = 1.04
 #: A lower price that makes the loss larger by this factor will not lead to the target.
 WRONG_WAY = 1.005
-#: A round that makes ``loss + price * bits`` larger by this factor is taken back.
-WORST = 1.08
 #: By how much the price may be changed at once.
 LARGEST_STEP = 2.0
-#: Damping grows by so much for each bit a pixel above the first number, up to this factor; and by
-#: MORE_CAREFUL after a round that was too bold.
-FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING, MORE_CAREFUL = 1.2, 0.4, 1.8, 1.4
+#: Damping grows by so much for each bit a pixel above the first number, up to this factor.
+FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING = 1.2, 0.4, 1.8
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,7 @@ class Schedule:
     damping: tuple[float, ...]
     tries: int
     tolerance: float
-    gains: tuple[float, ...] = (0.98, 0.96, 0.93)
+    gains: tuple[float, ...] = (1.0, 0.985, 0.965)
 
 
 @dataclass(frozen=True)
@@ -154,9 +170,11 @@ class ClosedLoop:
         self.nearest: Trial | None = None
         self.history: list[tuple[float, float, float]] = []
         self.steps: list[tuple[str, float, float]] = []
-        self._care = 1.0
         self._ratio = 1.0  # of true losses to measured ones
-        self._before: Packed | None = None
+        self._care, self._stiffer, self._number = 1.0, 1.0, 0
+        self._loss = 0.0  # of the levels where the gradient is known
+        self._stiffness = 0.0  # 0 if there is no gradient
+        self._change = Change(0.0, 0.0, 0.0)
         self._passed: tuple[Packed, float] | None = None
         self._passed_size = math.inf
         self._failed: tuple[Packed, float] | None = None
@@ -166,15 +184,19 @@ class ClosedLoop:
         wanted = self.budget * (1 - schedule.tolerance / 2)
         bits = 8 * self.quantizer.statistics.size / self.quantizer.pixels_of_picture
         self._care = min(1 + DAMPING_PER_BIT * max(bits - FREE_BITS, 0), MOST_DAMPING)
-        for number, damping in enumerate(schedule.damping, 1):
-            left = len(schedule.damping) - number
-            if self._last_one():
+        rounds = len(schedule.damping)
+        for number in range(rounds + MORE_ROUNDS if rounds else 0):
+            left = max(rounds - 1 - number, 0)
+            if self._last_one() or (number >= rounds and self._near(wanted, FAR)):
                 break
-            if left == 0 and self.quantizer.progressive:
+            if number == rounds - 1 and self.quantizer.progressive:
                 crew = self.quantizer.reference.crew
                 script = best_script(self.quantizer.geometry, self.quantizer.levels, crew=crew)
                 self.quantizer.follow(script)
-            self._round(damping, wanted / schedule.gains[min(left, len(schedule.gains) - 1)])
+            self._number = min(number, len(STIFFNESS) - 1)
+            gain = schedule.gains[min(left, len(schedule.gains) - 1)]
+            precision = ROUGHLY if left else schedule.tolerance / 2
+            self._round(schedule.damping[min(number, rounds - 1)], wanted / gain, precision)
         self._approach(wanted, schedule)
         return self.best
 
@@ -182,8 +204,15 @@ class ClosedLoop:
         """Another trial, as the best one, or the nearest, has been found to have this score."""
         trial = self.best or self.nearest
         assert trial is not None
-        self._ratio *= max(1 - score, LEAST_LOSS) / max(1 - trial.score, LEAST_LOSS)
+        ratio = max(1 - score, LEAST_LOSS) / max(1 - trial.score, LEAST_LOSS)
+        self._ratio *= ratio
+        self._loss *= ratio
+        self._passed = self._failed = None  # they would have to be read anew
         self.best = self.nearest = None
+        levels = trial.levels
+        self.quantizer.keep(levels)  # and with them, the prices of the file that was found to fail
+        if self._stiffness:
+            self._change = self.quantizer.change(levels)
         self._approach(self.budget * (1 - schedule.tolerance / 2), schedule)
         return self.best
 
@@ -191,38 +220,87 @@ class ClosedLoop:
         """Whether a round would leave nothing to score what it makes."""
         return self.account.left < 2
 
-    def _round(self, damping: float, wanted: float) -> None:
-        """Aim at the present levels, correct the price, and choose levels again."""
+    def _round(self, damping: float, wanted: float, precision: float) -> None:
+        """Aim at the present levels, and choose others at the price that leads to a loss."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
-        loss = max(self._ratio * quantizer.aim(damping * self._care), LEAST_LOSS)
-        present = Packed(quantizer.levels, quantizer.reference.crew)
-        self._remember(present, loss, size)
-        name = "after a round" if self.steps else "trellis"
-        if self.history:
-            price, loss_before, size_before = self.history[-1]
-            worse = (loss + 8 * price * size) / (loss_before + 8 * price * size_before)
-            if worse > WORST and self._before is not None:
-                self._note("after a round, undone", loss, size)
-                name = ""
-                present = self._before
-                quantizer.keep(present.levels())
-                self.price, loss, size = self.history[-1]
-                self._care *= worse
-            if worse > 1:
-                self._care *= MORE_CAREFUL
-                quantizer.aim(damping * self._care)
+        loss = max(self._ratio * quantizer.look(), LEAST_LOSS)
+        if self._stiffness:
+            guess = self._stiffness
+            self._learn(loss)
+            self._stiffer *= self._stiffness / guess
+        if loss < self.budget and size < self._passed_size:
+            self._passed = Packed(quantizer.levels, quantizer.reference.crew), loss
+            self._passed_size = size
+        quantizer.aim(damping)
+        steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
+        quantizer.aim(damping * max(self._care, steepness))
         self.history.append((self.price, loss, size))
-        if name:
-            self._note(name, loss, size)
-        self._correct(wanted / loss, SLOPE)
-        self._before = present
-        quantizer.keep(quantizer.trellis(self.price, quantizer.levels))
+        self._note("after a round" if self.steps else "trellis", loss, size)
+        self._loss, self._stiffness = loss, STIFFNESS[self._number] * steepness
+        quantizer.keep(self._choose(wanted, precision))
 
-    def _remember(self, levels: Packed, loss: float, size: float) -> None:
-        """Keep the smallest levels of a round that pass for :meth:`_approach`."""
-        if loss < self.budget and (self._passed is None or size < self._passed_size):
-            self._passed, self._passed_size = (levels, loss), size
+    def _choose(self, wanted: float, precision: float) -> npt.NDArray[np.int16]:
+        """Levels that are forecast to have a loss, but for a part of it; the price leads there.
+
+        Of large pictures, other prices are tried on a sample of the blocks.
+        """
+        quantizer = self.quantizer
+        levels = quantizer.trellis(self.price)
+        self._change = quantizer.change(levels)
+        if self._near(wanted, precision):
+            return levels
+        known = np.array(quantizer.change(levels, sampled=True))
+        scale = np.divide(self._change, known, out=np.ones(3), where=known != 0)
+        low, high = -math.inf, math.inf  # logarithms of prices that are too low, and too high
+        x, slope = math.log(self.price), SLOPE
+        least, most = x - math.log(LARGEST_STEP), x + math.log(LARGEST_STEP)
+        before: tuple[float, float] | None = None
+        for _ in range(CHOICES):
+            y = math.log(max(self._forecast(), LEAST_LOSS) / wanted)
+            if before is not None:
+                slope = min(max((y - before[1]) / (x - before[0]), LEAST_SLOPE), LARGEST_SLOPE)
+            if y < 0:
+                low = x
+            else:
+                high = x
+            before = x, y
+            x = min(max(x - y / slope, least), most)
+            if math.isfinite(high - low):
+                x = min(max(x, low + (high - low) / 4), high - (high - low) / 4)
+            if x == before[0]:
+                break
+            self.price = math.exp(x)
+            if quantizer.sampling:
+                part = quantizer.change(quantizer.sampled_trellis(self.price, levels), sampled=True)
+                self._change = Change(*(np.array(part) * scale).tolist())
+            else:
+                levels = quantizer.trellis(self.price, levels)
+                self._change = quantizer.change(levels)
+            if self._near(wanted, precision):
+                break
+        if quantizer.sampling:
+            levels = quantizer.trellis(self.price, levels)
+            self._change = quantizer.change(levels)
+        return levels
+
+    def _near(self, wanted: float, part: float) -> bool:
+        """Whether the forecast is nearly what is wanted."""
+        return abs(math.log(max(self._forecast(), LEAST_LOSS) / wanted)) <= part
+
+    def _forecast(self) -> float:
+        """Loss of the levels chosen last."""
+        change = self._change
+        return self._loss + self._ratio * (
+            change.slope + change.dropped + self._stiffness * change.moved
+        )
+
+    def _learn(self, loss: float) -> None:
+        """How stiff the loss must have been for the levels chosen last to have lost this."""
+        change = self._change
+        if change.moved > 0:
+            rest = (loss - self._loss) / self._ratio - change.slope - change.dropped
+            self._stiffness = min(max(rest / change.moved, LEAST_STIFFNESS), MOST_STIFFNESS)
 
     def _correct(self, ratio: float, slope: float) -> None:
         """Change the price so that the loss changes by a ratio."""
@@ -234,7 +312,7 @@ class ClosedLoop:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
         quantizer.forget_gradient()
-        levels, slope = quantizer.levels, LAST_SLOPE
+        levels = quantizer.levels
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[Packed, float] | None = None
         failed: tuple[Packed, float] | None = None
@@ -242,25 +320,21 @@ class ClosedLoop:
         for _ in range(schedule.tries):
             loss = max(self._measure(levels, kept), LEAST_LOSS)
             if loss <= self.budget:
-                passed = kept, loss
-            else:
+                if passed is None or loss > passed[1]:
+                    passed = kept, loss
+            elif failed is None or loss < failed[1]:
                 failed = kept, loss
             if self.budget * (1 - schedule.tolerance) <= loss <= self.budget:
                 return
-            if passed is not None and failed is not None:
+            if passed is not None and failed is not None and failed[1] < NEAR * passed[1]:
                 break
             if self.account.left < 1:
                 break
-            if before is not None:
-                if loss > wanted and loss > before[1] * WRONG_WAY:
-                    break
-                slope = math.log(loss / before[1]) / math.log(self.price / before[0])
-                slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
-            before = self.price, loss
-            ratio = wanted / loss * (1.01 if loss < wanted else 0.99)  # rather a little too far
-            self._correct(ratio, slope)
+            if before is not None and loss > wanted and loss > before[1] * WRONG_WAY:
+                break
             del levels  # before others are made
-            last, levels = kept, quantizer.trellis(self.price)
+            last, levels = kept, self._next(loss, before, wanted, schedule)
+            before = self.history[-1][0], loss
             kept = Packed(levels, quantizer.reference.crew)
             if kept.same(last):
                 break
@@ -273,6 +347,20 @@ class ClosedLoop:
         self._mix(*passed, *failed, wanted, schedule)
         if self.best is None and self.account.left >= 1:
             self._measure(passed[0].levels(), passed[0])
+
+    def _next(
+        self, loss: float, before: tuple[float, float] | None, wanted: float, schedule: Schedule
+    ) -> npt.NDArray[np.int16]:
+        """Levels to try, as those before had this loss."""
+        if self._stiffness:
+            self._learn(loss)
+            return self._choose(wanted, schedule.tolerance / 4)
+        slope = LAST_SLOPE
+        if before is not None:
+            slope = math.log(loss / before[1]) / math.log(self.price / before[0])
+            slope = min(max(slope, LEAST_SLOPE), LAST_SLOPE)
+        self._correct(wanted / loss * (1.01 if loss < wanted else 0.99), slope)  # a little too far
+        return self.quantizer.trellis(self.price)
 
     def _mix(
         self,

@@ -8,8 +8,8 @@ A :class:`Quantizer` holds what a search changes step by step::
    The first ones are of levels rounded to the nearest, or cut off a little lower.
 2. The trellis (:mod:`pyjpegml.trellis`) finds the best levels for the targets, which at first are
    the coefficients of the original.
-3. :meth:`Quantizer.aim` decodes them, takes the gradient of the true metric there
-   (:mod:`pyjpegml.gradient`) and moves each target against it.
+3. :meth:`Quantizer.look` decodes them and takes the gradient of the true metric there
+   (:mod:`pyjpegml.gradient`); :meth:`Quantizer.aim` moves each target against it.
 
 *Damping.* The step to the minimum of a coefficient's own parabola is too long where its neighbours
 move as well, so parabolas are made steeper, by a factor d above 1, for the trellis too: then each
@@ -41,6 +41,7 @@ from .coefficients import Geometry
 from .constants import ZIGZAG
 from .descent import Descent
 from .encoder import quantize_all
+from .forecast import Change, weigh_change
 from .gradient import aim
 from .heads import model_of
 from .huffman import optimal_table
@@ -63,6 +64,10 @@ UNSEEN = 18
 STRIP = 16
 #: Bits of a DHT segment besides its symbols.
 TABLE_BITS = 8 * 21
+#: Where there are more strips than the first number, prices are tried on one of so many.
+SAMPLED_STRIPS, SAMPLED = 24, 5
+#: Blocks of a component, about, that :meth:`Quantizer.coherence` looks at.
+SAMPLE = 8192
 
 _U = np.arange(8)
 _BASIS = np.cos((2 * _U + 1) * _U[:, None] * math.pi / 16) / 2
@@ -132,6 +137,8 @@ class Quantizer:
     ----------
     statistics : Statistics
         Of the levels chosen last.
+    sampling : bool
+        Whether the picture is so large that a sample of its blocks is worth while.
     """
 
     def __init__(
@@ -155,6 +162,8 @@ class Quantizer:
             for i, plane in enumerate(geometry.planes)
             for first, last in pairwise(row_bands(plane.down, STRIP))
         ]
+        self.sampling = len(self._strips) > SAMPLED_STRIPS
+        self._sample = self._strips[1::SAMPLED] if self.sampling else self._strips
         self._original = weights
         self._coefficients = coefficients
         self._floors = floors(weights)
@@ -172,9 +181,9 @@ class Quantizer:
         self._weights = [
             (v + f).astype(np.float32) for v, f in zip(self._original, self._floors, strict=True)
         ]
-        self._damping = np.float32(1.0)
+        self._damping: np.float32 | None = np.float32(1.0)
         self._descent: Descent | None = None
-        self._aimed_at: npt.NDArray[np.int16] | None = None
+        self._seen: npt.NDArray[np.int16] | None = None
 
         def aim_at_original(task: int) -> None:
             i, first, last = self._strips[task]
@@ -261,30 +270,34 @@ class Quantizer:
 
         They may be put where levels are that nobody wants any more: all of them are chosen anew.
         """
+        levels = np.zeros(self.geometry.size, np.int16) if memory is None else memory.view()
+        dc_targets = self._choose_ac(price, self._strips, levels)
+        self._choose_dc(price, dc_targets, levels)
+        self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
+        return levels
+
+    def sampled_trellis(self, price: float, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """As :meth:`trellis`, for blocks of the sample alone, whose DC is that of other levels;
+        nothing else of the result has any meaning.
+        """
+        part = np.empty(self.geometry.size, np.int16)
+        for i, first, last in self._sample:
+            view = self.geometry.view(part, i)[first:last]
+            view[:] = 0
+            view[:, :, 0] = self.geometry.view(levels, i)[first:last, :, 0]
+        self._choose_ac(price, self._sample, part)
+        return part
+
+    def _choose_ac(
+        self, price: float, wanted: list[tuple[int, int, int]], levels: npt.NDArray[np.int16]
+    ) -> list[npt.NDArray[np.float32]]:
+        """AC of some strips; returns targets and sensitivities of DC of each component."""
         geometry, planes = self.geometry, self.geometry.planes
-        levels = np.zeros(geometry.size, np.int16) if memory is None else memory.view()
+        assert self._damping is not None  # there are targets
         energies = [energy * self._damping for energy in self._energies]
         costs = [np.empty((p.down, p.across), np.float32) for p in planes]
         dc_targets = [np.empty((p.down, p.across, 2), np.float32) for p in planes]
         ends = [np.empty((p.down, p.across), np.uint8) for p in planes]
-
-        dc_strips = [
-            (i, first, last)
-            for i in range(len(planes))
-            for first, last in pairwise(row_bands(geometry.mcus_down, STRIP))
-        ]
-
-        def choose_dc(task: int) -> None:
-            i, first, last = dc_strips[task]
-            plane = planes[i]
-            lengths = self.statistics.dc[i].lengths[:16]
-            prices = ((lengths + np.arange(16)) * price).astype(np.float32)
-            blocks = (last - first) * plane.v * plane.stride
-            trellis.choose_dc(
-                dc_targets[i], self._steps[i][0], prices, plane.h, plane.v, first, last,
-                geometry.mcus_across, np.empty((2, trellis.DC_CHOICES), np.float32),
-                np.empty((blocks, trellis.DC_CHOICES), np.int8), geometry.view(levels, i),
-            )  # fmt: skip
 
         def choose_ac(task: int) -> None:
             i, first, last = strips[task]
@@ -316,12 +329,38 @@ class Quantizer:
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
             bands = {i: self._bands[i][number] for i in components}
             found = {i: self._prices(self.statistics.ac[i][number], price) for i in components}
-            strips = [strip for strip in self._strips if strip[0] in bands]
+            strips = [strip for strip in wanted if strip[0] in bands]
             self._each(choose_ac, len(strips))
             self._each(drop, len(strips))
-        self._each(choose_dc, len(dc_strips))
-        self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
-        return levels
+        return dc_targets
+
+    def _choose_dc(
+        self,
+        price: float,
+        dc_targets: list[npt.NDArray[np.float32]],
+        levels: npt.NDArray[np.int16],
+    ) -> None:
+        """DC of all blocks."""
+        geometry, planes = self.geometry, self.geometry.planes
+        strips = [
+            (i, first, last)
+            for i in range(len(planes))
+            for first, last in pairwise(row_bands(geometry.mcus_down, STRIP))
+        ]
+
+        def choose_dc(task: int) -> None:
+            i, first, last = strips[task]
+            plane = planes[i]
+            lengths = self.statistics.dc[i].lengths[:16]
+            prices = ((lengths + np.arange(16)) * price).astype(np.float32)
+            blocks = (last - first) * plane.v * plane.stride
+            trellis.choose_dc(
+                dc_targets[i], self._steps[i][0], prices, plane.h, plane.v, first, last,
+                geometry.mcus_across, np.empty((2, trellis.DC_CHOICES), np.float32),
+                np.empty((blocks, trellis.DC_CHOICES), np.int8), geometry.view(levels, i),
+            )  # fmt: skip
+
+        self._each(choose_dc, len(strips))
 
     def _restrain(self, i: int, first: int, last: int, levels: npt.NDArray[np.int16]) -> None:
         """Shrink blocks on which decoders might not agree."""
@@ -352,60 +391,109 @@ class Quantizer:
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
     def forget_gradient(self) -> None:
-        """Give the memory of the gradient back, until it is wanted again."""
-        self._descent = self._aimed_at = None
+        """Give the memory of the gradient back, until it is wanted again. The targets stay."""
+        self._descent = None
 
-    def aim(self, damping: float) -> float:
-        """Move the targets against the gradient at the present levels; returns their loss.
-
-        The gradient is in the memory of the targets, which it becomes row by row.
-        """
+    def look(self) -> float:
+        """The loss of the present levels; its gradient is kept for :meth:`aim`."""
         geometry = self.geometry
         descent = self._descent
         if descent is None:
             descent = self._descent = Descent(
                 self.reference, geometry, self._original, self.reference.crew, self._targets
             )
-        if self._aimed_at is self.levels:
-            self._aim_again(damping)
-            return 1 - descent.score
-        self._weights, self._aimed_at = [], None  # before others are made
+        self._weights, self._seen = [], None  # before others are made
         planes = channel_planes(check_picture(self.pixels(self.levels)), self.reference.crew)
         descent.at_planes(planes)
         del planes
-        self._aimed_at = self.levels
+        self._seen = self.levels
         if isinstance(self.reference, LumaReference):
             descent.score = self.reference.quick_score(self.pixels(self.levels))
-        self._weights, self._damping = descent.weights, np.float32(damping)
+        self._weights, self._damping = descent.weights, None
         for weights, floor in zip(self._weights, self._floors, strict=True):
             weights += floor
-        levels = self.levels
+        return 1 - descent.score
+
+    def aim(self, damping: float) -> None:
+        """Move the targets against the gradient at the levels that were looked at.
+
+        The gradient is in the memory of the targets, which it becomes row by row.
+        """
+        assert self._seen is not None and self._descent is not None
+        if self._damping is not None:
+            self._aim_again(damping)
+            return
+        geometry, levels, gradients = self.geometry, self._seen, self._descent.gradients
+        self._damping = np.float32(damping)
+        energies = [energy * self._damping for energy in self._energies]
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
             across, rows = geometry.planes[i].across, slice(first, last)
             aim(
-                descent.gradients[i][8 * first : 8 * last], geometry.view(levels, i)[rows],
-                self._steps[i], self._weights[i][rows], self._energies[i] * self._damping,
+                gradients[i][8 * first : 8 * last], geometry.view(levels, i)[rows],
+                self._steps[i], self._weights[i][rows], energies[i],
                 self._plain[i], geometry.view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
                 0, last - first, across, np.empty((8, 8 * across), np.float32),
                 np.empty(64, np.float32), geometry.view(self._targets, i)[rows],
             )  # fmt: skip
 
         self._each(move, len(self._strips))
-        return 1 - descent.score
 
     def _aim_again(self, damping: float) -> None:
         """The same targets for another damping: distances from the levels shrink as it grows."""
+        assert self._seen is not None and self._damping is not None
+        levels = self._seen
         ratio = self._damping / np.float32(damping)
         self._damping = np.float32(damping)
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
             target = self.geometry.view(self._targets, i)[first:last]
-            values = self.geometry.view(self.levels, i)[first:last] * self._steps[i]
+            values = self.geometry.view(levels, i)[first:last] * self._steps[i]
             target -= values
             target *= ratio
             target += values
 
         self._each(move, len(self._strips))
+
+    def change(self, levels: npt.NDArray[np.int16], *, sampled: bool = False) -> Change:
+        """What levels, or those of the sample, will do to the loss of those that were looked at."""
+        assert self._seen is not None and self._damping is not None
+        seen, damping = self._seen, self._damping
+        view, strips = self.geometry.view, self._sample if sampled else self._strips
+
+        def weigh(task: int) -> tuple[float, float, float]:
+            i, first, last = strips[task]
+            rows = slice(first, last)
+            sums: tuple[float, float, float] = weigh_change(
+                view(seen, i)[rows], view(levels, i)[rows], view(self._targets, i)[rows],
+                view(self._coefficients, i)[rows], self._steps[i], self._weights[i][rows],
+                self._energies[i], self._plain[i], damping,
+            )  # fmt: skip
+            return sums
+
+        sums = np.array(self._each(weigh, len(strips))).sum(0)
+        return Change(*sums.tolist())
+
+    def coherence(self) -> float:
+        """How much steeper than their own parabolas the loss is along the errors of the levels that
+        were looked at, for what neighbours do together.
+
+        With errors e, and ``g = G / 2 W`` the errors that single parabolas would need to have the
+        gradient G: ``sum W g^2 / sum W g e``, over a sample of the blocks.
+        """
+        assert self._seen is not None and self._damping is not None
+        squares = products = 0.0
+        for i, plane in enumerate(self.geometry.planes):
+            every = max(1, plane.down * plane.across // SAMPLE)
+            rows, columns = slice(0, plane.down, every), slice(0, plane.across)
+            value = self.geometry.view(self._seen, i)[rows, columns] * self._steps[i]
+            target = self.geometry.view(self._targets, i)[rows, columns]
+            original = self.geometry.view(self._coefficients, i)[rows, columns]
+            sensitivity = self._weights[i][rows] @ self._energies[i]
+            needed = self._damping * (value - target)
+            squares += every * float((sensitivity * needed * needed).sum())
+            error = value - np.float32(0.125) * original
+            products += every * float((sensitivity * needed * error).sum())
+        return squares / products if products > 0 else 1.0

@@ -52,7 +52,7 @@ from .originals import read_original
 from .predictor import Model, choose_model
 from .quantize import standard_qtables
 from .quantizer import Quantizer
-from .result import Result, better
+from .result import Plan, Result, better
 from .scale_search import (
     TOLERANCE,
     Candidate,
@@ -66,7 +66,7 @@ from .sensitivity import block_maps
 from .ssim import TAPS
 from .threads import Crew, check_threads, useful_threads
 
-NORMAL = Schedule((1.1, 1.3, 1.7), 4, 0.003)
+NORMAL = Schedule((1.0, 1.2, 1.6), 4, 0.003)
 THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98))
 #: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
 SCHEDULES: dict[str, tuple[Schedule, ...]] = {
@@ -95,7 +95,10 @@ MADE_BY_LOOP = {"4:2:2": 1.03, "4:4:0": 1.04, "4:4:4": 1.05}
 #: The loop is tried for as many subsamplings whose files are estimated within this factor of the
 #: smallest: estimates are wrong by 2 to 3 %.
 CLOSE_PLANS, CLOSE_SIZE = 2, 1.05
-#: Pictures of more pixels are not worth the time of a second one at the usual effort.
+#: Of photographs the loop makes files smaller than is estimated for rounding, by this factor. Where
+#: it does not, or the model has not seen the like, both are tried.
+USUAL_SAVING = 0.93
+#: Pictures of more pixels are not worth the time of a second try at the usual effort.
 TWICE_PIXELS = 1 << 22
 #: 4:2:2 and 4:4:0 are looked at if 4:2:0 alone spends this part of the budget, and 4:4:4 would make
 #: files larger by less than this factor. Where they won on the training photographs, it did.
@@ -275,6 +278,8 @@ class Task:
         self.model: Model | None = None
         self.loops = min(image.shape[:2]) >= TAPS
         self._image = image
+        self._small = image.shape[0] * image.shape[1] <= TWICE_PIXELS
+        self._tried: dict[str, int] = {}  # bytes by subsampling
         self._maps: npt.NDArray[np.float64] | None = None
         names = ("grey",) if image.ndim == 2 else ("4:2:0", "4:4:4")
         self.candidates = self._analysed(names)
@@ -294,47 +299,96 @@ class Task:
         subsamplings that are close.
         """
         ranked = self.plans((1 - target) * (1 - TOLERANCE / 2))
-        plans = [plan for _, plan in ranked]
+        self._maps = None
+        self._tried = {}
         schedules = SCHEDULES[self.effort] if self.loops else ()
+        for _, plan in ranked[1:]:
+            plan.forget()
         best: Result | None = None
         before = self.account.encodes
-        self._maps = None
-        twice = self._image.shape[0] * self._image.shape[1] <= TWICE_PIXELS
         self.account.reserved = 1  # for rounding, should the loop end without a file that passes
-        for plan in self.candidates:
-            if plan is not plans[0]:
-                plan.forget()
-        for number, (size, plan) in enumerate(ranked if schedules else ()):
-            close = number < most_plans and size < CLOSE_SIZE * ranked[0][0] and twice
-            if best is not None and best.met and self.effort != "best" and not close:
-                break
-            expected = self._start(plan, 1 - target).loop
-            for schedule in schedules:
-                enough = best is not None and self.account.encodes - before >= ENOUGH
-                if enough or self.account.left < 2:
+        for number, schedule in enumerate(schedules):
+            for place, (size, plan) in enumerate(ranked):
+                close = place < most_plans and size < CLOSE_SIZE * ranked[0][0] and self._small
+                if not close and best is not None and best.met:
+                    enough = self.account.encodes - before >= ENOUGH
+                    if self.effort != "best" or enough:
+                        break
+                if self.account.left < 2 or (number and self.account.encodes - before >= ENOUGH):
                     break
-                refined = refine(
-                    plan, self.reference, target, schedule, self.writing, self.account, expected
-                )
-                if refined is None:
-                    break
-                if best is None or better(refined, best):
-                    best = refined
-            plan.forget()
+                best = self._better(best, self._loop(plan, schedule, target))
+            if number == 0 and self._worth_rounding(best, ranked, target):
+                best = self._rounded(best, target)
+        if not schedules or best is None:
+            best = self._rounded(best, target, ranked)
+        assert best is not None
+        return replace(best, encodes=self.account.encodes, plans=self._plans(ranked))
+
+    def _better(self, best: Result | None, found: Result | None) -> Result | None:
+        """The better one of two results."""
+        if found is None:
+            return best
+        if found.met:
+            size = len(found.data)
+            self._tried[found.subsampling] = min(size, self._tried.get(found.subsampling, size))
+        return found if best is None or better(found, best) else best
+
+    def _loop(self, plan: Candidate, schedule: Schedule, target: float) -> Result | None:
+        """The closed loop for one subsampling."""
+        plan.begin(None)
+        expected = self._start(plan, 1 - target).loop
+        found = refine(plan, self.reference, target, schedule, self.writing, self.account, expected)
+        plan.forget()
+        return found
+
+    def _worth_rounding(
+        self, best: Result | None, ranked: list[tuple[float, Candidate]], target: float
+    ) -> bool:
+        """Whether rounded coefficients may make a smaller file than the loop has made."""
+        if best is None or not best.met or best.qtables[0].max() >= COARSEST_STEP:
+            return True
+        plan = ranked[0][1]
+        known = self.model is None or self.model.start(plan, 1 - target) is not None
+        estimated = plan.estimator.estimate(plan.qtables(plan.scale_for(1 - target))).size
+        return self._small and not (known and len(best.data) < USUAL_SAVING * estimated)
+
+    def _rounded(
+        self,
+        best: Result | None,
+        target: float,
+        ranked: list[tuple[float, Candidate]] | None = None,
+    ) -> Result | None:
+        """The search over scales, as with ``effort="fast"``, for the first subsampling that reaches
+        the target so; the order is found anew unless it is given.
+        """
         self.account.reserved = 0
-        for plan in plans:
-            if best is not None and best.met and best.qtables[0].max() < COARSEST_STEP:
-                break
+        if ranked is None:
+            aim = (1 - target) * (1 - TOLERANCE / 2)
+            ranked = self._ranked(self.candidates, aim, by_loop=False)
+        for _, plan in ranked:
             if best is not None and self.account.left < 1:
                 break
             plan.begin(self._start(plan, 1 - target))
             search = Search(plan, self.reference, target, self.account, self.writing)
             found = search.run()
             plan.forget()
-            if best is None or better(found, best):
-                best = found
-        assert best is not None
-        return replace(best, encodes=self.account.encodes)
+            best = self._better(best, found)
+            if found.met and found.qtables[0].max() < COARSEST_STEP:
+                break
+        return best
+
+    def _plans(self, ranked: list[tuple[float, Candidate]]) -> tuple[Plan, ...]:
+        """What is told of all subsamplings, the one that was first in the ranking first."""
+        estimates = {plan.subsampling: size for size, plan in ranked}
+        order = [plan for _, plan in ranked]
+        order += [plan for plan in self.candidates if plan.subsampling not in estimates]
+        return tuple(
+            Plan(
+                plan.subsampling, plan.floor, estimates.get(plan.subsampling),
+                self._tried.get(plan.subsampling),
+            )
+            for plan in order
+        )  # fmt: skip
 
     def _start(self, plan: Candidate, budget: float) -> Start:
         """Where the model would begin. Without one, or if the budget cannot be met at all, what is
@@ -348,8 +402,6 @@ class Task:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first, with
         the estimated sizes.
         """
-        for plan in self.candidates:
-            plan.begin(None)
         ranked = self._ranked(self.candidates, aim)
         if not self._between_known and self._between_pays(ranked, aim):
             self._between_known = True
@@ -357,16 +409,17 @@ class Task:
             ranked = self._ranked(self.candidates, aim)
         return ranked
 
-    def _ranked(self, plans: list[Candidate], aim: float) -> list[tuple[float, Candidate]]:
+    def _ranked(
+        self, plans: list[Candidate], aim: float, *, by_loop: bool = True
+    ) -> list[tuple[float, Candidate]]:
         """Those that can reach a loss, or the last one, with the estimated sizes of their files."""
-        possible = [plan for plan in plans if plan.floor < aim]
-        if len(possible) < 2:
-            return [(0.0, plan) for plan in possible or plans[-1:]]
+        possible = [plan for plan in plans if plan.floor < aim] or plans[-1:]
+        by_loop = by_loop and self.loops and self.effort != "fast"
 
         def size(i: int) -> float:
             plan = possible[i]
+            plan.begin(None)
             estimated = plan.estimator.estimate(plan.qtables(plan.scale_for(aim))).size
-            by_loop = self.loops and self.effort != "fast"
             return estimated * (MADE_BY_LOOP.get(plan.subsampling, 1.0) if by_loop else 1.0)
 
         sizes = self.reference.crew.each(size, len(possible))

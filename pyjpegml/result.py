@@ -8,6 +8,35 @@ import numpy as np
 import numpy.typing as npt
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A subsampling that was considered.
+
+    Attributes
+    ----------
+    subsampling : str
+    floor : float
+        Loss, ``1 - MS-SSIM``, of colour conversion and sampling alone, estimated where chroma has
+        its full size.
+    estimate : float or None
+        Bytes of a file that meets the target, estimated; None if none can.
+    bytes : int or None
+        Of the smallest file that was made so and met the target; None if there is none.
+    """
+
+    subsampling: str
+    floor: float
+    estimate: float | None
+    bytes: int | None
+
+    def explain(self) -> str:
+        """One line."""
+        if self.estimate is None:
+            return f"{self.subsampling:6s} out of the question: colour alone loses {self.floor:.5f}"
+        made = "not tried" if self.bytes is None else f"tried: {self.bytes} bytes"
+        return f"{self.subsampling:6s} estimated at {self.estimate:.0f} bytes, {made}"
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """A compressed picture.
@@ -36,6 +65,8 @@ class Result:
         scans, as counted, unless coefficients were rounded or recoded).
     notes : tuple of str
         What became of other images in the file: kept, or dropped.
+    plans : tuple of Plan
+        Subsamplings that were considered, the one that was estimated smallest first.
     """
 
     data: bytes
@@ -49,24 +80,23 @@ class Result:
     height: int
     steps: tuple[tuple[str, float, float], ...] = ()
     notes: tuple[str, ...] = ()
+    plans: tuple[Plan, ...] = ()
 
     def explain(self) -> str:
-        """Which plan, and what each step did, in a few lines."""
-        plan = self.subsampling
+        """Which plan, of which ones, and what each step saved, in a few lines."""
+        chosen = self.subsampling
         if self.qtables:
             dc, *ac = self.qtables[0].ravel().tolist()
-            plan += f", luma steps {dc} (DC), {min(ac)} to {max(ac)} (AC)"
-        lines = [
-            plan,
-            *(
-                f"{name:24s} MS-SSIM {1 - loss:.5f}  {size:9.0f} bytes"
-                for name, loss, size in self.steps
-            ),
-            f"{'file':24s} MS-SSIM {self.ms_ssim:.5f}  {len(self.data):9d} bytes",
-            f"target {self.target:g} {'met' if self.met else 'NOT MET'}, {self.encodes} encodes",
-            *self.notes,
-        ]
-        return "\n".join(lines)
+            chosen += f", luma steps {dc} (DC), {min(ac)} to {max(ac)} (AC)"
+        lines = [chosen, *("  " + plan.explain() for plan in self.plans)]
+        before = None
+        for name, loss, size in (*self.steps, ("file", 1 - self.ms_ssim, len(self.data))):
+            change = "" if not before else f"{(size - before) / before:+9.2%}"
+            lines.append(f"{name:26s} MS-SSIM {1 - loss:.5f}  {size:9.0f} bytes{change}")
+            before = size
+        verdict = "met" if self.met else "NOT MET"
+        lines.append(f"target {self.target:g} {verdict}, {self.encodes} encodes")
+        return "\n".join([*lines, *self.notes])
 
     @property
     def bits_per_pixel(self) -> float:

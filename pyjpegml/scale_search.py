@@ -57,6 +57,12 @@ OVERSHOOT = 1.5e-4
 RESOLUTION = 1e-3
 #: The last scale that may be tried is to lose this part of the budget, if none has passed.
 SAFE = 0.8
+#: DC steps that are tried on either side of the usual one; by what part files must shrink for
+#: another one; what a file grows by, in logarithms, as its loss shrinks; and the part of a bit that
+#: the double step saves in a block.
+DC_RANGE, DC_GAIN, SIZE_PER_LOSS, DC_BITS = 3, 0.05, 0.7, 0.5
+#: The DC steps of the first tables are held if their loss is within this factor of the budget.
+NEAR_BUDGET = 1.4
 #: Range of scales: all steps 1, and all steps 255, for any picture.
 FINEST, COARSEST = 1e-6, 1e6
 
@@ -143,6 +149,31 @@ class Candidate:
         """
         self.dc_steps = [int(table[0, 0]) for table in qtables]
         self.trials.clear()
+
+    def best_dc(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> int:
+        """The DC step of luma, near that of these tables, with which the file is estimated to be
+        smallest at equal loss.
+
+        In large flat areas one step hits their level and the next does not, and most of the loss
+        may depend on it. Where it makes no such difference, the step stays.
+        """
+        usual = int(qtables[0][0, 0])
+        luma, size = self.geometry.planes[0], self.estimator.estimate(qtables).size
+        blocks = luma.down * luma.across
+        if size <= 0:  # nothing is left of the picture
+            return usual
+
+        def cost(step: int) -> float:
+            tables = [table.copy() for table in qtables]
+            tables[0][0, 0] = step
+            loss = math.log(max(self.floor + self.estimator.loss(tables), 1e-12))
+            saved = DC_BITS * blocks * math.log2(step / usual) / 8
+            return SIZE_PER_LOSS * loss - saved / size
+
+        steps = range(max(usual - DC_RANGE, 1), min(usual + DC_RANGE, 255) + 1)
+        costs = {step: cost(step) for step in steps}
+        best = min(costs, key=costs.__getitem__)
+        return best if costs[best] < costs[usual] - DC_GAIN else usual
 
     def correction(self, scale: float) -> float:
         """Logarithm of measured to estimated loss: constant after one trial, then a line through
@@ -313,13 +344,15 @@ class Search:
     def _search(self) -> Trial:
         """The best trial of all that are tried."""
         best = self.approach(FINEST)
+        held = self.plan.dc_steps is not None
         if not self._passes(best) or best.size < TINY:
+            self.plan.dc_steps = None
             for rounding in (ROUNDING, 0.5):
                 if self.account.left >= 1:
                     self.judge(FINEST, rounding)
         best = self._best()
         margin = self.budget - self._ratio * best.loss
-        if self.account.left >= 1 and self._passes(best) and margin > OVERSHOOT:
+        if self.account.left >= 1 and self._passes(best) and margin > OVERSHOOT and not held:
             self.plan.hold_dc(best.qtables)
             self.plan.trials.append((best.scale, self._ratio * best.loss))
             self.approach(best.scale, 2 * MAX_ENCODES)
@@ -345,6 +378,11 @@ class Search:
         step = 1.002
         aim = self.budget * (1 - TOLERANCE / 2)
         scale = self._scale(aim)
+        if not self._trials:
+            tables = self.plan.qtables(scale)
+            tables[0][0, 0] = self.plan.best_dc(tables)
+            self.plan.hold_dc(tables)
+            scale = self._scale(aim)
         for tries in range(1, most + 1):
             if not low < scale < high:
                 # the prediction repeats or contradicts what is known: a small step, then larger
@@ -358,6 +396,8 @@ class Search:
                 high = scale
             best = self._best()
             met, loss = self._passes(best), self._ratio * best.loss
+            if tries == 1 and not 1 / NEAR_BUDGET < loss / max(self.budget, 1e-9) < NEAR_BUDGET:
+                self.plan.dc_steps = None
             if met and loss >= self.budget * (1 - TOLERANCE):
                 break
             near = met and self.budget - loss <= OVERSHOOT

@@ -145,8 +145,44 @@ def test_few_encodes_meet_a_target_by_rounding(photo, most):
 
 def test_a_result_explains_itself(photo):
     text = compress(photo[:200, :240], ms_ssim=0.97).explain()
-    for word in ("luma steps", "trellis", "after a round", "target 0.97 met", "encodes"):
+    for word in ("luma steps", "trellis", "after a round", "target 0.97 met", "encodes", "%"):
         assert word in text
+
+
+def test_a_result_says_which_plans_there_were(photo):
+    """The one of the file was tried, and no other made a smaller file."""
+    result = compress(photo[:200, :240], ms_ssim=0.98)
+    tried = {plan.subsampling: plan.bytes for plan in result.plans if plan.bytes is not None}
+    assert tried[result.subsampling] == min(tried.values()) == len(result.data)
+    assert {"4:2:0", "4:4:4"} <= {plan.subsampling for plan in result.plans}
+    for plan in result.plans:
+        assert (plan.estimate is None) == (plan.floor >= 0.02 * (1 - 0.003))
+    fewest = result.plans[0].estimate
+    assert fewest == min(plan.estimate for plan in result.plans if plan.estimate is not None)
+
+
+@pytest.mark.parametrize("kind", ["drawing", "ramp", "flat", "lines", "text", "noise", "natural"])
+@pytest.mark.parametrize("target", [0.9, 0.99])
+def test_more_effort_makes_no_larger_file(kind, target):
+    rng = np.random.default_rng(3)
+    row, column = np.indices((176, 192))
+    image = {
+        "drawing": 40 * ((row // 31 + column // 23) % 5),
+        "ramp": (row + column) // 2,
+        "flat": np.full((176, 192), 90),
+        "lines": 255 * (row % 29 > 2) * (column % 17 > 1),
+        "text": 255 * (rng.random((176, 192)) > 0.2 * (row % 16 < 9)),
+        "noise": rng.integers(0, 256, (176, 192)),
+        "natural": made("natural", (176, 192, 3), 4)[:, :, 0],
+    }[kind]
+    image = np.stack([image, image[::-1], 255 - image], 2).astype(np.uint8)
+    fast, normal, best = (
+        compress(image, ms_ssim=target, effort=effort) for effort in ("fast", "normal", "best")
+    )
+    assert fast.met
+    assert normal.met
+    assert best.met
+    assert len(best.data) <= len(normal.data) <= len(fast.data)
 
 
 @pytest.mark.parametrize("target", [0, -0.1, 1.0001, 99, float("nan"), float("inf")])

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pyjpegml.result import Result, better
+from pyjpegml.result import Plan, Result, better
 
 
 def result(size: int = 100, score: float = 0.991, met: bool = True, **others: object) -> Result:
@@ -45,12 +45,24 @@ def test_what_it_explains():
     assert lines[0] == "grey, luma steps 10 (DC), 11 to 73 (AC)"
     assert [line.split() for line in lines[1:4]] == [
         ["trellis", "MS-SSIM", "0.98000", "150", "bytes"],
-        ["after", "a", "round", "MS-SSIM", "0.99000", "120", "bytes"],
-        ["file", "MS-SSIM", "0.99100", "100", "bytes"],
+        ["after", "a", "round", "MS-SSIM", "0.99000", "120", "bytes", "-20.00%"],
+        ["file", "MS-SSIM", "0.99100", "100", "bytes", "-16.67%"],
     ]
     assert lines[4:] == ["target 0.99 met, 3 encodes", "kept: a thing"]
     assert "NOT MET" in result(met=False).explain()
     assert dataclasses.replace(result(), qtables=()).explain().startswith("grey\n")
+
+
+def test_it_explains_which_plans_there_were():
+    plans = (
+        Plan("4:2:0", 0.001, 1200.4, 1000), Plan("4:4:4", 0.0, 1300.0, None),
+        Plan("4:2:2", 0.02, None, None),
+    )  # fmt: skip
+    assert dataclasses.replace(result(), plans=plans).explain().splitlines()[1:4] == [
+        "  4:2:0  estimated at 1200 bytes, tried: 1000 bytes",
+        "  4:4:4  estimated at 1300 bytes, not tried",
+        "  4:2:2  out of the question: colour alone loses 0.02000",
+    ]
 
 
 def test_it_cannot_be_changed():
