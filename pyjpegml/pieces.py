@@ -37,10 +37,11 @@ from .planes import Image
 from .quantize import reciprocals
 from .threads import Crew, useful_threads
 
-#: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
-PIECE_BLOCKS = 8192
+#: Blocks that are coded in one go: bounds the scratch memory, of which only what is written to
+#: becomes real. (From 4 MB on NumPy asks for memory in pages of 2 MB.)
+PIECE_BLOCKS = 8000
 
-#: About so many pieces a thread takes, if the picture is large.
+#: Threads take pieces up to twice as large, since each costs a few calls: about so many each.
 TURNS = 6
 
 #: Writers for each thread: one that it codes with, and one that waits for a piece before.
@@ -144,8 +145,8 @@ def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
     """
     geometry = setting.geometry
     rows = max(1, PIECE_BLOCKS // (len(setting.plan) * geometry.mcus_across))
-    if threads > 1:  # not too many pieces: each is a few calls
-        rows = max(rows, geometry.mcus_down // (TURNS * threads))
+    if threads > 1:
+        rows = max(rows, min(geometry.mcus_down // (TURNS * threads), 2 * rows))
     unit = 1
     if threads > 1 and setting.restart_interval:
         unit = setting.restart_interval // math.gcd(setting.restart_interval, geometry.mcus_across)
@@ -200,7 +201,11 @@ class _Work:
                 file.write(writer.out.data[: scratch.code(*piece, coding, writer, False)])
             return
         free: SimpleQueue[symbols.Writer] = SimpleQueue()
-        unmade = iter(range(WRITERS * len(self.crew)))
+        writer = symbols.new_writer(self.blocks)
+        free.put(writer)
+        unmade = iter(range(WRITERS * len(self.crew) - 1))
+        # pieces are finished one at a time, unless their restart intervals are while they are coded
+        out = None if self.setting.restart_interval else writer.out
         numbers = iter(range(len(self.pieces)))
         coded: dict[int, tuple[symbols.Writer, int]] = {}
         # the piece that is finished next, and the bits that it finds pending
@@ -225,7 +230,7 @@ class _Work:
         def code(_: int) -> None:
             # a writer first: who has the number of a piece does not wait for anything
             if free.empty() and next(unmade, None) is not None:
-                writer = symbols.new_writer(self.blocks)
+                writer = symbols.new_writer(self.blocks, out)
             else:
                 writer = self.crew.get(free)
                 writer.state[:] = 0
