@@ -3,9 +3,11 @@
     pyjpegml difftest --decoder imagecodecs ... --examples 2000 --seed 0 --report sound/0
     pyjpegml difftest --decoder imagecodecs ... --damaged --report damaged/0
     pyjpegml difftest --damaged --examples 12000 --report ours/0
+    NUMBA_BOUNDSCHECK=1 pyjpegml difftest --damaged --examples 2000 --seed 12000 --report ours/1
     python bench/difftest.py --sound sound/* --damaged damaged/* --ours ours/*
 
-Reports of the same kind, of other seeds, are added up.
+Reports of the same kind, of other seeds, are added up; a decoder with bounds checks is one of its
+own.
 """
 
 from __future__ import annotations
