@@ -193,6 +193,7 @@ def run_tests(folder: Path, tests: list[str], jit: bool) -> str | None:
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
         "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "HYPOTHESIS_PROFILE": "mutants",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
         "PYJPEGML_CONFORMANCE": os.environ.get(
             "PYJPEGML_CONFORMANCE", str(ROOT.parent / "shared" / "conformance")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from commands import RGB, Run
 from helpers import CONFORMANCE, REPOSITORY, natural
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from PIL import Image
 
 import pyjpegml
@@ -32,6 +32,7 @@ settings.register_profile(
 CI = settings.get_profile("ci")
 settings.register_profile("random", CI, derandomize=False)  # as quick, and --hypothesis-seed counts
 settings.register_profile("long", CI, derandomize=False, max_examples=2000)
+settings.register_profile("mutants", CI, phases=[Phase.explicit, Phase.generate])  # no shrinking
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 NO_CONFORMANCE = "the conformance files are not there"
