@@ -64,6 +64,19 @@ def test_a_seed_is_the_same_in_another_process() -> None:
     assert run_python(script).stdout == example(corrupted(), 3).data.hex()
 
 
+def test_a_seed_is_the_same_whatever_is_imported(tmp_path: Path) -> None:
+    """Hypothesis draws numbers more often that stand in modules which are no package's."""
+    (tmp_path / "numbers_of_mine.py").write_text(f"NUMBERS = {list(range(1000, 9000, 7))}")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import numbers_of_mine\n"
+        "from pyjpegml.testing import examples, jpeg_streams\n"
+        "for _, stream in examples(jpeg_streams(), 20): print(stream.data.hex())"
+    )
+    made = [stream.data.hex() for _, stream in examples(jpeg_streams(), 20)]
+    assert run_python(script, str(tmp_path)).stdout.split() == made
+
+
 def test_findings_shrink_to_a_few_blocks() -> None:
     def has_two_components_with_ac(stream: Stream) -> bool:
         return sum(bool(plane[..., 1:, 1:].any()) for plane in stream.coefficients) > 1
