@@ -24,6 +24,7 @@ from pyjpegml import __version__
 from pyjpegml.decoder import decode
 from pyjpegml.errors import JpegError
 from pyjpegml.header import read_header
+from pyjpegml.huffman import AC, STANDARD_TABLES
 
 from .pixels import Original, original_of, png_bytes
 from .variants import COMPARED, Tables, Variant, compared_tables, fitting, make_variants
@@ -149,6 +150,13 @@ def inspection(data: bytes, said: dict[str, Any], name: str) -> bytes:
         "variants": [{"kind": "file", "value": 0, "bytes": len(data), "msSsim": None}],
         "leftOut": [],
         "tables": [],
+        "standardTables": {
+            f"{'AC' if slot >= AC else 'DC'}{slot % AC}": {
+                "counts": list(table.bits),
+                "symbols": list(table.symbols),
+            }
+            for slot, table in STANDARD_TABLES.items()
+        },
     }
     if not _browsers_open(header.process, header.precision):
         picture = _decoded(data, header.precision)

@@ -88,8 +88,10 @@ class BlockPanel {
     const { log, part } = trace;
     const bits = trace.end - trace.start;
     const table = part.dc && part.ac ? `${part.dcName} and ${part.acName}` : part.dc ? part.dcName : part.acName;
+    const known = [...jpeg.standardTables.values()];
+    const origin = known.includes(part.dc) || known.includes(part.ac) ? "the standard's tables" : "tables";
     add("Symbols and codes", log.length
-      ? `Each symbol is a run of zeros and the size of what follows; its Huffman code (tables ${table}) is followed by so many raw bits.`
+      ? `Each symbol is a run of zeros and the size of what follows; its Huffman code (${origin} ${table}) is followed by so many raw bits.`
       : "In this scan nothing is sent for the block: a run of ends of blocks, sent before, covers it.",
     this.symbols(log, scan), "wide");
     if (log.length) {

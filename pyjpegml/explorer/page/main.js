@@ -23,7 +23,7 @@ async function layerOf(id, type, part = { left: 0, top: 0, width: facts.width, h
 function jpegOf(index) {
   if (!jpegs.has(index)) {
     if (jpegs.size > 2) jpegs.delete(jpegs.keys().next().value);
-    jpegs.set(index, new Jpeg(bytesOf(`file-${index}`)));
+    jpegs.set(index, new Jpeg(bytesOf(`file-${index}`), facts.standardTables));
   }
   return jpegs.get(index);
 }
@@ -52,6 +52,7 @@ async function chooseVariant(variant) {
 
 function showProblems() {
   const found = [...new Set([facts.problem, ...state.jpeg.problems].filter(Boolean))];
+  if (state.jpeg.standardTables.size) found.push("The file brings no Huffman tables. Those of T.81 K.3 are used, as most decoders do.");
   if (facts.shown === "decoded") found.push("Browsers do not open this kind of file: the picture was decoded by pyjpegml, and is shown in 8 bits.");
   if (facts.shown === null) found.push("The picture cannot be decoded; what the file holds is shown below.");
   $("problems").hidden = found.length === 0;
