@@ -2,8 +2,8 @@
 Choose a target
 ===============
 
-:func:`pyjpegml.compress` asks for an MS-SSIM, a number that is 1 for equal pictures. This page shows
-what the usual ones look like and cost, and what to ask for instead if it is the size that matters.
+:func:`pyjpegml.compress` asks for an MS-SSIM, a number that is 1 for equal pictures. This page
+shows what the usual ones look like and cost, and what to ask for if it is the size that matters.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ height, width = photo.shape[:2]
 # %%
 # What targets look like
 # ----------------------
-# The same photograph at five targets, and a part of each enlarged, where the loss is easiest to see.
+# The same photograph at five targets: a part of each, enlarged.
 targets = (0.95, 0.97, 0.98, 0.99, 0.995)
 results = [pyjpegml.compress(photo, ms_ssim=target) for target in targets]
 part = np.s_[150:250, 320:420]
@@ -50,8 +50,8 @@ assert all(result.met for result in results)
 #
 # If the size is given
 # --------------------
-# ``max_bytes`` alone asks for the best file of a size. With a target it is a limit: the smallest file
-# that meets the target, or the best one that fits.
+# ``max_bytes`` alone asks for the best file of a size. With a target it is a limit: the smallest
+# file that meets the target, or the best one that fits.
 best = pyjpegml.compress(photo, max_bytes=20_000)
 print(f"{len(best.data):,} bytes, MS-SSIM {best.ms_ssim:.4f}")
 limited = pyjpegml.compress(photo, ms_ssim=0.99, max_bytes=20_000)
@@ -76,8 +76,8 @@ assert len(again.data) < len(camera)
 # How long it may take
 # --------------------
 # ``effort="fast"`` rounds coefficients with tables predicted for the picture; ``"best"`` tries more
-# than the default, and takes several times as long. ``threads=None`` uses all cores for one picture,
-# and changes no byte.
+# than the default, and takes several times as long. ``threads=None`` uses all cores for one
+# picture, and changes no byte.
 fast = pyjpegml.compress(photo, ms_ssim=0.98, effort="fast", threads=None)
 print(f"fast:   {len(fast.data):,} bytes after {fast.encodes} encodes")
 print(f"normal: {len(results[2].data):,} bytes after {results[2].encodes} encodes")

@@ -2,8 +2,8 @@
 Keep metadata, or drop them
 ===========================
 
-Files say more than pixels: how the camera was held, what the colours mean, who took the picture, and
-where. This page keeps it all, keeps what decides how the picture looks, or drops what is private.
+Files say more than pixels: how the camera was held, what the colours mean, who took the picture,
+and where. This page keeps it all, or what decides how the picture looks, or drops what is private.
 """
 
 from pathlib import Path
@@ -30,8 +30,8 @@ def told(data):
 # %%
 # A file with metadata
 # --------------------
-# An array has none; what the file is to say is given with it. Here a density of 300 pixels an inch, a
-# packet of XMP, a comment, and bytes that stand for an ICC profile.
+# An array has none; what the file is to say is given with it. Here a density of 300 pixels an
+# inch, a packet of XMP, a comment, and bytes that stand for an ICC profile.
 packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
 metadata = Metadata.made_of(
     jfif=Jfif((1, 2), 1, (300, 300)), icc=bytes(500), xmp=packet, comments=["a private note"]
@@ -53,8 +53,8 @@ assert kept.segments == pyjpegml.read_header(data).metadata.segments
 # %%
 # Keep what decides how the picture looks
 # ---------------------------------------
-# ``"strip"`` leaves the profile, the density and an orientation that is not upright, and nothing that
-# tells of people and places.
+# ``"strip"`` leaves the profile, the density and an orientation that is not upright, and nothing
+# that tells of people and places.
 public = pyjpegml.compress(data, ms_ssim=0.98, metadata="strip").data
 print(told(public))
 stripped = pyjpegml.read_header(public).metadata
@@ -75,16 +75,16 @@ assert (pyjpegml.decode(without_note) == pyjpegml.decode(data)).all()
 # %%
 # Turn a picture upright
 # ----------------------
-# ``pyjpegml.transform(data, "orient")`` turns the coefficients as the orientation says, without loss,
-# and then says upright; sizes and densities in the metadata follow the turn. Programs that ignore
-# the orientation show such a file rightly. This one is turned by a quarter:
+# ``pyjpegml.transform(data, "orient")`` turns the coefficients as the orientation says, without
+# loss, and then says upright; sizes and densities in the metadata follow the turn. Programs that
+# ignore the orientation show such a file rightly. This one is turned by a quarter:
 turned = pyjpegml.transform(data, "rotate90", edges="trim")
 header = pyjpegml.read_header(turned)
 print(f"{header.width} × {header.height} pixels: {told(turned)}")
 
 # %%
-# What is read, and what becomes of defects: :doc:`/metadata`; what a turn changes: :doc:`/lossless`.
-# In the shell:
+# What is read, and what becomes of defects: :doc:`/metadata`; what a turn changes:
+# :doc:`/lossless`. In the shell:
 #
 # .. code-block:: sh
 #

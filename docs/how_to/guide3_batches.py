@@ -60,8 +60,8 @@ assert made == ["2026/b.jpg", "2026/c.jpg", "a.jpg"]
 # %%
 # Once more
 # ---------
-# The journal in the target knows what is done: nothing but the bad file is tried again. After an
-# interruption this is the way to go on; put it into a timer, and new pictures are done as they come.
+# The journal in the target knows what is done, so that nothing is done twice. After an interruption
+# this is the way to go on; put it into a timer, and new pictures are done as they come.
 (photos / "broken.jpg").unlink()
 code = pyjpegml("batch", photos, web, "--ms-ssim", "0.98", "--jobs", "1")
 assert code == 0
@@ -70,8 +70,8 @@ folder.cleanup()
 # %%
 # Elsewhere
 # ---------
-# Trees may be in object stores, and the work may be shared out by a Dask cluster, or by machines that
-# know nothing of each other; :doc:`/batch` says what holds then.
+# Trees may be in object stores, and the work may be shared out by a Dask cluster, or by machines
+# that know nothing of each other; :doc:`/batch` says what holds then.
 #
 # .. code-block:: sh
 #

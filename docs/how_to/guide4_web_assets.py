@@ -85,15 +85,15 @@ assert not complaints["done.jpg"]
 #          - uses: actions/cache@v4
 #            with:
 #              path: .kernels
-#              key: kernels-${{ runner.os }}-${{ hashFiles('requirements.txt') }}-${{ github.run_id }}
-#              restore-keys: kernels-${{ runner.os }}-${{ hashFiles('requirements.txt') }}-
+#              key: kernels-${{ hashFiles('requirements.txt') }}-${{ github.run_id }}
+#              restore-keys: kernels-${{ hashFiles('requirements.txt') }}-
 #          - run: pip install -r requirements.txt
 #          - run: pytest tests/test_assets.py
 #
 # The fix
 # -------
-# Originals do not belong into the repository of a site. Where they lie elsewhere, make all assets of
-# them by one command, which does only what is new or has changed:
+# Originals do not belong into the repository of a site. Where they lie elsewhere, make all assets
+# of them by one command, which does only what is new or has changed:
 #
 # .. code-block:: sh
 #
