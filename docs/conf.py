@@ -44,6 +44,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
 }
 html_sidebars = {"changelog": [], "getting_started": []}
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

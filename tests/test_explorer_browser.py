@@ -396,6 +396,12 @@ def test_what_cannot_be_shown_is_said(open_page: Open, inspected: Callable[[byte
     assert page.locator("details").count() > 4
 
     data = INSPECTED["4:1:0"]
+    sos = data.index(b"\xff\xda")
+    page = open_page(inspected(data[:sos] + b"\0\0" + data[sos:]))  # Chromium refuses that
+    assert "This browser does not open the file" in page.inner_text("#problems")
+    assert "decoded by pyjpegml" in page.inner_text("#problems")
+    assert page.evaluate("() => viewer.layers.left !== null")
+
     page = open_page(inspected(data[: len(data) * 2 // 3]))
     assert "end early" in page.inner_text("#problems")
     sos = next(s for s in page.locator("details").all() if "SOS" in s.inner_text())
