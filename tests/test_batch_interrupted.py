@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from batches import contents, make_tree, temporary
+from batches import contents, make_tree, temporary, wait_until
 from commands import PACKAGE_PARENT
 
 from pyjpegml.batch import batch
@@ -52,15 +52,14 @@ def lines(target: Path) -> int:
 
 def wait_for(process: subprocess.Popen[bytes], target: Path, count: int) -> None:
     """Until so many files are done, or the process has ended."""
-    while process.poll() is None and lines(target) < count:
-        time.sleep(0.002)
+    wait_until(lambda: process.poll() is not None or lines(target) >= count, f"{count} files")
 
 
 def end(process: subprocess.Popen[bytes], number: int) -> tuple[int, str]:
     """Send a signal to the whole group; exit code, and what was said."""
     if process.poll() is None:
         os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=600)
+    _, said = process.communicate(timeout=900)
     return process.returncode, said.decode()
 
 
