@@ -175,8 +175,8 @@ def report(soak: Soak, warm: int, before: tuple[int, int], threads: int) -> tupl
         "",
         f"{total:,} calls, {len(soak.samples)} rounds of {len(soak.calls)} different ones, by "
         f"{threads} threads in one process, in {soak.seconds / 60:.0f} minutes, of which "
-        f"{soak.samples[warm - 1][0] / 60:.1f} were warm-up ({time.process_time() / 60:.0f} minutes "
-        "of processor time). Written by `bench/soak.py`, which says what is measured.",
+        f"{soak.samples[warm - 1][0] / 60:.1f} were warm-up; {time.process_time() / 60:.0f} "
+        "minutes of processor time. Written by `bench/soak.py`, which says what is measured.",
         "",
         f"Resident: {start:.1f} MB behind the warm-up, {end:.1f} MB at the end: {growth:+.2%} "
         f"(at most {MOST:+.0%} is asked for). Results that changed: {len(soak.changed)}. Threads "

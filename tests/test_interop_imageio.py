@@ -195,12 +195,10 @@ def test_other_pictures_than_the_first() -> None:
         iio.improps(DATA, index=-1, **OURS)
     with pytest.raises(ValueError, match="there are 2"):
         iio.imwrite("<bytes>", [RGB, RGB], **OURS)
-    with (
-        iio.imopen("<bytes>", "w", **OURS) as file,
-        pytest.raises(ValueError, match="one has been written"),
-    ):
+    with iio.imopen("<bytes>", "w", **OURS) as file:
         file.write(GREY)
-        file.write(GREY)
+        with pytest.raises(ValueError, match="one has been written"):
+            file.write(GREY)
 
 
 def test_wrong_options() -> None:

@@ -9,8 +9,9 @@ In a folder lines are appended. Objects cannot be appended to: there lines are g
 as one object every :data:`SECONDS` or :data:`LINES`; what a killed run had gathered is made again.
 
 Of all records of a file, whichever run or shard wrote them, the one with the latest time (a line
-says it) is the last. It counts if the input has the same version, the recipe is the same, and the output is there
-with its size (``verify``: with its SHA-256). Of each file some hundred bytes stay in memory.
+says it) is the last. It counts if the input has the same version, the recipe is the same, and the
+output is there with its size (``verify``: with its SHA-256). Of each file some hundred bytes stay
+in memory.
 """
 
 from __future__ import annotations

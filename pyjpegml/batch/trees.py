@@ -319,7 +319,7 @@ class Remote:
         raise FileError(path, f"it changed each of the {READS} times that it was read")
 
     def size(self, path: str) -> int | None:
-        """Bytes of an object; None if there is none to be seen. A folder's are asked for at once."""
+        """Bytes of an object; None if none can be seen. A folder is asked for all at once."""
         folder, name = posixpath.split(path)
         if folder != self._sizes[0]:
             try:

@@ -66,7 +66,7 @@ class JpegCodec(ArrayBytesCodec):  # type: ignore[misc]  # zarr is not seen by t
         return {"name": NAME, "configuration": {"ms_ssim": self.ms_ssim, "effort": self.effort}}
 
     def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
-        """Refuse an array whose chunks are no pictures; as they are coded, they are looked at too."""
+        """Refuse an array whose chunks are no pictures; each is looked at again as it is coded."""
         chunks.check_dtype(dtype.to_native_dtype())
         chunks.picture_shape(getattr(chunk_grid, "chunk_shape", shape))
 
