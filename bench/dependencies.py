@@ -2,8 +2,8 @@
 
     python bench/dependencies.py [--out FILE]
 
-Of the package itself all that ``pip install pyjpegml`` brings, of each extra what it names; with the
-versions of this environment, and the licences that the packages declare themselves.
+Of the package itself all that ``pip install pyjpegml`` brings, of each extra what it names; with
+the versions of this environment, and the licences that the packages declare themselves.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ def main() -> None:
     lines = [
         "# Dependencies",
         "",
-        "What `pip install pyjpegml` brings, and what each extra names; versions are those that were "
-        "installed when `bench/dependencies.py` wrote this, licences what the packages declare.",
+        "What `pip install pyjpegml` brings, and what each extra names; versions are those that "
+        "were installed when `bench/dependencies.py` wrote this, licences what the packages "
+        "declare.",
         "",
         *table(["extra", "package", "version", "licence"], rows()),
     ]
