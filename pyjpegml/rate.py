@@ -54,6 +54,7 @@ from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Plan, Result, better
 from .scale_search import (
+    TINY,
     TOLERANCE,
     Candidate,
     Search,
@@ -369,11 +370,13 @@ class Task:
             if best is not None and self.account.left < 1:
                 break
             plan.begin(self._start(plan, 1 - target))
-            search = Search(plan, self.reference, target, self.account, self.writing)
+            hasty = self.effort == "fast"
+            search = Search(plan, self.reference, target, self.account, self.writing, hasty)
             found = search.run()
             plan.forget()
             best = self._better(best, found)
-            if found.met and found.qtables[0].max() < COARSEST_STEP:
+            coarse = found.qtables[0].max() >= COARSEST_STEP or len(found.data) < TINY
+            if found.met and not coarse:
                 break
         return best
 
