@@ -78,8 +78,9 @@ MEMORY, MORE_ROUNDS, FAR = 0.7, 1, 0.02
 NEAR = 1.04
 #: A lower price that makes the loss larger by this factor will not lead to the target.
 WRONG_WAY = 1.005
-#: By how much the price may be changed at once.
-LARGEST_STEP = 2.0
+#: By how much the price may be changed at once; and in rounds before the last one, whose forecasts
+#: are less certain.
+LARGEST_STEP, EARLY_STEP = 2.0, 1.4
 #: Damping grows by so much for each bit a pixel above the first number, up to this factor.
 FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING = 1.2, 0.4, 1.8
 
@@ -254,7 +255,8 @@ class ClosedLoop:
         scale = np.divide(self._change, known, out=np.ones(3), where=known != 0)
         low, high = -math.inf, math.inf  # logarithms of prices that are too low, and too high
         x, slope = math.log(self.price), SLOPE
-        least, most = x - math.log(LARGEST_STEP), x + math.log(LARGEST_STEP)
+        step = math.log(LARGEST_STEP if precision < ROUGHLY else EARLY_STEP)
+        least, most = x - step, x + step
         before: tuple[float, float] | None = None
         for _ in range(CHOICES):
             y = math.log(max(self._forecast(), LEAST_LOSS) / wanted)

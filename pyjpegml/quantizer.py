@@ -15,7 +15,8 @@ A :class:`Quantizer` holds what a search changes step by step::
 move as well, so parabolas are made steeper, by a factor d above 1, for the trellis too: then each
 round can only make ``loss + lambda bits`` smaller, as long as d is large enough. Many levels are
 chosen once and for all, because changing one costs more bits than it brings; so rounds are bold
-first (d = 1.1) and careful at the end (d = 1.7).
+first (d = 1.0) and careful at the end (d = 1.6), and everywhere more careful where errors of
+neighbours agree (:meth:`Quantizer.coherence`).
 
 *Range.* Targets may move beyond what 8-bit samples can make, and coarse levels still more. Where a
 block gets so large that decoders might wrap around and disagree, it is shrunk.

@@ -11,8 +11,8 @@
    (:func:`refine`, :mod:`pyjpegml.closed_loop`). The file is written once, at the end, in the scans
    that make it smallest.
 4. With ``effort="fast"``, and where the loop does not reach the target (colours that cannot be met,
-   tiny pictures), coefficients are rounded instead, and the scale is searched
-   (:mod:`pyjpegml.scale_search`): a file is made, decoded and scored for each that is tried.
+   tiny pictures) or does not save what it saves on photographs, coefficients are rounded, and the
+   scale is searched (:mod:`pyjpegml.scale_search`); the smaller file is taken.
 
 *The guarantee.* Each file is judged by decoding its bytes with :func:`pyjpegml.decode`, whose
 pixels are those of libjpeg-turbo, and by a score in double precision. The smallest file that passed
