@@ -5,6 +5,8 @@
 A JPEG file is a chain of *segments*. Each begins with a marker, two bytes of which the first is
 FF; most go on with a length and as many bytes of parameters (ITU-T T.81, B.1.1). Only the coded
 data of the picture have no length: they go on until the next marker.
+
+The photograph is Coffee, by Rachel Michetti, CC0, from scikit-image.
 """
 
 from pathlib import Path
@@ -38,17 +40,28 @@ assert [start for _, start, _ in parts[1:]] == [end for _, _, end in parts[:-1]]
 assert parts[-1][2] == len(data)
 
 # %%
-# All but one or two hundred bytes are coded data. To see the rest, a map: each row of it holds 32
-# bytes of the head of the file, coloured by the segment that they belong to.
-head = next(start for name, start, _ in parts if name == "data")
-owner = np.full(-(-head // 32) * 32, np.nan)
+# All but some hundred bytes are coded data. To see the rest, a map of them, and of the first coded
+# bytes: each byte in hexadecimal, coloured by the segment that it belongs to.
+head = next(start for name, start, _ in parts if name == "data") + 9
+owner = np.full(head, -1)
 for i, (_, start, end) in enumerate(parts):
-    owner[start : min(end, head)] = i
-figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-axes.imshow(owner.reshape(-1, 32), cmap="tab20", interpolation="nearest")
-for name, start, _ in parts[:-2]:
-    axes.text(start % 32, start // 32, name, fontsize=8, va="center")
-axes.set(title="The head of the file, byte by byte", xticks=[], ylabel="rows of 32 bytes")
+    owner[start:end] = i
+assert (owner >= 0).all()  # each byte has one
+map_of = np.full((-(-head // 32), 32), np.nan)
+map_of.ravel()[:head] = owner
+figure, axes = plt.subplots(figsize=(9, 4.4), layout="constrained")
+axes.imshow(map_of, cmap="Set3", vmin=0, vmax=11, interpolation="nearest", aspect="auto")
+for at in range(head):
+    begins = at == 0 or owner[at] != owner[at - 1]
+    weight = "bold" if begins else "normal"
+    text = f"{data[at]:02x}"
+    axes.text(at % 32, at // 32, text, fontsize=7, ha="center", va="center", weight=weight)
+rows = range(map_of.shape[0])
+axes.set_yticks(rows, [str(32 * row) for row in rows])
+axes.set(title="The head of the file, byte by byte", xticks=[], ylabel="offset")
+keys = [plt.Rectangle((0, 0), 1, 1, color=plt.cm.Set3(i / 11)) for i in range(len(parts) - 1)]
+names = [name for name, _, _ in parts[:-1]]
+figure.legend(keys, names, loc="outside right upper", fontsize=8)
 plt.show()
 
 # %%
@@ -89,4 +102,5 @@ assert np.array_equal(pyjpegml.decode(commented), pyjpegml.decode(data))
 
 # %%
 # *Try next:* ``pyjpegml inspect --html page.html`` on a file of your camera; look for APP1 (Exif)
-# and APP2 (the colour profile).
+# and APP2 (the colour profile). *Read:* Wallace, "The JPEG still picture compression standard",
+# 1991, by the chairman of the group that made it.

@@ -5,7 +5,10 @@
 Chapter 2 blurred the colours, and hardly anything was seen of it. So JPEG may keep Cb and Cr
 with fewer samples: 4:2:0 has one for four pixels. The standard gives the *factors* (T.81,
 A.1.1), and leaves to encoder and decoder how samples are merged, and how pixels are made of
-them again.
+them again. (Kerr, "Chrominance subsampling in digital images", 2012, tells where the names 4:2:0
+and 4:2:2 come from.)
+
+The photograph is Coffee, by Rachel Michetti, CC0, from scikit-image.
 """
 
 from pathlib import Path

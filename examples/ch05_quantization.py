@@ -5,6 +5,8 @@
 Each coefficient is divided by a step of its own and rounded (T.81, A.3.4); the decoder
 multiplies again. This is the one place where JPEG throws something away on purpose, and all the
 art of an encoder is in choosing the 64 steps.
+
+The photograph is Coffee, by Rachel Michetti, CC0, from scikit-image.
 """
 
 from pathlib import Path
@@ -28,7 +30,8 @@ height, width = luma.shape
 # %%
 # The tables of Annex K
 # ---------------------
-# The standard has an example table for luma, found by experiments with viewers in the 1980s.
+# The standard has an example table for luma, found by experiments with viewers in the 1980s
+# (Lohscheller, "A subjectively adapted image communication system", 1984).
 # libjpeg scales it: that is the *quality* of the Independent JPEG Group, which is not part of the
 # standard. 50 is the table itself, 100 has steps of 1.
 for quality in (50, 90):

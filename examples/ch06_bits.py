@@ -5,6 +5,8 @@
 Levels become bits in three steps: a zigzag path that puts zeros together, symbols that stand
 for a run of zeros and the size of what follows, and Huffman's codes for the symbols (T.81,
 F.1.2). Here is one block, bit by bit, cut out of a real file.
+
+The photograph is Coffee, by Rachel Michetti, CC0, from scikit-image.
 """
 
 from collections import Counter
@@ -34,7 +36,7 @@ path = block.levels.ravel()[ZIGZAG]
 print(path.tolist())
 figure, axis = plt.subplots(figsize=(4.2, 4.2), layout="constrained")
 axis.imshow(block.levels != 0, cmap="Blues", vmax=2)
-axis.plot(ZIGZAG % 8, ZIGZAG // 8, color="tab:orange")
+axis.plot(ZIGZAG % 8, ZIGZAG // 8, color="tab:orange", alpha=0.4)
 for v, u in np.ndindex(8, 8):
     axis.text(u, v, str(block.levels[v, u]), ha="center", va="center")
 axis.set(title="The zigzag path (T.81, Figure 5)", xticks=[], yticks=[])
@@ -67,8 +69,9 @@ print(block.bits)
 # %%
 # Huffman's code
 # --------------
-# Frequent symbols have short codes. Those of this file were made for it (Annex K.2): their
-# lengths follow the frequencies.
+# Frequent symbols have short codes (Huffman, "A method for the construction of minimum-redundancy
+# codes", 1952). Those of this file were made for it (Annex K.2): their lengths follow the
+# frequencies.
 header = pyjpegml.read_header(data)
 codes = {symbol: code for code, symbol in symbols_of(header.huffman_tables[4]).items()}
 counts = Counter(c.symbol for b in everything if b.component == 0 for c in b.codes[1:])

@@ -7,6 +7,9 @@ of NumPy: markers, Huffman codes, levels times steps, inverse DCT, chroma enlarg
 comes out is equal to
 :func:`pyjpegml.decode`, and so to libjpeg-turbo, in every pixel. It reads what ``encode``
 writes by default: sequential files of one scan, grey or YCbCr, 4:4:4 or 4:2:0.
+
+The photographs are Coffee (Rachel Michetti, CC0), Chelsea the cat (Stéfan van der Walt, CC0) and
+the astronaut Eileen Collins (NASA, public domain), from scikit-image.
 """
 
 from pathlib import Path
@@ -117,18 +120,20 @@ def decode(data):
 # Equal in every pixel
 # --------------------
 folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
-photo = iio.imread(folder / "data" / "coffee.png")
-for subsampling in ("4:2:0", "4:4:4"):
-    data = pyjpegml.encode(photo, quality=75, subsampling=subsampling)
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), layout="constrained")
+for axis, name, subsampling in zip(
+    axes, ("coffee", "chelsea", "astronaut"), ("4:2:0", "4:4:4", "4:2:0"), strict=True
+):
+    photo = iio.imread(folder / "data" / f"{name}.png")
+    data = pyjpegml.encode(photo, quality=60, subsampling=subsampling)
     pixels = decode(data)
     assert np.array_equal(pixels, pyjpegml.decode(data))
-    print(f"{subsampling}: {len(data)} bytes, {pixels.size} samples, all equal")
+    axis.imshow(pixels)
+    axis.set_title(f"{name}, {subsampling}, {len(data)} bytes: equal", fontsize=9)
+    axis.axis("off")
+plt.show()
 grey = pyjpegml.encode(photo[:203, :301, 1], quality=90)
 assert np.array_equal(decode(grey), pyjpegml.decode(grey))
-plt.figure(figsize=(6, 4), layout="constrained")
-plt.imshow(pixels)
-plt.axis("off")
-plt.show()
 
 # %%
 # Exercises

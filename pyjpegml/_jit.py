@@ -31,6 +31,10 @@ versions of Python, NumPy, Numba and llvmlite, the CPU's name and features, and 
 is the user's cache directory. If neither can be written, kernels are compiled anew in every process
 and one warning says so; ``import`` never fails for it.
 
+A kernel of somebody else's belongs to the text of its own file, as it was when the kernel was made
+(:func:`own_source`), for the hash knows nothing of it; one without a file, as in a notebook, is
+compiled in each process.
+
 ``NUMBA_DISABLE_JIT=1`` runs the same source as plain Python, for stepping through it.
 """
 
@@ -84,6 +88,8 @@ class Kernel:
     ----------
     py_func : callable
         The Python function as written.
+    source : str or None
+        Of a kernel outside of this package (:func:`own_source`).
     """
 
     def __init__(
@@ -97,6 +103,7 @@ class Kernel:
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
+        self.source = own_source(function)
         self._whole: Any = None
         self._part: Any = None
         self._call: Callable[..., Any] = self._first_call
@@ -117,7 +124,7 @@ class Kernel:
         """How this process calls the kernel."""
         if jit_disabled():
             return self.py_func
-        if _objects_enabled():
+        if _objects_enabled() and self.source is not None:
             from ._objects import Native
 
             return Native(self)
@@ -133,7 +140,8 @@ class Kernel:
         with kernel_lock:
             if self._whole is None:
                 self._whole = make_dispatcher(self, no_cpython_wrapper=self.inline)
-                _keep_compiled(self._whole)
+                if self.source is not None:
+                    _keep_compiled(self._whole)
             return self._whole
 
     @property
@@ -154,6 +162,19 @@ class Kernel:
     def whole(self) -> Any:
         """A dispatcher for one compilation, whose object code is kept: no wrapper, no cache."""
         return make_dispatcher(self, no_cpython_wrapper=True, pipeline_class=_compilers()[0])
+
+
+def own_source(function: Callable[..., Any]) -> str | None:
+    """SHA-256 of the file of a function outside of this package; None if there is no such file.
+
+    Empty for those inside, all of which :data:`SOURCES` stands for.
+    """
+    if function.__module__.startswith(f"{__package__}."):
+        return ""
+    try:
+        return hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:

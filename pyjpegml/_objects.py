@@ -265,8 +265,8 @@ def _compiler_lock() -> Any:
 
 
 def _path(kernel: Kernel, kinds: tuple[str, ...]) -> Path:
-    text = "\n".join([kernel.__module__, kernel.__qualname__, *kinds])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    names = [kernel.__module__, kernel.__qualname__, kernel.source or "", *kinds]
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
     return directory() / f"{kernel.__module__}.{kernel.__qualname__}-{digest}.o"
 
 

@@ -159,6 +159,46 @@ print(total(np.arange(5)), "numba" in sys.modules)
     assert done.stdout.split() == ["10", "False"]
 
 
+OWN = """
+import numpy as np
+from pyjpegml._jit import kernel
+from pyjpegml.simd import vector_function
+
+@vector_function
+def scaled(a) -> int:
+    return a.load(1) * FACTOR
+
+@kernel
+def product(a):
+    return scaled(a)
+
+print(product(np.array([7])))
+"""
+
+
+@pytest.mark.parametrize("store", ["0", "1"])
+def test_a_kernel_of_ones_own_is_never_older_than_its_file(tmp_path: Path, store: str) -> None:
+    """The hash of the package does not know it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    environment |= {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    environment["PYJPEGML_OBJECTS"] = store
+    script = tmp_path / "own.py"
+    for factor in ("6", "5"):
+        text = OWN.replace("FACTOR", factor)
+        script.write_text(text)
+        for command, given in (([str(script)], ""), (["-"], text)):
+            done = subprocess.run(
+                [sys.executable, *command],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                input=given,
+            )
+            assert done.stdout.split() == [str(7 * int(factor))], done.stderr
+    assert len(objects(tmp_path)) == 2 * int(store), "that without a file is not kept"
+
+
 def test_kinds_tell_arguments_apart_as_numba_does():
     frozen = np.zeros((3, 4), np.int16)
     frozen.flags.writeable = False
