@@ -3,7 +3,8 @@
 Each measurement is a process of its own. It first does the same with a small picture, so that
 compiled code, tables and imports are there; then it makes its input, gives back what is free,
 resets the kernel's mark of the highest resident size, and calls. What the mark has risen by is the
-output and everything else that the call needs.
+output and everything else that the call needs. (glibc keeps freed memory for later, up to twice
+the largest array that was ever freed: here it is told not to, since that is no need of the call.)
 
     python bench/memory.py encode|decode SIDE THREADS      one such process; SIDE pixels squared
 """
@@ -27,6 +28,8 @@ from report import number, size_name, table
 import pyjpegml
 
 SETTINGS = {"quality": 75, "subsampling": "4:2:0", "optimize": False}
+#: glibc's M_MMAP_THRESHOLD; once set it no longer grows.
+MMAP_THRESHOLD = -3
 #: Side of the picture before: large enough for threads.
 BEFORE = 1100
 
@@ -39,6 +42,7 @@ def _resident(word: str) -> int:
 
 def one(what: str, side: int, threads: int | None, photo: Path) -> dict[str, int]:
     """Bytes of input and output, and peak beyond them, of one call in this process."""
+    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, 128 << 10)
     picture = photograph(photo)
 
     def prepared(side: int) -> tuple[Any, Callable[[], Any]]:

@@ -28,6 +28,9 @@ CALLS = {
     "compress": "pyjpegml.compress(image, ms_ssim=0.99)",
 }
 
+#: Where byte code is kept, here and not beside the sources.
+PREFIX = tempfile.TemporaryDirectory()
+
 IMPORTS = """
 import json, time
 t0 = time.perf_counter()
@@ -65,8 +68,9 @@ MAKE_DATA = "import pyjpegml; sys.stdout.buffer.write(pyjpegml.encode(image, qua
 
 
 def run(code: str, cache: str, stdin: bytes = b"") -> bytes:
-    """Standard output of a fresh interpreter that runs `code`."""
+    """Standard output of a fresh interpreter that runs `code`; byte code is kept as usual."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": PREFIX.name}
     command = [sys.executable, "-c", code]
     return subprocess.run(
         command, input=stdin, stdout=subprocess.PIPE, env=environment, check=True
@@ -87,7 +91,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as scratch:
-        imports = [json.loads(run(IMPORTS, scratch)) for _ in range(arguments.warm + 1)][1:]
+        run(IMPORTS, scratch)
+        imports = [json.loads(run(IMPORTS, scratch)) for _ in range(arguments.warm)]
         data = run(INPUTS + MAKE_DATA, scratch)
     lines = [
         "# Start-up times",
@@ -111,7 +116,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as cache:
                 cold.append(json.loads(run(code, cache, data)))
         with tempfile.TemporaryDirectory() as cache:
-            warm = [json.loads(run(code, cache, data)) for _ in range(arguments.warm + 1)][1:]
+            run(code, cache, data)
+            warm = [json.loads(run(code, cache, data)) for _ in range(arguments.warm)]
         columns = (
             [r["first"] for r in cold],
             [r["first"] for r in warm],

@@ -183,7 +183,8 @@ def decode(
             if job.single is not None:
                 kind = job.painting(color)
                 picture, position = _decode_single(view, job, job.single, kind, crew, target)
-                _to_end(Stream(view, position, job.frame, max_metadata=max_metadata))
+                if bytes(view[position : position + 2]) != b"\xff\xd9":  # EOI, nearly always
+                    _to_end(Stream(view, position, job.frame, max_metadata=max_metadata))
             else:
                 stream = open_stream(view, other, max_metadata)
                 sos = stream.to_scan()

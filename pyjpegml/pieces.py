@@ -37,10 +37,11 @@ from .planes import Image
 from .quantize import reciprocals
 from .threads import Crew, useful_threads
 
-#: Blocks that are coded in one go: bounds the scratch memory, and is what threads take in turn.
-PIECE_BLOCKS = 8192
+#: Blocks that are coded in one go: bounds the scratch memory, of which only what is written to
+#: becomes real. (From 4 MB on NumPy asks for memory in pages of 2 MB.)
+PIECE_BLOCKS = 8000
 
-#: About so many pieces a thread takes, if the picture is large.
+#: Threads take pieces up to twice as large, since each costs a few calls: about so many each.
 TURNS = 6
 
 #: Writers for each thread: one that it codes with, and one that waits for a piece before.
@@ -93,47 +94,19 @@ def _setting(
     )
 
 
-class _Scratch:
-    """What one thread needs to encode pieces of a picture.
+class _Scratch(threading.local):
+    """What a thread needs while it encodes a chunk; it keeps no value from one call to the next."""
 
-    Parameters
-    ----------
-    picture : (h, w) or (h, 3 w) uint8
-    setting : _Setting
-    """
-
-    def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting) -> None:
-        geometry = setting.geometry
-        self.setting = setting
-        self.head = picture, geometry.h_max, geometry.v_max
+    def __init__(self) -> None:
         self.chunk = fused.new_planes(), *buffers(fused.CHUNK_BLOCKS)
-
-    def count(self, first: int, last: int) -> npt.NDArray[np.int64]:
-        """Symbols of the rows of MCUs from `first` to `last`, by Huffman slot."""
-        setting = self.setting
-        counts = np.zeros((TABLE_SLOTS, 256), np.int64)
-        fused.count_rows(
-            *self.head, first, last, setting.reciprocals, *self.chunk, setting.plan,
-            setting.restart_interval, np.zeros(symbols.STATE_FIELDS, np.int64), counts,
-        )  # fmt: skip
-        return counts
-
-    def code(
-        self, first: int, last: int, coding: symbols.CodingTables, writer: symbols.Writer,
-        apart: bool,
-    ) -> int:  # fmt: skip
-        """Code them; bytes of the writer's `out` (:func:`pyjpegml.fused.encode_rows`)."""
-        setting = self.setting
-        written: int = fused.encode_rows(
-            *self.head, first, last, setting.geometry.mcus, setting.reciprocals, *self.chunk,
-            setting.plan, setting.restart_interval, coding, writer, apart,
-        )  # fmt: skip
-        return written
 
 
 def buffers(blocks: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
     """Blocks and masks, with the spare one."""
     return np.empty((blocks + 1) * 64, np.int16), np.empty(blocks + 1, np.int64)
+
+
+_SCRATCH = _Scratch()
 
 
 def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
@@ -144,8 +117,8 @@ def _pieces(setting: _Setting, threads: int) -> list[tuple[int, int]]:
     """
     geometry = setting.geometry
     rows = max(1, PIECE_BLOCKS // (len(setting.plan) * geometry.mcus_across))
-    if threads > 1:  # not too many pieces: each is a few calls
-        rows = max(rows, geometry.mcus_down // (TURNS * threads))
+    if threads > 1:
+        rows = max(rows, min(geometry.mcus_down // (TURNS * threads), 2 * rows))
     unit = 1
     if threads > 1 and setting.restart_interval:
         unit = setting.restart_interval // math.gcd(setting.restart_interval, geometry.mcus_across)
@@ -171,36 +144,55 @@ class _Work:
     """
 
     def __init__(self, picture: npt.NDArray[np.uint8], setting: _Setting, crew: Crew) -> None:
-        self.picture, self.setting, self.crew = picture, setting, crew
+        self.setting, self.crew = setting, crew
         self.pieces = _pieces(setting, len(crew))
         self.alone = len(crew) == 1 or len(self.pieces) == 1
         rows = self.pieces[0][1] - self.pieces[0][0]
         self.blocks = rows * setting.geometry.mcus_across * len(setting.plan)
-        self.local = threading.local()
+        self.head = picture, setting.geometry.h_max, setting.geometry.v_max
 
-    def scratch(self) -> _Scratch:
-        """That of this thread."""
-        if not hasattr(self.local, "scratch"):
-            self.local.scratch = _Scratch(self.picture, self.setting)
-        found: _Scratch = self.local.scratch
-        return found
+    def count(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Symbols of the rows of MCUs from `first` to `last`, by Huffman slot."""
+        setting = self.setting
+        counts = np.zeros((TABLE_SLOTS, 256), np.int64)
+        fused.count_rows(
+            *self.head, first, last, setting.reciprocals, *_SCRATCH.chunk, setting.plan,
+            setting.restart_interval, np.zeros(symbols.STATE_FIELDS, np.int64), counts,
+        )  # fmt: skip
+        return counts
+
+    def code(
+        self, first: int, last: int, coding: symbols.CodingTables, writer: symbols.Writer,
+        apart: bool,
+    ) -> int:  # fmt: skip
+        """Code them; bytes of the writer's `out` (:func:`pyjpegml.fused.encode_rows`)."""
+        setting = self.setting
+        written: int = fused.encode_rows(
+            *self.head, first, last, setting.geometry.mcus, setting.reciprocals, *_SCRATCH.chunk,
+            setting.plan, setting.restart_interval, coding, writer, apart,
+        )  # fmt: skip
+        return written
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Symbols of the whole picture, by Huffman slot."""
         if self.alone:
-            return self.scratch().count(0, self.setting.geometry.mcus_down)
-        counts = self.crew.each(lambda i: self.scratch().count(*self.pieces[i]), len(self.pieces))
+            return self.count(0, self.setting.geometry.mcus_down)
+        counts = self.crew.each(lambda i: self.count(*self.pieces[i]), len(self.pieces))
         return sum(counts, np.zeros((TABLE_SLOTS, 256), np.int64))
 
     def write(self, coding: symbols.CodingTables, file: BytesIO) -> None:
         """The entropy-coded data; the same ones for any number of threads."""
         if self.alone:
-            scratch, writer = self.scratch(), symbols.new_writer(self.blocks)
+            writer = symbols.new_writer(self.blocks)
             for piece in self.pieces:
-                file.write(writer.out.data[: scratch.code(*piece, coding, writer, False)])
+                file.write(writer.out.data[: self.code(*piece, coding, writer, False)])
             return
         free: SimpleQueue[symbols.Writer] = SimpleQueue()
-        unmade = iter(range(WRITERS * len(self.crew)))
+        writer = symbols.new_writer(self.blocks)
+        free.put(writer)
+        unmade = iter(range(WRITERS * len(self.crew) - 1))
+        # pieces are finished one at a time, unless their restart intervals are while they are coded
+        out = None if self.setting.restart_interval else writer.out
         numbers = iter(range(len(self.pieces)))
         coded: dict[int, tuple[symbols.Writer, int]] = {}
         # the piece that is finished next, and the bits that it finds pending
@@ -225,12 +217,12 @@ class _Work:
         def code(_: int) -> None:
             # a writer first: who has the number of a piece does not wait for anything
             if free.empty() and next(unmade, None) is not None:
-                writer = symbols.new_writer(self.blocks)
+                writer = symbols.new_writer(self.blocks, out)
             else:
                 writer = self.crew.get(free)
                 writer.state[:] = 0
             i = next(numbers)
-            coded[i] = writer, self.scratch().code(*self.pieces[i], coding, writer, True)
+            coded[i] = writer, self.code(*self.pieces[i], coding, writer, True)
             finish()
 
         self.crew.each(code, len(self.pieces))

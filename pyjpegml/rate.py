@@ -328,7 +328,8 @@ class Task:
             if best is not None and self.account.left < 1:
                 break
             plan.begin(self._start(plan, 1 - target))
-            search = Search(plan, self.reference, target, self.account, self.writing)
+            hasty = self.effort == "fast"
+            search = Search(plan, self.reference, target, self.account, self.writing, hasty)
             found = search.run()
             plan.forget()
             if best is None or better(found, best):

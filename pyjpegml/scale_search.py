@@ -3,7 +3,8 @@
 The estimator (:mod:`pyjpegml.tables`) tells the loss for a scale within some percent, so smoothly
 that its logarithm is corrected by a constant after one encode, and by a line through two points
 after that (a secant in log-log). The search ends when the score is above the target by at most half
-a percent of ``1 - target``, or when scales that pass and fail have met.
+a percent of ``1 - target``, or when scales that pass and fail have met. With ``effort="fast"`` a
+twentieth is near enough: the first scale often is, or else the second, which is made to pass.
 
 While scales are tried, no file is written: levels are reconstructed as decoders do it, and scored
 by every other window (:mod:`pyjpegml.sparse_windows`). The file of the best ones is then written,
@@ -40,6 +41,8 @@ from .threads import Crew
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005
+#: The same if there is no time; and by how much finer the next scale is, if one has failed.
+HASTY_TOLERANCE, HASTY_MARGIN = 0.05, 0.01
 #: Scores this close to the target, in parts of its loss, or of the least loss that is told apart,
 #: are measured again in double precision throughout.
 CLOSE, LEAST_CLOSE = 1e-4, 1e-4
@@ -269,6 +272,8 @@ class Search:
     account : Account
         Encodes so far, of other candidates too, and what may be spent. One is always made.
     writing : Writing
+    hasty : bool
+        Whether the first file that passes will do, unless it is far too good.
 
     Attributes
     ----------
@@ -283,9 +288,13 @@ class Search:
         target: float,
         account: Account,
         writing: Writing,
+        hasty: bool = False,
     ) -> None:
         self.plan = plan
         self.writing = writing
+        self.hasty = hasty
+        self.tolerance = HASTY_TOLERANCE if hasty else TOLERANCE
+        self.margin = HASTY_MARGIN if hasty else TOLERANCE / 2
         self.reference = reference
         self.target = target
         self.account = account
@@ -319,7 +328,8 @@ class Search:
                     self.judge(FINEST, rounding)
         best = self._best()
         margin = self.budget - self._ratio * best.loss
-        if self.account.left >= 1 and self._passes(best) and margin > OVERSHOOT:
+        enough = max(OVERSHOOT, self.tolerance * self.budget) if self.hasty else OVERSHOOT
+        if self.account.left >= 1 and self._passes(best) and margin > enough:
             self.plan.hold_dc(best.qtables)
             self.plan.trials.append((best.scale, self._ratio * best.loss))
             self.approach(best.scale, 2 * MAX_ENCODES)
@@ -343,7 +353,7 @@ class Search:
         """
         high = COARSEST
         step = 1.002
-        aim = self.budget * (1 - TOLERANCE / 2)
+        aim = self.budget * (1 - self.margin)
         scale = self._scale(aim)
         for tries in range(1, most + 1):
             if not low < scale < high:
@@ -358,7 +368,7 @@ class Search:
                 high = scale
             best = self._best()
             met, loss = self._passes(best), self._ratio * best.loss
-            if met and loss >= self.budget * (1 - TOLERANCE):
+            if met and loss >= self.budget * (1 - self.tolerance):
                 break
             near = met and self.budget - loss <= OVERSHOOT
             if high <= low * (1 + RESOLUTION) or (tries >= MAX_ENCODES and near):

@@ -90,10 +90,11 @@ class Writer(NamedTuple):
     out: npt.NDArray[np.uint8]
 
 
-def new_writer(blocks: int) -> Writer:
+def new_writer(blocks: int, out: npt.NDArray[np.uint8] | None = None) -> Writer:
     """A writer that has room for `blocks` blocks between two calls of :func:`finish`.
 
-    To `raw` come up to 7 bits from before, and a store of eight bytes may begin at the last of its
+    `out` is that of another writer for as many, if the two are never finished at the same time. To
+    `raw` come up to 7 bits from before, and a store of eight bytes may begin at the last of its
     bytes. Stuffing may double the bytes; an MCU may end with a byte that is filled up (and stuffed)
     and a restart marker. Only what is written of them becomes real memory.
     """
@@ -104,7 +105,7 @@ def new_writer(blocks: int) -> Writer:
         np.empty(1, np.int64),
         np.empty(ENTRIES, np.uint32),
         np.empty(blocks * BLOCK_BYTES + 16, np.uint8),
-        np.empty(2 * blocks * BLOCK_BYTES + 4 * blocks + 64, np.uint8),
+        np.empty(2 * blocks * BLOCK_BYTES + 4 * blocks + 64, np.uint8) if out is None else out,
     )
 
 

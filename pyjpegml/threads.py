@@ -43,6 +43,8 @@ def useful_threads(threads: int | None, most: int) -> int:
     most : int
         How many would have enough to do.
     """
+    if most <= 1 or threads == 1:
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(operator.index(threads or cores or 1), most))
 

@@ -1,9 +1,11 @@
-"""What the tests of ``pyjpegml.batch`` share: small trees of pictures."""
+"""What the tests of ``pyjpegml.batch`` share: small trees of pictures, and waiting."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +47,11 @@ def temporary(folder: Path) -> list[str]:
         for name in (*folders, *names)
         if ".tmp" in name
     ]
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 900) -> None:
+    """Wait for something that other processes do, however slow the machine is."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
+        time.sleep(0.01)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from commands import RGB, Run
 from helpers import CONFORMANCE, REPOSITORY, natural
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from PIL import Image
 
 import pyjpegml
@@ -22,17 +22,18 @@ from pyjpegml.cli import main
 from pyjpegml.console import ExitCode
 
 settings.register_profile(
-    "default",
+    "ci",
     deadline=None,  # the first example of a test may compile kernels
     max_examples=60,
-    derandomize=True,  # CI says the same of the same tree; the long profile looks further
+    derandomize=True,  # the same is said of the same tree; the other profiles look further
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile(
-    "long", settings.get_profile("default"), max_examples=2000, derandomize=False
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+CI = settings.get_profile("ci")
+settings.register_profile("random", CI, derandomize=False)  # as quick, and --hypothesis-seed counts
+settings.register_profile("long", CI, derandomize=False, max_examples=2000)
+settings.register_profile("mutants", CI, phases=[Phase.explicit, Phase.generate])  # no shrinking
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 NO_CONFORMANCE = "the conformance files are not there"
 NO_CHROMIUM = "PYJPEGML_CHROMIUM names no Chromium, and there is none on the PATH"

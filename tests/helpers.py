@@ -6,8 +6,10 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,24 +126,29 @@ def qtables(draw: st.DrawFn, components: int) -> npt.NDArray[np.int64]:
 # --- streams of the testing kit -------------------------------------------------------------------
 
 
-def plain(stream: Stream) -> bytes:
-    """The same coefficients in the simplest file: sequential, a scan for each component."""
-    frame = Frame(
-        "extended sequential",
-        stream.frame.precision,
-        stream.frame.width,
-        stream.frame.height,
-        tuple(Component(c.identifier, c.h, c.v, i) for i, c in enumerate(stream.frame.components)),
-    )
+def plain_file(
+    frame: Frame,
+    coefficients: Sequence[npt.NDArray[Any]],
+    qtables: Sequence[npt.NDArray[np.uint16]],
+    layout: Layout | None = None,
+) -> bytes:
+    """Coefficients in the simplest file: sequential, a scan for each component."""
+    components = [Component(c.identifier, c.h, c.v, i) for i, c in enumerate(frame.components)]
+    frame = replace(frame, process="extended sequential", components=tuple(components))
     units = []
-    for i, blocks in enumerate(stream.coefficients):
+    for i, blocks in enumerate(coefficients):
         unit = np.zeros((*frame.padded_size(i), 8, 8), np.int64)
         unit[: blocks.shape[0], : blocks.shape[1]] = blocks
         units.append(unit)
-    tables = {(0, i): table for i, table in enumerate(stream.qtables)}
+    tables = {(0, i): table for i, table in enumerate(qtables)}
     scans = [Scan((i,), ((0, 0),)) for i in range(len(units))]
-    layout = Layout(jfif=stream.jfif, adobe=stream.adobe)
     return write_stream(frame, scans, Content(tuple(units), tables), layout=layout).data
+
+
+def plain(stream: Stream) -> bytes:
+    """The same coefficients in the simplest file."""
+    layout = Layout(jfif=stream.jfif, adobe=stream.adobe)
+    return plain_file(stream.frame, stream.coefficients, stream.qtables, layout)
 
 
 # --- Pillow ---------------------------------------------------------------------------------------

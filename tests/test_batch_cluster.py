@@ -8,14 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batches import contents, make_tree, temporary
+from batches import contents, make_tree, temporary, wait_until
 from commands import PACKAGE_PARENT, Run
 
 from pyjpegml.batch import Record, batch
@@ -69,15 +68,16 @@ def test_a_dask_worker_is_killed_in_the_middle(tmp_path: Path) -> None:
             workers[0].wait()
 
     try:
-        while not address.exists():
-            assert scheduler.poll() is None
-            time.sleep(0.05)
-        with Client(scheduler_file=str(address), timeout=300) as client:
-            client.wait_for_workers(3, timeout=300)
+        wait_until(lambda: address.exists() or scheduler.poll() is not None, "a scheduler")
+        assert scheduler.poll() is None
+        with Client(scheduler_file=str(address), timeout=900) as client:
+            client.wait_for_workers(3, timeout=900)
             with parallel_config("dask"):
                 summary = batch(source, target, ms_ssim=0.95, effort="fast", tell=tell)
-            while len(client.scheduler_info(n_workers=-1)["workers"]) > 2:
-                time.sleep(0.05)  # until the scheduler has noticed
+            wait_until(
+                lambda: len(client.scheduler_info(n_workers=-1)["workers"]) <= 2,
+                "the scheduler notices that a worker is gone",
+            )
     finally:
         for process in (*workers, scheduler):
             process.kill()
@@ -89,6 +89,14 @@ def test_a_dask_worker_is_killed_in_the_middle(tmp_path: Path) -> None:
 
 
 # --- S3 -------------------------------------------------------------------------------------------
+
+
+def answers(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=60).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -107,15 +115,10 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=60).close()
-                break
-            except OSError:
-                assert server.poll() is None
-                time.sleep(0.05)
+        wait_until(lambda: server.poll() is not None or answers(endpoint), "a server")
+        assert server.poll() is None
         request = urllib.request.Request(f"{endpoint}/pictures", method="PUT")
-        urllib.request.urlopen(request, timeout=60).close()
+        urllib.request.urlopen(request, timeout=900).close()
         yield "s3://pictures"
     finally:
         server.kill()

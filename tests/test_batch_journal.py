@@ -11,7 +11,7 @@ import pytest
 
 from pyjpegml.batch import journal as module
 from pyjpegml.batch.journal import Journal, Past
-from pyjpegml.batch.trees import Folder, Remote, Tree
+from pyjpegml.batch.trees import Entry, Folder, Remote, Tree
 from pyjpegml.batch.work import Job, Record
 from pyjpegml.files import FileError
 
@@ -74,6 +74,38 @@ def test_the_last_record_counts(tree: Tree) -> None:
     journal.add(Record("a.png", error="failed later"))
     journal.close()
     assert not is_done(tree)
+
+
+def test_the_last_record_counts_whatever_its_journal_is_called(tree: Tree) -> None:
+    """A whole run behind runs of shards, and a shard behind it: names tell nothing of the order."""
+    for shard in ("1-of-2", "0-of-1", "0-of-2"):
+        journal = Journal(tree, shard)
+        journal.add(replace(RECORD, recipe=shard))
+        journal.close()
+        assert is_done(tree, recipe=shard)
+        assert not is_done(tree)
+
+
+def test_records_without_a_time_are_the_oldest(tmp_path: Path) -> None:
+    tree = Folder(str(tmp_path))
+    journal = Journal(tree, "0-of-2")
+    journal.add(RECORD)
+    journal.close()
+    path = tmp_path / ".pyjpegml" / "1-of-2.jsonl"
+    for time in ("", ', "time": "noon"'):
+        path.write_text(f'{{"source": "a.png", "error": "old"{time}}}\n')
+        assert last(tree) == RECORD
+
+
+def test_a_journal_that_cannot_be_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def listed(_: Tree, folder: str) -> list[Entry]:
+        raise RuntimeError("no credentials")
+
+    monkeypatch.setattr(type(tree), "listed", listed)
+    with pytest.raises(FileError, match="its journal cannot be read: no credentials"):
+        Past(tree)
+    with Past(tree, empty=True) as past:
+        assert past.last("a.png") is None
 
 
 def test_every_shard_knows_all_records(tree: Tree) -> None:

@@ -147,6 +147,24 @@ def test_a_full_disk_stops_it(source: Path, target: Path, monkeypatch: pytest.Mo
     assert temporary(target) == []
 
 
+@pytest.mark.parametrize("call", ["add", "close"])
+def test_a_journal_that_cannot_be_written_stops_it(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(journal: Journal, *arguments: Record) -> None:
+        real(journal, *arguments)
+        raise OSError(28, "No space left on device")
+
+    real = getattr(Journal, call)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, call, fail)
+        summary = batch(source, target, **FAST)
+    assert summary.stopped == "the journal cannot be written: No space left on device"
+    assert summary.files == {"add": 1, "close": 6}[call]
+    assert batch(source, target, **FAST).stopped == ""
+    assert len(contents(target)) == 6
+
+
 def test_an_interruption_leaves_nothing_half(source: Path, target: Path) -> None:
     def tell(record: Record, before: bool) -> None:
         if record.source == "a/001.jpg":
@@ -166,6 +184,9 @@ def test_shards_are_the_whole(source: Path, target: Path) -> None:
     assert sum(parts) == 6
     assert max(parts) < 6
     assert batch(source, target, **FAST).before == 6
+    for options in ({"ms_ssim": 0.9}, {"shard": (1, 2)}, {"ms_ssim": 0.9}):
+        done = batch(source, target, **FAST | options).compressed
+        assert batch(source, target, **FAST | options).before == done > 0
     with pytest.raises(ValueError, match="from 0 to n - 1"):
         batch(source, target, **FAST, shard=(3, 3))
 

@@ -14,7 +14,7 @@ import pytest
 from batches import temporary
 
 from pyjpegml.batch import trees
-from pyjpegml.batch.trees import Folder, Remote, tree_of, walk
+from pyjpegml.batch.trees import Entry, Folder, Remote, tree_of, walk
 from pyjpegml.files import FileError
 
 
@@ -160,6 +160,20 @@ def test_the_size_of_what_cannot_be_seen(folder: Folder, monkeypatch: pytest.Mon
     folder.write("file", b"data")
     monkeypatch.setattr(trees.os, "lstat", lstat)
     assert folder.size("file") is None
+
+
+def test_the_size_of_an_object_that_cannot_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it can be, it is: no other file of the folder is taken for missing."""
+    tree = Remote("memory://unseen")
+    tree.write("file", b"data")
+
+    def listed(_: Remote, folder: str) -> list[Entry]:
+        raise RuntimeError("the server is busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "listed", listed)
+        assert tree.size("file") is None
+    assert tree.size("file") == 4
 
 
 def test_times_and_permissions(folder: Folder, tmp_path: Path) -> None:

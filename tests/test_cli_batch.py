@@ -92,10 +92,11 @@ def test_batch_wrong_usage(
     assert words in fails(ExitCode.USAGE, "batch", *folders, *arguments)
 
 
+@pytest.mark.parametrize("target", ["memory://x", "zip::x.zip", "file::x"])
 def test_batch_preserves_only_in_folders(
-    fails: Callable[..., str], folders: tuple[str, str]
+    fails: Callable[..., str], folders: tuple[str, str], target: str
 ) -> None:
-    message = fails(ExitCode.USAGE, "batch", folders[0], "memory://x", "--preserve")
+    message = fails(ExitCode.USAGE, "batch", folders[0], target, "--preserve")
     assert "--preserve is for folders" in message
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyjpegml._jit import Kernel
-from pyjpegml.color import copy_row, interleave, rgb_to_ycbcr, ycbcr_to_rgb
+from pyjpegml.color import copy_row, interleave, interleave_four, rgb_to_ycbcr, ycbcr_to_rgb
 
 levels = st.integers(0, 255)
 #: Every level, and those where a factor's rounding could show.
@@ -71,6 +71,16 @@ def test_one_pixel_exactly(r: int, g: int, b: int) -> None:
     assert tuple(to_rgb(pixel)[0, 0]) == oracles.ycbcr_to_rgb_fixed(r, g, b)
 
 
+def test_factors_are_the_nearest() -> None:
+    """Of all pixels of red and green, those that a factor off by 2**-16 would change."""
+    red, green = np.meshgrid(np.arange(256), np.arange(256))
+    rgb = np.stack([red, green, np.zeros_like(red)], axis=-1).astype(np.uint8)
+    for channels in ([0, 1, 2], [1, 2, 0], [2, 0, 1]):
+        pixels = rgb[:, :, channels]
+        y = (pixels @ [oracles.fixed(f) for f in ("0.299", "0.587", "0.114")] + 2**15) >> 16
+        assert np.array_equal(to_planes(pixels)[:, :, 0], y)
+
+
 @pytest.mark.parametrize("level", range(256))
 def test_grey_stays_grey(level: int) -> None:
     pixel = np.full((1, 1, 3), level, np.uint8)
@@ -109,6 +119,18 @@ def test_there_and_back_changes_no_level_by_more_than_one() -> None:
 def test_interleave(width: int) -> None:
     planes = np.random.default_rng(0).integers(0, 256, (3, 4, width), np.uint8)
     assert np.array_equal(rows_to_picture(interleave, planes), np.moveaxis(planes, 0, -1))
+
+
+@pytest.mark.parametrize("flip", [0, 255])
+@pytest.mark.parametrize("width", [1, 63, 64, 65])
+def test_interleave_four(width: int, flip: int) -> None:
+    step = -(-width // 64) * 64
+    samples = np.random.default_rng(0).integers(0, 256, (4, step), np.uint8)
+    out = np.full(5 + 4 * step + 5, 99, np.uint8)
+    interleave_four(samples.reshape(-1), 0, step, 2 * step, 3 * step, width, flip, out, 5)
+    assert np.array_equal(out[5 : 5 + 4 * width].reshape(width, 4), samples[:, :width].T ^ flip)
+    assert (out[:5] == 99).all()
+    assert (out[-5:] == 99).all()
 
 
 @pytest.mark.parametrize("width", [1, 63, 64, 65])

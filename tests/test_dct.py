@@ -21,6 +21,23 @@ blocks = st.builds(
 )
 
 
+#: Signs of c1, c3, c5 and c7, or of c2 and c6, in each factor of the flow graphs.
+FACTORS = {
+    "_F_0_298": (-1, 1, 1, -1), "_F_0_390": (0, 1, -1, 0), "_F_0_541": (0, 1),
+    "_F_0_765": (1, -1), "_F_0_899": (0, 1, 0, -1), "_F_1_175": (0, 1, 0, 0),
+    "_F_1_501": (1, 1, -1, -1), "_F_1_847": (1, 1), "_F_1_961": (0, 1, 1, 0),
+    "_F_2_053": (1, 1, -1, 1), "_F_2_562": (1, 1, 0, 0), "_F_3_072": (1, 1, 1, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_factors_are_the_nearest(name: str) -> None:
+    angles = (1, 3, 5, 7) if len(FACTORS[name]) == 4 else (2, 6)
+    cosines = [math.sqrt(2) * math.cos(k * math.pi / 16) for k in angles]
+    exact = sum(sign * c for sign, c in zip(FACTORS[name], cosines, strict=True))
+    assert getattr(dct, name) == round(2**13 * exact)
+
+
 def forward(plane: Bytes) -> npt.NDArray[np.int16]:
     """(rows, columns, 8, 8) coefficients of a plane of whole blocks, times 8."""
     rows, columns = plane.shape[0] // 8, plane.shape[1] // 8

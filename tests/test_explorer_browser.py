@@ -20,9 +20,11 @@ from helpers import picture
 from test_explorer_trace import cut
 
 import pyjpegml
+from pyjpegml import markers
 from pyjpegml.coefficients import Geometry
 from pyjpegml.explorer import page as explorer
 from pyjpegml.explorer.trace import blocks
+from pyjpegml.huffman import AC, STANDARD_TABLES
 from pyjpegml.inspection import facts as inspection_facts
 from pyjpegml.planes import component_planes
 
@@ -275,6 +277,28 @@ def test_narrow_screens_scroll_down_only(open_page: Open, walkthrough_page: Path
         assert button.bounding_box()["height"] >= 32
 
 
+def test_it_reads_well_in_print(open_page: Open, walkthrough_page: Path) -> None:
+    page = open_page(walkthrough_page, viewport={"width": 700, "height": 1000})
+    shape = page.evaluate("() => canvas.height / canvas.width")
+    page.emulate_media(media="print")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 700
+    box = page.locator("#canvas").bounding_box()
+    assert box["height"] / box["width"] == pytest.approx(shape, rel=0.01)  # not squeezed
+    for control in ("#view", "#slider", "nav"):
+        assert page.is_hidden(control)
+    four = [card.bounding_box()["y"] for card in page.locator("#table-cards .step").all()]
+    assert len(four) == 4
+    assert len(set(four)) == 1  # side by side
+
+
+def test_a_page_that_is_loaded_again_begins_anew(open_page: Open, walkthrough_page: Path) -> None:
+    """Browsers would put controls back to where they were, and the page not know of it."""
+    page = open_page(walkthrough_page)
+    controls = page.locator("main select, main input[id]")
+    assert controls.count() == 7
+    assert {c.get_attribute("autocomplete") for c in controls.all()} == {"off"}
+
+
 def every_block(page: Any) -> list[npt.NDArray[np.int16]]:
     """All coefficients that the page's decoder has read, natural order, by component."""
     found = page.evaluate(
@@ -286,7 +310,17 @@ def every_block(page: Any) -> list[npt.NDArray[np.int16]]:
     ]
 
 
+def without_tables(data: bytes) -> bytes:
+    """A file that leaves its Huffman tables to the standard, as frames of Motion JPEG do."""
+    left = [(s.offset, s.end) for s in markers.segments(data) if s.name == "DHT"]
+    ends = [0, *(end for _, end in left)]
+    starts = [*(start for start, _ in left), len(data)]
+    assert left
+    return b"".join(data[end:start] for end, start in zip(ends, starts, strict=True))
+
+
 GREY = picture("natural", (40, 33), seed=2)
+NO_TABLES = without_tables(pyjpegml.encode(PHOTO, optimize=False))
 INSPECTED = {
     "progressive": pyjpegml.encode(PHOTO, progressive=True),
     "progressive, searched": pyjpegml.encode(PHOTO, progressive="search", quality=93),
@@ -298,6 +332,7 @@ INSPECTED = {
     "CMYK": pyjpegml.encode(picture("natural", (20, 30, 4)), color="CMYK"),
     "12 bits": pyjpegml.encode(PHOTO.astype(np.uint16) << 4, quality=90),
     "noise": pyjpegml.encode(picture("noise", (40, 40, 3)), quality=100),
+    "no Huffman tables": NO_TABLES,
 }
 
 
@@ -361,10 +396,44 @@ def test_what_cannot_be_shown_is_said(open_page: Open, inspected: Callable[[byte
     assert page.locator("details").count() > 4
 
     data = INSPECTED["4:1:0"]
+    sos = data.index(b"\xff\xda")
+    page = open_page(inspected(data[:sos] + b"\0\0" + data[sos:]))  # Chromium refuses that
+    assert "This browser does not open the file" in page.inner_text("#problems")
+    assert "decoded by pyjpegml" in page.inner_text("#problems")
+    assert page.evaluate("() => viewer.layers.left !== null")
+
     page = open_page(inspected(data[: len(data) * 2 // 3]))
     assert "end early" in page.inner_text("#problems")
     sos = next(s for s in page.locator("details").all() if "SOS" in s.inner_text())
     assert int(sos.get_attribute("data-offset")) == data.index(b"\xff\xda")
+
+
+def test_the_standards_tables_are_shown_where_the_file_has_none(
+    open_page: Open, inspected: Callable[[bytes], Path]
+) -> None:
+    page = open_page(inspected(NO_TABLES))
+    assert "T.81 K.3" in page.inner_text("#problems")
+    steps = page.locator(".step", has_text="Symbols and codes")
+    assert "the standard's tables DC0 and AC0" in steps.first.inner_text()
+    page.locator("#standard-tables summary").click()
+    told = page.locator("#standard-tables pre").inner_text()
+    for slot, table in STANDARD_TABLES.items():
+        kind = "AC" if slot >= AC else "DC"
+        [lines] = re.findall(rf"^{kind}{slot % AC}: .*\n((?:  .*\n?)+)", told, re.MULTILINE)
+        wanted = [
+            (
+                f"{code:0{length}b}",
+                f"{symbol >> 4}/{symbol & 15}" if slot >= AC else f"size {symbol}",
+            )
+            for code, length, symbol in zip(
+                table.codes(), table.code_lengths(), table.symbols, strict=True
+            )
+        ]
+        assert [tuple(line.split(maxsplit=1)) for line in lines.splitlines()] == wanted
+
+    with_tables = open_page(inspected(pyjpegml.encode(PHOTO, optimize=False)))
+    assert with_tables.is_hidden("#problems")
+    assert with_tables.locator("#standard-tables").count() == 0
 
 
 def test_the_anatomy_is_the_file(open_page: Open, inspected: Callable[[bytes], Path]) -> None:

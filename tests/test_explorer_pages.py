@@ -20,6 +20,7 @@ from PIL import Image
 import pyjpegml
 from pyjpegml.console import ExitCode
 from pyjpegml.explorer import page, pixels, similarity, variants
+from pyjpegml.inspection import facts as inspection_facts
 from pyjpegml.metrics import Reference
 
 NAME = "</script><img src=x onerror=alert(1)>&.png"
@@ -114,6 +115,19 @@ def test_files_that_browsers_do_not_open_bring_their_picture() -> None:
         shown = np.asarray(Image.open(io.BytesIO(data_of(text, "decoded"))))
         assert np.array_equal(shown, pyjpegml.decode(data) >> (samples - 8))
         assert data_of(text, "file-0") == data
+        assert facts_of(text)["opens"] is False
+
+
+def test_files_that_only_some_browsers_open_bring_theirs_too() -> None:
+    data = pyjpegml.encode(PHOTO)
+    text = page.inspection(data, inspection_facts(data), "x.jpg").decode()
+    assert 'id="decoded"' not in text
+    assert facts_of(text)["opens"]
+    sos = data.index(b"\xff\xda")
+    for odd in (data[:sos] + b"\0\0" + data[sos:], data[: sos + len(data[sos:]) // 2]):
+        text = page.inspection(odd, inspection_facts(odd), "x.jpg").decode()
+        shown = np.asarray(Image.open(io.BytesIO(data_of(text, "decoded"))))
+        assert np.array_equal(shown, pyjpegml.decode_partial(odd)[0])
 
 
 # --- its parts ------------------------------------------------------------------------------------

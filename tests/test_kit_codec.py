@@ -27,6 +27,7 @@ from pyjpegml.testing import (
     encode_options,
     images,
     jpeg_streams,
+    long_runs,
     metadata,
     qtables,
     sampling_factors,
@@ -64,6 +65,12 @@ def test_coefficients_to_the_last_bit(process: str) -> None:
             np.testing.assert_array_equal(table, expected_table)
 
     check()
+
+
+@settings(max_examples=10)
+@given(long_runs())
+def test_end_of_band_runs_of_any_length(stream: Stream) -> None:
+    np.testing.assert_array_equal(blocks_of(stream.data)[0], stream.coefficients[0])
 
 
 @SMALL

@@ -30,14 +30,14 @@ def test_threads_that_are_held_up(
     """In whatever order pieces are done, and if there are hardly any writers."""
     expected = encode(picture, restart_interval=interval)
     rng = random.Random(seed)
-    code, coded = pieces._Scratch.code, []
+    code, coded = pieces._Work.code, []
 
     def slow(self: Any, first: int, last: int, *rest: Any) -> int:
         time.sleep(rng.choice((0, 0, 0.01)))
         coded.append(first)
         return code(self, first, last, *rest)
 
-    monkeypatch.setattr(pieces._Scratch, "code", slow)
+    monkeypatch.setattr(pieces._Work, "code", slow)
     monkeypatch.setattr(pieces, "THREAD_PIXELS", 1)
     monkeypatch.setattr(pieces, "PIECE_BLOCKS", 200)
     monkeypatch.setattr(pieces, "WRITERS", writers)
@@ -57,7 +57,7 @@ def test_a_failure_ends_all(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
         time.sleep(0.05)
         return 0
 
-    monkeypatch.setattr(pieces._Scratch, "code", broken)
+    monkeypatch.setattr(pieces._Work, "code", broken)
     monkeypatch.setattr(pieces, "THREAD_PIXELS", 1)
     monkeypatch.setattr(pieces, "PIECE_BLOCKS", 200)
     monkeypatch.setattr(pieces, "WRITERS", 1)
@@ -70,7 +70,7 @@ def test_a_failure_ends_all(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("interval", [0, 5, 32, 1000])
 def test_pieces_are_all_rows_in_order(threads: int, interval: int) -> None:
     """Without gaps; with threads each begins a restart interval."""
-    for size in ((33, 1), (512, 4000), (3000, 2000)):
+    for size in ((33, 1), (512, 4000), (3000, 2000), (10000, 10000)):
         setting = pieces._setting(
             *size, ((2, 2), (1, 1), (1, 1)), (bytes(range(1, 129)),) * 3, interval
         )
@@ -79,5 +79,8 @@ def test_pieces_are_all_rows_in_order(threads: int, interval: int) -> None:
         assert found[0][0] == 0
         assert found[-1][1] == geometry.mcus_down
         assert all(a[1] == b[0] for a, b in pairwise(found))
-        if threads > 1 and interval:
+        if not interval:  # scratch memory does not grow with the picture
+            row = geometry.mcus_across * len(setting.plan)
+            assert all((last - first) * row <= 2 * pieces.PIECE_BLOCKS for first, last in found)
+        elif threads > 1:
             assert all(first * geometry.mcus_across % interval == 0 for first, _ in found)

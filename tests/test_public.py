@@ -32,6 +32,12 @@ def test_all_is_sorted_and_complete() -> None:
     assert set(pyjpegml._HOME) <= set(pyjpegml.__all__)
 
 
+def test_no_module_is_named_like_a_public_name() -> None:
+    """Its import would put it in the place of the function."""
+    modules = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & set(pyjpegml.__all__)
+
+
 def test_star_import() -> None:
     space: dict[str, object] = {}
     exec("from pyjpegml import *", space)

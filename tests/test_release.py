@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,22 @@ def test_the_citation_has_this_version() -> None:
     citation: dict[str, Any] = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text("utf-8"))
     assert citation["version"] == pyjpegml.__version__
     assert citation["license"] == "BSD-3-Clause"
+
+
+def test_the_table_of_dependencies_is_that_of_the_project() -> None:
+    """bench/dependencies.py wrote it from the same file; always: and what Numba brings."""
+    text = (REPOSITORY / "docs" / "dependencies.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[6:]]
+    said: dict[str, set[str]] = {}
+    for extra, requirement, _, _ in rows:
+        said.setdefault(extra, set()).add(requirement)
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = {
+        extra: {each for each in listed if not each.startswith("pyjpegml[")}
+        for extra, listed in project["optional-dependencies"].items()
+    }
+    assert said.pop("always") >= set(project["dependencies"])
+    assert said == wanted
 
 
 def test_each_pod_does_its_part() -> None:

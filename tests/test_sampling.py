@@ -61,9 +61,17 @@ def up(
 @given(planes, factors)
 def test_downsample(plane: Bytes, factor: tuple[int, int]) -> None:
     across, rows = factor
-    plane = plane.repeat(across, axis=1).repeat(rows, axis=0) ^ np.uint8(plane.size % 7)
-    plane[-1, -1] ^= 85  # boxes of unequal samples too
-    assert np.array_equal(down(plane, across, rows), oracles.downsample(plane, across, rows))
+    wide = plane.repeat(across, axis=1).repeat(rows, axis=0)
+    wide ^= np.random.default_rng(plane.size).integers(0, 8, wide.shape, np.uint8)
+    assert np.array_equal(down(wide, across, rows), oracles.downsample(wide, across, rows))
+
+
+@pytest.mark.parametrize("rows", range(1, 5))
+@pytest.mark.parametrize("across", range(1, 5))
+def test_any_box(across: int, rows: int) -> None:
+    """Every remainder of a sum, those that are half of the box as well."""
+    wide = np.random.default_rng(0).integers(0, 256, (8 * rows, 70 * across), np.uint8)
+    assert np.array_equal(down(wide, across, rows), oracles.downsample(wide, across, rows))
 
 
 @given(planes, factors)

@@ -14,6 +14,7 @@ from pyjpegml.result import Result
 from pyjpegml.scale_search import (
     COARSEST,
     FINEST,
+    HASTY_TOLERANCE,
     MAX_ENCODES,
     TOLERANCE,
     Search,
@@ -28,12 +29,16 @@ WRITING = Writing(False, jfif_bytes())
 
 
 def searched(
-    image: np.ndarray, target: float, subsampling: str = "4:2:0", most: int | None = None
+    image: np.ndarray,
+    target: float,
+    subsampling: str = "4:2:0",
+    most: int | None = None,
+    hasty: bool = False,
 ) -> tuple[Search, Result]:
     reference = Reference(image)
     plan = candidate(image, reference, subsampling)
     add_sampling_loss(plan, image, reference)
-    search = Search(plan, reference, target, Account(Options(max_encodes=most)), WRITING)
+    search = Search(plan, reference, target, Account(Options(max_encodes=most)), WRITING, hasty)
     return search, search.run()
 
 
@@ -66,6 +71,18 @@ def test_few_encodes_near_the_target(target, subsampling):
     assert best.ms_ssim - target <= max(1.5e-4, 2 * TOLERANCE * (1 - target))
     assert search.account.encodes <= 2 * MAX_ENCODES
     assert read_header(best.data).subsampling == subsampling == best.subsampling
+
+
+@pytest.mark.parametrize("target", [0.9, 0.98, 0.995])
+@pytest.mark.parametrize("seed", range(4))
+def test_in_haste_the_first_that_passes_will_do(target, seed):
+    image = made("natural", (180, 200, 3), seed)
+    search, found = searched(image, target, hasty=True)
+    calm, smallest = searched(image, target)
+    assert found.met
+    assert search.account.encodes <= calm.account.encodes
+    assert len(found.data) <= len(smallest.data) * (1 + HASTY_TOLERANCE)
+    assert 1 - found.ms_ssim >= (1 - HASTY_TOLERANCE - 2 * TOLERANCE) * (1 - target)
 
 
 def test_the_file_is_that_of_the_best_tables():

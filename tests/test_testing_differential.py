@@ -6,13 +6,16 @@ import json
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from commands import Run
+from numba.core import config
 
+import pyjpegml
 from pyjpegml.console import ExitCode
-from pyjpegml.testing import corrupted, jpeg_streams
-from pyjpegml.testing.decoders import read_picture
+from pyjpegml.testing import corrupted, jpeg_streams, sets
+from pyjpegml.testing.decoders import NAMES, read_picture
 from pyjpegml.testing.differential import CLASSES, Options, run
 from pyjpegml.testing.guards import Guard, compare
 from pyjpegml.testing.report import as_html, as_json, as_text, write
@@ -70,6 +73,14 @@ def test_a_decoder_that_is_killed_leaves_no_files(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("checks", [0, 1])
+def test_ours_tells_whether_it_checks_bounds(checks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "BOUNDSCHECK", checks)
+    monkeypatch.setattr(sets, "examples", lambda strategy, count: ())  # nothing is compiled
+    _, version = NAMES["pyjpegml"]()
+    assert version == pyjpegml.__version__ + ", bounds checked" * checks
+
+
 def test_a_process_that_dies_is_started_again() -> None:
     with Guard("pillow", seconds=60) as guard:
         guard._process.kill()
@@ -118,6 +129,7 @@ def test_each_file_has_a_class_for_each_decoder(tmp_path: Path) -> None:
     data, page = write(comparison, tmp_path / "report")
     facts = json.loads(data.read_text(encoding="utf-8"))
     assert facts == json.loads(json.dumps(as_json(comparison)))
+    assert facts["made_by"]["hypothesis"] == hypothesis.__version__
     assert [decoder["name"] for decoder in facts["decoders"]] == list(tallies)
     for decoder in facts["decoders"]:
         assert sum(decoder["classes"].values()) == 6

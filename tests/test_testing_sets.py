@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import re
+import textwrap
 import tomllib
 from collections import Counter
 from itertools import pairwise
@@ -12,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from helpers import run_python
+from helpers import PACKAGE, REPOSITORY, run_python
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +62,19 @@ def test_a_seed_is_the_same_in_another_process() -> None:
         "sys.stdout.write(example(corrupted(), 3).data.hex())"
     )
     assert run_python(script).stdout == example(corrupted(), 3).data.hex()
+
+
+def test_a_seed_is_the_same_whatever_is_imported(tmp_path: Path) -> None:
+    """Hypothesis draws numbers more often that stand in modules which are no package's."""
+    (tmp_path / "numbers_of_mine.py").write_text(f"NUMBERS = {list(range(1000, 9000, 7))}")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import numbers_of_mine\n"
+        "from pyjpegml.testing import examples, jpeg_streams\n"
+        "for _, stream in examples(jpeg_streams(), 20): print(stream.data.hex())"
+    )
+    made = [stream.data.hex() for _, stream in examples(jpeg_streams(), 20)]
+    assert run_python(script, str(tmp_path)).stdout.split() == made
 
 
 def test_findings_shrink_to_a_few_blocks() -> None:
@@ -184,7 +200,46 @@ def test_registration_imports_no_codec() -> None:
     )
 
 
-def test_the_entry_point_names_it() -> None:
-    text = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+def test_hypothesis_finds_the_entry_point(tmp_path: Path) -> None:
+    """Where the package is installed, as a folder of metadata tells; and nothing need be imported
+    but the type."""
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     named = tomllib.loads(text)["project"]["entry-points"]["hypothesis"]["pyjpegml"]
-    assert named == f"{register.__module__}:{register.__name__}"
+    folder = tmp_path / "pyjpegml-0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: pyjpegml\nVersion: 0\n")
+    (folder / "entry_points.txt").write_text(f"[hypothesis]\npyjpegml = {named}\n")
+    run_python(
+        "import sys\n"
+        "from hypothesis import find, strategies as st\n"
+        "from pyjpegml.testing.stream import Stream\n"
+        "assert find(st.from_type(Stream), lambda stream: True).color_model == 'grey'\n"
+        "assert 'numba' not in sys.modules",
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(PACKAGE.parent)]),
+    )
+
+
+# --- docs -----------------------------------------------------------------------------------------
+
+
+def test_the_tutorial_and_the_recipe_run(tmp_path: Path) -> None:
+    """As docs/testing.rst has them, on our codec, in a folder that has nothing else."""
+    text = (REPOSITORY / "docs" / "testing.rst").read_text(encoding="utf-8")
+    tutorial = text[text.index("Test your codec in ten lines") : text.index("Streams\n-------")]
+    blocks = re.findall(r"::\n\n((?: {4}.*\n|\n)+)", tutorial)
+    tests, conftest = (textwrap.dedent(block) for block in blocks)
+    (tmp_path / "test_codec.py").write_text(tests, encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
+    (tmp_path / "my_codec.py").write_text(
+        "import pyjpegml\n"
+        "from pyjpegml import JpegError\n"
+        "def decode_coefficients(data):\n"
+        "    return pyjpegml.decode_coefficients(data).components\n",
+        encoding="utf-8",
+    )
+    done = run_python(
+        "import sys, pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', sys.argv[1]]))",
+        str(tmp_path),
+        HYPOTHESIS_STORAGE_DIRECTORY=str(tmp_path / "hypothesis"),
+    )
+    assert "2 passed" in done.stdout

@@ -15,6 +15,7 @@ from pyjpegml.console import CommandError, ExitCode, report, say, show
 
 from .journal import Past
 from .run import PICTURES, Selection, Summary, batch, find, trees
+from .trees import is_local
 from .work import Recipe, Record
 
 
@@ -23,7 +24,7 @@ def run_batch(arguments: argparse.Namespace) -> ExitCode:
     selection = Selection(
         tuple(arguments.include or PICTURES), tuple(arguments.exclude or ()), arguments.shard
     )
-    if arguments.preserve and any("://" in name for name in (arguments.source, arguments.target)):
+    if arguments.preserve and not (is_local(arguments.source) and is_local(arguments.target)):
         message = "--preserve is for folders: times and permissions of objects are not kept"
         raise CommandError(ExitCode.USAGE, message)
     if arguments.others == "keep" and arguments.metadata != "keep":

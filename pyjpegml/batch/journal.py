@@ -8,8 +8,10 @@ over.
 In a folder lines are appended. Objects cannot be appended to: there lines are gathered, and written
 as one object every :data:`SECONDS` or :data:`LINES`; what a killed run had gathered is made again.
 
-A record counts if the input has the same version, the recipe is the same, and the output is there
-with its size (``verify``: with its SHA-256). Of each record some hundred bytes stay in memory.
+Of all records of a file, whichever run or shard wrote them, the one with the latest time (a line
+says it) is the last. It counts if the input has the same version, the recipe is the same, and the
+output is there with its size (``verify``: with its SHA-256). Of each file some hundred bytes stay
+in memory.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO, Any
 
-from pyjpegml.files import FileError
+from pyjpegml.files import FileError, reason
 
 from .trees import STATE, Folder, Tree
 from .work import Job, Record
@@ -36,6 +38,9 @@ from .work import Job, Record
 SECONDS, LINES = 10.0, 500
 
 _FIELDS = {field.name for field in fields(Record)}
+
+#: Of an entry of the index; the bits above are the time, so that the later one is the larger.
+_PLACE_BITS = 48
 
 
 class Past:
@@ -47,31 +52,42 @@ class Past:
         That of the outputs.
     empty : bool
         Whether earlier records do not count.
+
+    Raises
+    ------
+    FileError
+        If a journal cannot be read.
     """
 
     def __init__(self, tree: Tree, empty: bool = False) -> None:
         self._tree = tree
-        self._index: dict[int, int] = {}
+        self._index: dict[int, int] = {}  # of each file the time of its record, and the place
         self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         if not empty:
-            for line in _past(tree):
-                self._learn(line)
+            try:
+                for line in _past(tree):
+                    self._learn(line)
+            except Exception as error:  # file systems of fsspec raise what their clients do
+                self._spool.close()
+                raise FileError(tree.url, f"its journal cannot be read: {reason(error)}") from error
 
     def _learn(self, line: bytes) -> None:
         """Take a line into the index, if it is a whole one."""
         with suppress(ValueError):
             record = json.loads(line)
             if isinstance(record, dict) and isinstance(record.get("source"), str):
-                self._spool.seek(0, io.SEEK_END)
-                self._index[_key(record["source"])] = self._spool.tell()
+                key, written = _key(record["source"]), record.get("time")
+                later = (written if isinstance(written, int) else 0) << _PLACE_BITS
+                later |= self._spool.seek(0, io.SEEK_END)
+                self._index[key] = max(later, self._index.get(key, later))
                 self._spool.write(line.rstrip(b"\n") + b"\n")
 
     def last(self, source: str) -> Record | None:
         """The last record of a file."""
-        place = self._index.get(_key(source))
-        if place is None:
+        entry = self._index.get(_key(source))
+        if entry is None:
             return None
-        self._spool.seek(place)
+        self._spool.seek(entry & ((1 << _PLACE_BITS) - 1))
         facts: dict[str, Any] = json.loads(self._spool.readline())
         if facts["source"] != source:  # 64 bits of a hash are the same
             return None
@@ -87,7 +103,7 @@ class Past:
         if self._tree.size(record.target) != record.bytes_after:
             return None
         if verify:
-            with suppress(OSError, FileError):
+            with suppress(Exception):  # file systems of fsspec raise what their clients do
                 data = self._tree.read(record.target)
                 return record if hashlib.sha256(data).hexdigest() == record.sha256 else None
             return None
@@ -132,7 +148,7 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Write a record down."""
-        line = json.dumps(asdict(record)).encode() + b"\n"
+        line = json.dumps(asdict(record) | {"time": time.time_ns()}).encode() + b"\n"
         if self._file is not None:
             self._file.write(line)
             self._file.flush()
@@ -150,13 +166,11 @@ class Journal:
 
     def close(self) -> None:
         """Write what was gathered, and let another run begin."""
-        try:
+        with self._lock or nullcontext():
             if self._file is None:
                 self._put()
-        finally:
-            for file in (self._file, self._lock):
-                if file is not None:
-                    file.close()
+            else:
+                self._file.close()
 
 
 def _key(source: str) -> int:
@@ -165,7 +179,7 @@ def _key(source: str) -> int:
 
 
 def _past(tree: Tree) -> Iterator[bytes]:
-    """Lines of earlier runs, of all shards; in order for each."""
+    """Lines of earlier runs, of all shards."""
     try:
         entries = tree.listed(STATE)
     except FileNotFoundError:

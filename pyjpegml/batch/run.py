@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from functools import partial
 from typing import Any
 
 from pyjpegml.files import FileError, reason
@@ -189,7 +190,7 @@ class Run:
                 self._do(past, journal, table)
         finally:
             self.target.end()
-            journal.close()
+            self._write_down(journal.close)
             self.summary.seconds = time.perf_counter() - began
         return self.summary
 
@@ -201,13 +202,21 @@ class Run:
                 self.summary.missed += not record.met
             else:
                 self.summary.add(record)
-                journal.add(record)
+                self._write_down(partial(journal.add, record))
             if report is not None:
                 report.add(record, "done before" if before else None)
             self.tell(record, before)
             if record.fatal:
                 self.summary.stopped = record.error
+            if self.summary.stopped:
                 break
+
+    def _write_down(self, write: Callable[[], None]) -> None:
+        """Write in the journal; if that fails, say so, which stops the run."""
+        try:
+            write()
+        except Exception as error:  # file systems of fsspec raise what their clients do
+            self.summary.stopped = f"the journal cannot be written: {reason(error)}"
 
     def _records(self, past: Past) -> Iterator[tuple[Record, bool]]:
         """What became of each file, and whether an earlier run did it; as they come."""

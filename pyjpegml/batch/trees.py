@@ -110,12 +110,17 @@ def tree_of(url: str, options: dict[str, Any] | None = None, follow_links: bool 
     FileError
         If fsspec is wanted and missing, or does not know the URL.
     """
-    url = url.removeprefix("file://")
-    if "://" not in url and "::" not in url:
-        return Folder(os.path.abspath(url), follow_links)
+    if is_local(url):
+        return Folder(os.path.abspath(url.removeprefix("file://")), follow_links)
     tree = Remote(url, options or {})
     _ = tree.opened  # now, so that a URL that is wrong is told before any work is done
     return tree
+
+
+def is_local(url: str) -> bool:
+    """Whether a tree is a folder of this machine, by its name."""
+    url = url.removeprefix("file://")
+    return "://" not in url and "::" not in url
 
 
 # --- here ----------------------------------------------------------------------------------------
@@ -314,13 +319,15 @@ class Remote:
         raise FileError(path, f"it changed each of the {READS} times that it was read")
 
     def size(self, path: str) -> int | None:
-        """Bytes of an object; None if there is none. Those of its folder are asked for at once."""
+        """Bytes of an object; None if none can be seen. A folder is asked for all at once."""
         folder, name = posixpath.split(path)
         if folder != self._sizes[0]:
             try:
                 entries = self.listed(folder)
             except FileNotFoundError:
                 entries = []
+            except Exception:  # file systems of fsspec raise what their clients do
+                return None
             sizes = {entry.name: entry.size for entry in entries if not entry.is_folder}
             self._sizes = folder, sizes
         return self._sizes[1].get(name)

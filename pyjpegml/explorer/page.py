@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pyjpegml import __version__
-from pyjpegml.decoder import decode
+from pyjpegml.decoder import decode_partial
 from pyjpegml.errors import JpegError
 from pyjpegml.header import read_header
+from pyjpegml.huffman import AC, STANDARD_TABLES
 
 from .pixels import Original, original_of, png_bytes
 from .variants import COMPARED, Tables, Variant, compared_tables, fitting, make_variants
@@ -149,12 +150,21 @@ def inspection(data: bytes, said: dict[str, Any], name: str) -> bytes:
         "variants": [{"kind": "file", "value": 0, "bytes": len(data), "msSsim": None}],
         "leftOut": [],
         "tables": [],
+        "standardTables": {
+            f"{'AC' if slot >= AC else 'DC'}{slot % AC}": {
+                "counts": list(table.bits),
+                "symbols": list(table.symbols),
+            }
+            for slot, table in STANDARD_TABLES.items()
+        },
     }
-    if not _browsers_open(header.process, header.precision):
+    surely = not _browsers_open(header.process, header.precision)
+    if surely or said["error"] or said.get("warnings"):  # what is odd, some browsers do not open
         picture = _decoded(data, header.precision)
-        facts["shown"] = None if picture is None else "decoded"
-        if picture is not None:
-            binaries["decoded"] = png_bytes(picture)
+        png = b"" if picture is None else png_bytes(picture)
+        if png and (surely or len(png) <= MOST_ORIGINAL):
+            binaries["decoded"] = png
+    facts["opens"] = not surely
     return render(f"{name}: a JPEG taken apart", facts, binaries)
 
 
@@ -164,9 +174,9 @@ def _browsers_open(process: str, precision: int) -> bool:
 
 
 def _decoded(data: bytes, precision: int) -> Pixels | None:
-    """The picture in 8 bits as PNG holds them; None if it cannot be decoded."""
+    """The picture in 8 bits as PNG holds them, as far as it is sound; None if nothing is."""
     try:
-        picture = decode(data, threads=None)
+        picture, _ = decode_partial(data)
     except JpegError:
         return None
     if picture.ndim == 3 and picture.shape[2] != 3:

@@ -29,6 +29,7 @@ from __future__ import annotations
 from .content import coefficients, make_legal
 from .faults import FAULTS, corrupted
 from .images import encode_options, images, metadata
+from .long_runs import long_runs
 from .parameters import huffman_tables, qtables, sampling_factors, scan_scripts
 from .sets import example, examples, export, shrink
 from .stream import (
@@ -45,12 +46,14 @@ from .stream import (
 )
 from .streams import FEATURES, jpeg_streams
 from .tables import Coding
+from .traits import TRAITS
 from .writer import Content, Layout, write_stream
 
 __all__ = [
     "FAULTS",
     "FEATURES",
     "PROCESSES",
+    "TRAITS",
     "Coding",
     "Component",
     "Content",
@@ -72,6 +75,7 @@ __all__ = [
     "huffman_tables",
     "images",
     "jpeg_streams",
+    "long_runs",
     "make_legal",
     "metadata",
     "qtables",

@@ -81,11 +81,13 @@ def coefficients(
     planes = [np.zeros((rows, columns, 64), np.int64) for rows, columns in sizes]
     kind = draw(st.sampled_from(["sparse", "dense", "samples"]))
     if kind == "sparse":
+        # clipped, the largest ones are square waves: no sample range gives more
+        levels = st.integers(-largest, largest) | st.sampled_from([-largest, largest])
         place = st.tuples(
             st.integers(0, len(sizes) - 1),
             st.integers(0, 10**4),  # of a block, modulo their number
             st.integers(0, 63),
-            st.integers(-largest, largest),
+            levels,
         )
         for i, block, k, value in draw(st.lists(place, max_size=12)):
             flat = planes[i].reshape(-1, 64)
@@ -162,6 +164,7 @@ def samples(
         elif kind == "noise":
             plane = level + rng.integers(0, 1 << draw(st.integers(1, precision)), (rows, columns))
         else:
-            plane = rng.choice([0, (1 << precision) - 1, level], (rows, columns))
+            half = 1 << (precision - 1)  # a difference of 32768 has a category of its own
+            plane = rng.choice([0, half, 2 * half - 1, level], (rows, columns))
         planes.append((plane % (1 << precision)).astype(np.int64))
     return tuple(planes)

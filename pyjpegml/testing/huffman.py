@@ -127,15 +127,20 @@ def shifted(value: int, low: int) -> int:
     return -(-value >> low) if value < 0 else value >> low
 
 
+def band(scan: Scan, block: Block) -> list[int]:
+    """Coefficients of a scan's band as far as it tells them; none if all of them are 0."""
+    values = block[scan.start : scan.end + 1]
+    return [shifted(value, scan.low) for value in values] if any(values) else []
+
+
 def ac_first(scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator[Symbol]:
     """First scan of a band (T.81 Figures G.3 to G.6)."""
     slot = scan.slots[0][1]
     eob_run = 0
     for [(_, row, column)] in interval:
-        block = units[scan.components[0]][row][column]
+        values = band(scan, units[scan.components[0]][row][column])
         run = 0
-        for k in range(scan.start, scan.end + 1):
-            value = shifted(block[k], scan.low)
+        for value in values:
             if value == 0:
                 run += 1
                 continue
@@ -147,7 +152,7 @@ def ac_first(scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator[Symb
                 run -= 16
             yield Symbol(AC, slot, 16 * run + category(value), extra_bits(value))
             run = 0
-        if run:
+        if run or not values:
             eob_run += 1
             if eob_run == scan.eob_limit:
                 yield eob_run_symbol(eob_run, slot)
@@ -165,11 +170,10 @@ def ac_refinement(scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator
     slot = scan.slots[0][1]
     eob_run, passed = 0, ""  # passed: correction bits of blocks within the EOB run
     for [(_, row, column)] in interval:
-        block = units[scan.components[0]][row][column]
-        values = {k: abs(block[k]) >> scan.low for k in range(scan.start, scan.end + 1)}
-        eob = max((k for k, value in values.items() if value == 1), default=0)
+        values = band(scan, units[scan.components[0]][row][column])
+        eob = max((k for k, value in enumerate(values) if value in (1, -1)), default=-1)
         run, corrections = 0, ""
-        for k, value in values.items():
+        for k, value in enumerate(values):
             if value == 0:
                 run += 1
                 continue
@@ -180,17 +184,17 @@ def ac_refinement(scan: Scan, units: Units, interval: Sequence[Mcu]) -> Iterator
                     eob_run, passed = 0, ""
                 yield Symbol(AC, slot, 0xF0, corrections)
                 run, corrections = run - 16, ""
-            if value > 1:
-                corrections += str(value & 1)
+            if abs(value) > 1:
+                corrections += str(abs(value) & 1)
                 continue
             if eob_run:
                 yield eob_run_symbol(eob_run, slot)
                 yield Symbol(AC, slot, None, passed)
                 eob_run, passed = 0, ""
-            sign = "1" if block[k] > 0 else "0"
+            sign = "1" if value > 0 else "0"
             yield Symbol(AC, slot, 16 * run + 1, sign + corrections)
             run, corrections = 0, ""
-        if run or corrections:
+        if run or corrections or not values:
             eob_run += 1
             passed += corrections
             if eob_run == scan.eob_limit:

@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+
 from pyjpegml import __version__
 
 from .differential import CLASSES, VERDICTS, Comparison, Finding
@@ -23,7 +25,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     comparison : Comparison
     """
     return {
-        "made_by": {"pyjpegml": __version__, "python": platform.python_version()},
+        "made_by": {  # Hypothesis decides what comes of a seed
+            "pyjpegml": __version__,
+            "hypothesis": hypothesis.__version__,
+            "python": platform.python_version(),
+        },
         "examples": comparison.examples,
         "first_seed": comparison.first,
         "within": comparison.within,

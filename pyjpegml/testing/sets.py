@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import hypothesis
 import numpy as np
 import numpy.typing as npt
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 from pyjpegml import __version__
 
@@ -143,7 +146,20 @@ def _run(
     def run(_: int, value: T) -> None:
         look(value)
 
-    run()
+    with _whatever_is_imported():
+        run()
+
+
+def _whatever_is_imported() -> AbstractContextManager[Any]:
+    """Keep Hypothesis from drawing numbers that it has read in the modules which are loaded.
+
+    It has no setting for it; versions that do not do so need nothing.
+    """
+    if not hasattr(providers, "_get_local_constants"):
+        return nullcontext()
+    nothing = type(providers._get_local_constants())()
+    cache = type(providers.CONSTANTS_CACHE)(1024)  # of what may be drawn where
+    return patch.multiple(providers, _get_local_constants=lambda: nothing, CONSTANTS_CACHE=cache)
 
 
 def facts(value: Stream | Corrupted) -> dict[str, Any]:

@@ -296,6 +296,8 @@ class Stream:
         False for a progressive file whose scans stop before the last bit.
     features : frozenset of str
         What is unusual about it, see :data:`pyjpegml.testing.FEATURES`.
+    traits : frozenset of str
+        What it asks of a decoder, see :data:`pyjpegml.testing.TRAITS`.
     """
 
     frame: Frame
@@ -309,6 +311,7 @@ class Stream:
     adobe: int | None
     complete: bool
     features: frozenset[str]
+    traits: frozenset[str]
 
     @cached_property
     def data(self) -> bytes:

@@ -269,9 +269,14 @@ def jpeg_streams(
     coding = Coding() if frame.arithmetic else draw(_codings("odd codes" not in without))
     features = _features(frame, scans, content, coding, layout)
     assume("far out of range" not in features or "far out of range" not in without)
-    for what in (process, *sorted(features)):  # pytest --hypothesis-show-statistics tells how many
+    return told(write_stream(frame, scans, content, coding, layout, features))
+
+
+def told(stream: Stream) -> Stream:
+    """The same stream, counted: ``pytest --hypothesis-show-statistics`` shows what came."""
+    for what in sorted(stream.features | stream.traits):
         event(what)
-    return write_stream(frame, scans, content, coding, layout, features)
+    return stream
 
 
 def _check(what: str, given: Collection[str], known: Mapping[str, object]) -> None:

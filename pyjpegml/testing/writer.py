@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from . import arithmetic, huffman
+from . import arithmetic, huffman, traits
 from .huffman import Mcu, Symbol, Units
 from .stream import ZIGZAG, Frame, HuffmanTable, Part, Scan, Stream
 from .tables import Coding
@@ -178,6 +178,7 @@ class Writer:
         self.layout = layout
         self.units = unit_lists(frame, content)
         self.parts: list[Part] = []
+        self.traits: set[str] = set()
 
     def write(self) -> tuple[Part, ...]:
         """All parts, in order."""
@@ -231,6 +232,8 @@ class Writer:
             else:
                 codes = {key: table.codes() for key, table in tables[number].items()}
                 data = [huffman.encode(interval, codes) for interval in symbols[number]]
+                coded = list(chain.from_iterable(symbols[number]))
+                self.traits.update(traits.of_codes(scan, coded, codes))
             self.parts += entropy_parts(data)
             if number == 0 and self.layout.dnl:
                 self.parts.append(Part("DNL", segment(DNL, struct.pack(">H", self.frame.height))))
@@ -363,8 +366,10 @@ def write_stream(
     Stream
     """
     layout = layout or Layout()
-    parts = Writer(frame, scans, content, coding or Coding(), layout).write()
+    writer = Writer(frame, scans, content, coding or Coding(), layout)
+    parts = writer.write()
     told = reached(frame, scans, content)
+    color = color_model(frame, layout.jfif, layout.adobe)
     return Stream(
         frame=frame,
         scans=tuple(scans),
@@ -372,11 +377,12 @@ def write_stream(
         qtables=() if frame.lossless else component_tables(frame, scans, content),
         coefficients=() if frame.lossless else tuple(plane.astype(np.int16) for plane in told),
         samples=tuple(plane.astype(np.uint16) for plane in told) if frame.lossless else (),
-        color_model=color_model(frame, layout.jfif, layout.adobe),
+        color_model=color,
         jfif=layout.jfif,
         adobe=layout.adobe,
         complete=is_complete(frame, scans),
         features=frozenset(features),
+        traits=frozenset({*writer.traits, *traits.of_stream(frame, scans, parts, color)}),
     )
 
 

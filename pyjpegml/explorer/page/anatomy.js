@@ -26,6 +26,11 @@ function bandName(header) {
   return header.high ? `${band}, bit ${header.low} more` : `${band}, from bit ${header.low} up`;
 }
 
+function codeLines(tables) {
+  return [...tables].flatMap(([slot, t]) => [`${slot}: code, symbol`,
+    ...[...t.codes].map(([symbol, code]) => `  ${code.padEnd(17)}${slot.startsWith("DC") ? `size ${symbol}` : `${symbol >> 4}/${symbol & 15}`}`)]);
+}
+
 // A line about a segment, and lines of what it holds.
 function describe(jpeg, segment, names) {
   const { bytes, frame } = jpeg;
@@ -50,9 +55,7 @@ function describe(jpeg, segment, names) {
   }
   if (name === "DHT") {
     const tables = [...parseHuffmanTables(bytes, segment)];
-    const lines = tables.flatMap(([slot, t]) => [`${slot}: code, symbol`,
-      ...[...t.codes].map(([symbol, code]) => `  ${code.padEnd(17)}${slot.startsWith("DC") ? `size ${symbol}` : `${symbol >> 4}/${symbol & 15}`}`)]);
-    return [tables.map(([slot, t]) => `${slot}, ${t.codes.size} codes`).join("; "), lines];
+    return [tables.map(([slot, t]) => `${slot}, ${t.codes.size} codes`).join("; "), codeLines(tables)];
   }
   if (name === "SOS") {
     const h = parseScanHeader(bytes, segment);
@@ -101,6 +104,12 @@ function showAnatomy(holder, jpeg, names) {
         make("pre", { class: "hex mono", tabindex: 0, role: "region", "aria-label": `Bytes of ${segment.name}` }, hexDump(jpeg.bytes, segment.offset, segment.end))));
     });
     list.append(details);
+  }
+  if (jpeg.standardTables.size) {
+    list.append(make("details", { id: "standard-tables" },
+      make("summary", {}, make("i", { class: "k-huffman" }), make("b", {}, "K.3"), make("span", { class: "soft" }, "nowhere"),
+        make("span", { class: "soft length" }, "0 bytes"), make("span", { class: "about" }, "the standard's Huffman tables, because the file has none")),
+      make("div", {}, make("pre", { class: "hex mono", tabindex: 0, role: "region", "aria-label": "The standard's Huffman tables" }, codeLines(jpeg.standardTables).join("\n")))));
   }
   const used = new Set(jpeg.segments.map(kindOf));
   const legend = make("div", { class: "kinds" }, ...KINDS.filter(([kind]) => used.has(kind)).map(([kind, text]) => {

@@ -88,8 +88,10 @@ class BlockPanel {
     const { log, part } = trace;
     const bits = trace.end - trace.start;
     const table = part.dc && part.ac ? `${part.dcName} and ${part.acName}` : part.dc ? part.dcName : part.acName;
+    const known = [...jpeg.standardTables.values()];
+    const origin = known.includes(part.dc) || known.includes(part.ac) ? "the standard's tables" : "tables";
     add("Symbols and codes", log.length
-      ? `Each symbol is a run of zeros and the size of what follows; its Huffman code (tables ${table}) is followed by so many raw bits.`
+      ? `Each symbol is a run of zeros and the size of what follows; its Huffman code (${origin} ${table}) is followed by so many raw bits.`
       : "In this scan nothing is sent for the block: a run of ends of blocks, sent before, covers it.",
     this.symbols(log, scan), "wide");
     if (log.length) {
@@ -116,12 +118,24 @@ class BlockPanel {
     const holder = make("div", { class: "path" });
     let last = 63;
     while (last > 0 && levels[ZIGZAG[last]] === 0) last--;
+    const middle = (k) => [8 * (ZIGZAG[k] & 7) + 4, 8 * (ZIGZAG[k] >> 3) + 4];
+    const line = (from, to, name) => {
+      const places = Array.from({ length: to - from + 1 }, (_, i) => middle(from + i).join());
+      return svg("polyline", { class: name, points: places.join(" ") });
+    };
+    const picture = svg("svg", { viewBox: "-1 -1 66 66", role: "img", "aria-label": `The zigzag path through the block, read up to place ${last}` });
+    for (let i = 0; i < 64; i++) picture.append(svg("rect", { class: "cell", x: 8 * (i & 7), y: 8 * (i >> 3), width: 8, height: 8 }));
+    picture.append(line(last, 63, "rest"), line(0, last, "read"));
+    for (let k = 0; k <= last; k++) {
+      const [cx, cy] = middle(k);
+      if (levels[ZIGZAG[k]]) picture.append(svg("circle", { cx, cy, r: 2 }));
+    }
     for (let k = 0; k <= last; k++) {
       const value = levels[ZIGZAG[k]];
       holder.append(make("span", { class: value ? null : "zero", "data-k": k, title: `place ${k}` }, minus(value)));
     }
     if (last < 63) holder.append(make("span", { class: "run" }, `and ${plural(63 - last, "zero")}`));
-    return holder;
+    return make("div", { class: "zigzag" }, picture, holder);
   }
 
   symbols(log, scan) {

@@ -85,7 +85,7 @@ const stepStyle = (value) => ({
 function signedStyle(most, format = String) {
   return (value) => {
     const text = format(value).replace("-", "−");
-    if (Number(format(value)) === 0) return { text, className: "zero" };
+    if (Number(format(value)) === 0) return { text: text.replace("−", ""), className: "zero" };
     const strength = Math.min(Math.log1p(Math.abs(value)) / Math.log1p(most), 1);
     const color = value > 0 ? "--plus" : "--minus";
     return { text, back: `rgb(var(${color}) / ${(0.08 + 0.3 * strength).toFixed(2)})` };

@@ -1,7 +1,7 @@
 // What the page shows now, and the controls that change it.
 
 const facts = JSON.parse($("facts").textContent);
-const state = { variant: null, jpeg: null, component: 0, column: 0, row: 0, scan: 0, original: null, names: ["Y"] };
+const state = { variant: null, jpeg: null, component: 0, column: 0, row: 0, scan: 0, original: null, opened: true, names: ["Y"] };
 const panel = new BlockPanel($("steps"));
 const viewer = new Viewer($("canvas"), facts.width, facts.height, chooseAt);
 const layers = new Map(); // by id of the data: pictures that have been decoded
@@ -23,14 +23,19 @@ async function layerOf(id, type, part = { left: 0, top: 0, width: facts.width, h
 function jpegOf(index) {
   if (!jpegs.has(index)) {
     if (jpegs.size > 2) jpegs.delete(jpegs.keys().next().value);
-    jpegs.set(index, new Jpeg(bytesOf(`file-${index}`)));
+    jpegs.set(index, new Jpeg(bytesOf(`file-${index}`), facts.standardTables));
   }
   return jpegs.get(index);
 }
 
 const labelOf = (variant) => ({ quality: `quality ${variant.value}`, target: `MS-SSIM ${variant.value}`, file: "this file" })[variant.kind];
 
-const pictureOf = (variant) => (facts.shown === "decoded" ? layerOf("decoded", "image/png") : layerOf(`file-${facts.variants.indexOf(variant)}`, "image/jpeg"));
+// Of a file that browsers do not open, the page may have the picture.
+async function pictureOf(variant) {
+  const own = facts.opens === false ? null : await layerOf(`file-${facts.variants.indexOf(variant)}`, "image/jpeg");
+  state.opened = Boolean(own);
+  return own || ($("decoded") ? layerOf("decoded", "image/png") : null);
+}
 
 // --- the file that is shown
 
@@ -42,18 +47,21 @@ async function chooseVariant(variant) {
   state.names = jpeg.frame ? componentNames(jpeg.frame.components.length, facts.color) : [];
   state.component = Math.min(state.component, Math.max(jpeg.planes.length - 1, 0));
   showRate();
-  showProblems();
   fillComponents();
   showAnatomy($("anatomy"), jpeg, state.names);
   if (jpeg.frame) showTables($("table-cards"), facts, jpeg, state.names);
   showBlock();
   await showLayers(mine);
+  showProblems();
 }
 
 function showProblems() {
   const found = [...new Set([facts.problem, ...state.jpeg.problems].filter(Boolean))];
-  if (facts.shown === "decoded") found.push("Browsers do not open this kind of file: the picture was decoded by pyjpegml, and is shown in 8 bits.");
-  if (facts.shown === null) found.push("The picture cannot be decoded; what the file holds is shown below.");
+  if (state.jpeg.standardTables.size) found.push("The file brings no Huffman tables. Those of T.81 K.3 are used, as most decoders do.");
+  if (!state.opened) {
+    found.push(facts.opens === false ? "Browsers do not open this kind of file." : "This browser does not open the file.",
+      $("decoded") ? "The picture was decoded by pyjpegml, and is shown in 8 bits." : "There is no picture of it in this page; what the file holds is shown below.");
+  }
   $("problems").hidden = found.length === 0;
   $("problems").replaceChildren(...found.map((text) => make("p", {}, text)));
 }

@@ -340,8 +340,9 @@ class Scan {
 }
 
 // A file that is decoded as far as the page can: segments, and coefficients with their bits.
+// `standard` are the tables of T.81 K.3: by name, their counts and symbols.
 class Jpeg {
-  constructor(bytes) {
+  constructor(bytes, standard) {
     this.bytes = bytes;
     const { segments, problem } = parseSegments(bytes);
     this.segments = segments;
@@ -351,6 +352,7 @@ class Jpeg {
     this.scans = [];
     this.qtables = new Map();
     this.refusal = null; // why there are no coefficients
+    this.standardTables = new Map(); // those of K.3, if the file leaves it to them
     const tables = new Map();
     let restartInterval = 0;
     for (const [i, segment] of segments.entries()) {
@@ -367,7 +369,12 @@ class Jpeg {
       } else if (segment.name === "DRI") {
         restartInterval = (bytes[segment.offset + 4] << 8) | bytes[segment.offset + 5];
       } else if (segment.name === "SOS" && this.planes.length) {
-        this.addScan(segment, segments[i + 1], tables, restartInterval);
+        if (!tables.size && !this.standardTables.size) { // no DHT so far, as in Motion JPEG
+          for (const [name, { counts, symbols }] of Object.entries(standard)) {
+            this.standardTables.set(name, new HuffmanTable(counts, symbols));
+          }
+        }
+        this.addScan(segment, segments[i + 1], tables.size ? tables : this.standardTables, restartInterval);
       }
     }
     if (!this.frame) this.refusal = "There is no frame header.";
