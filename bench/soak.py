@@ -5,16 +5,17 @@
 A round does each call of a list once, in an order of its own, shared among threads: encoding,
 decoding, compressing, scoring, rewriting, of pictures of several sizes, files that are broken
 among them. Each result is compared with the one that the call gave first. Between rounds nothing is
-at work, and resident memory is read. Warm-up is a tenth of the time, at least ten rounds: kernels
-are loaded by then, and the C library has the heap of each of its arenas. Linux.
+at work; the C library gives back what is free, and resident memory is read. Warm-up is a tenth of
+the time, at least ten rounds: kernels are loaded by then. Linux with glibc.
 
 What is told as resident is the median of five rounds, behind the warm-up and at the end. The run
-fails if they differ by more than 2 %, or if a result changed.
+fails if it grew by more than 2 %, or if a result changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import hashlib
 import os
@@ -117,6 +118,7 @@ def _bytes(value: Any) -> bytes:
 def resident() -> float:
     """Megabytes that are resident now."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     [kilobytes] = re.findall(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
     return int(kilobytes) * 1024 / 1e6
 

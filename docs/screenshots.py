@@ -34,11 +34,11 @@ PHONE = {"width": 390, "height": 844}
 
 
 def show_map(page: Any) -> None:
-    """The map of bits, with the picture of coefficients under it."""
+    """Where in the picture the bits are."""
     page.select_option("#view", "bits")
 
 
-def show_difference(page: Any) -> None:
+def show_side(page: Any) -> None:
     """The original and the file, side by side, at the block."""
     page.select_option("#view", "side")
     page.click("#zoom-block")
@@ -62,7 +62,7 @@ def show_tables(page: Any) -> None:
 #: name: (window, colour scheme, what is done before the picture is taken)
 SHOTS: dict[str, tuple[dict[str, int], str, Callable[[Any], None]]] = {
     "explorer": (WIDE, "light", lambda page: None),
-    "side": (WIDE, "light", show_difference),
+    "side": (WIDE, "light", show_side),
     "bits": (WIDE, "dark", show_map),
     "block": (WIDE, "light", show_block),
     "tables": (WIDE, "dark", show_tables),

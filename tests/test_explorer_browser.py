@@ -396,16 +396,32 @@ def test_what_cannot_be_shown_is_said(open_page: Open, inspected: Callable[[byte
     assert page.locator("details").count() > 4
 
     data = INSPECTED["4:1:0"]
-    sos = data.index(b"\xff\xda")
-    page = open_page(inspected(data[:sos] + b"\0\0" + data[sos:]))  # Chromium refuses that
-    assert "This browser does not open the file" in page.inner_text("#problems")
-    assert "decoded by pyjpegml" in page.inner_text("#problems")
-    assert page.evaluate("() => viewer.layers.left !== null")
-
     page = open_page(inspected(data[: len(data) * 2 // 3]))
     assert "end early" in page.inner_text("#problems")
     sos = next(s for s in page.locator("details").all() if "SOS" in s.inner_text())
     assert int(sos.get_attribute("data-offset")) == data.index(b"\xff\xda")
+
+
+@pytest.mark.parametrize("odd", [True, False])
+def test_of_a_file_that_the_browser_refuses_another_picture_is_shown(
+    open_page: Open, inspected: Callable[[bytes], Path], odd: bool
+) -> None:
+    """If the page has one, which it does for files with something odd about them."""
+    data = pyjpegml.encode(PHOTO)
+    sos = data.index(b"\xff\xda")
+    page = open_page(inspected(data[:sos] + b"\0\0" + data[sos:] if odd else data))
+    before = page.locator("#canvas").screenshot()
+    refuse = """() => { const open = createImageBitmap;
+        createImageBitmap = (blob, options) => (blob.type === "image/jpeg" ? Promise.reject() : open(blob, options));
+        layers.clear(); chooseVariant(state.variant); }"""
+    assert "This browser" not in page.inner_text("#problems")
+    ready(page, lambda: page.evaluate(refuse))
+    page.get_by_text("This browser does not open the file.").wait_for()
+    told = page.inner_text("#problems")
+    assert ("decoded by pyjpegml" in told) == odd
+    assert ("no picture of it" in told) == (not odd)
+    assert page.evaluate("() => viewer.layers.left !== null") == odd
+    assert (page.locator("#canvas").screenshot() == before) == odd  # pixels are Chromium's own
 
 
 def test_the_standards_tables_are_shown_where_the_file_has_none(
