@@ -356,7 +356,8 @@ class ClosedLoop:
         """Levels to try, as those before had this loss."""
         if self._stiffness:
             self._learn(loss)
-            off = max(self._forecast(), LEAST_LOSS) / loss  # where no believable stiffness explains it
+            # 1, unless no believable stiffness explains the loss
+            off = max(self._forecast(), LEAST_LOSS) / loss
             return self._choose(wanted * off, schedule.tolerance / 4)
         slope = LAST_SLOPE
         if before is not None:
