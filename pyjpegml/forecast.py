@@ -30,12 +30,8 @@ from ._jit import kernel
 class Change(NamedTuple):
     """What other levels do to the loss.
 
-    Attributes
-    ----------
-    slope : float
-        Gradient times change.
-    dropped, moved : float
-        Sums of ``W delta^2`` over levels that become 0, and over all others.
+    ``slope``: gradient times change. ``dropped`` and ``moved``: sums of ``W delta^2`` over levels
+    that become 0, and over all others.
     """
 
     slope: float

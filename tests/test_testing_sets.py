@@ -160,7 +160,7 @@ def test_any_huffman_table_is_legal(table: HuffmanTable) -> None:
 def test_huffman_tables_have_all_lengths() -> None:
     lengths: set[int] = set()
 
-    @settings(max_examples=60, database=None, phases=[Phase.generate])
+    @settings(max_examples=300, database=None, phases=[Phase.generate], derandomize=True)
     @given(huffman_tables())
     def look(table: HuffmanTable) -> None:
         lengths.update(n for n, count in enumerate(table.bits, 1) if count)
@@ -240,6 +240,7 @@ def test_the_tutorial_and_the_recipe_run(tmp_path: Path) -> None:
     done = run_python(
         "import sys, pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', sys.argv[1]]))",
         str(tmp_path),
+        HYPOTHESIS_PROFILE="ci",
         HYPOTHESIS_STORAGE_DIRECTORY=str(tmp_path / "hypothesis"),
     )
     assert "2 passed" in done.stdout
