@@ -1,6 +1,7 @@
 """All benchmarks: writes RESULTS.md, results.csv and the plots.
 
     python bench/run.py [--quick] [--photo FILE] [--out DIRECTORY]
+    python bench/run.py --memory      peaks of memory only, into the RESULTS.md that there is
 
 The machine should be idle; `python bench/instructions.py` is a command of its own, because its
 table does not depend on the machine. Needs the extra `bench`.
@@ -31,6 +32,10 @@ SIDES = (64, 256, 1000, 2000, 3162, 10000)
 #: Of the picture that goes through stage after stage: whole MCUs, and no power of two, whose rows
 #: would compete for the same lines of the cache.
 STAGE_SIDE = 1008
+#: Of the pictures whose peaks of memory are measured; what stands before their table and behind it.
+MEMORY_SIDES = (1000, 3162, 10000)
+MEMORY = "Peak memory of a call in a fresh process:"
+STAGES = "## Stages and the machine's bounds"
 
 
 def start_up() -> list[str]:
@@ -39,13 +44,26 @@ def start_up() -> list[str]:
     return lines[2:]
 
 
+def renew_memory(photo: Path, file: Path) -> None:
+    """Measure memory again, and put its table in the place of the one in a RESULTS.md."""
+    text = file.read_text(encoding="utf-8")
+    before, rest = text.split(MEMORY + "\n\n")
+    behind = rest[rest.index(STAGES) :]
+    new = "\n".join(memory.report(memory.measure(photo, MEMORY_SIDES)))
+    file.write_text(f"{before}{MEMORY}\n\n{new}\n{behind}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 4 MP, rougher; start-up not")
     parser.add_argument("--photo", type=Path, default=PHOTO, help="what pictures are made of")
     parser.add_argument("--out", type=Path, default=HERE, help="where to write")
+    parser.add_argument("--memory", action="store_true", help="measure memory only")
     arguments = parser.parse_args()
+    if arguments.memory:
+        renew_memory(arguments.photo, arguments.out / "RESULTS.md")
+        return
     quick = arguments.quick
     sides = SIDES[:4] if quick else SIDES
     budget = 0.1 if quick else 0.8
@@ -61,7 +79,7 @@ def main() -> None:
         say("start-up (bench/startup.py)")
         subprocess.run([sys.executable, HERE / "startup.py"], check=True)
     say("memory")
-    peaks = memory.measure(arguments.photo, [side for side in sides if side in (1000, 3162, 10000)])
+    peaks = memory.measure(arguments.photo, [side for side in sides if side in MEMORY_SIDES])
     say("the machine's bounds")
     machine = bounds.measure(0.3 if quick else 2)
     say("stages")
@@ -105,10 +123,10 @@ def main() -> None:
         *codec.report_cores(threads),
         "![Speed by threads](cores.svg)",
         "",
-        "Peak memory of a call in a fresh process:",
+        MEMORY,
         "",
         *memory.report(peaks),
-        "## Stages and the machine's bounds",
+        STAGES,
         "",
         *bounds.report(machine),
         f"Each stage goes over a whole picture of {STAGE_SIDE} × {STAGE_SIDE} pixels, "
