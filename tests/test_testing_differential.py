@@ -10,7 +10,6 @@ import hypothesis
 import numpy as np
 import pytest
 from commands import Run
-from numba.core import config
 
 import pyjpegml
 from pyjpegml.console import ExitCode
@@ -75,7 +74,7 @@ def test_a_decoder_that_is_killed_leaves_no_files(
 
 @pytest.mark.parametrize("checks", [0, 1])
 def test_ours_tells_whether_it_checks_bounds(checks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "BOUNDSCHECK", checks)
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", str(checks))
     monkeypatch.setattr(sets, "examples", lambda strategy, count: ())  # nothing is compiled
     _, version = NAMES["pyjpegml"]()
     assert version == pyjpegml.__version__ + ", bounds checked" * checks
