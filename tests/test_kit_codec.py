@@ -114,11 +114,15 @@ def test_every_picture_with_every_option_comes_back(data: st.DataObject, image: 
 @SMALL
 @given(images(kinds=["flat", "gradient"], max_size=40), st.sampled_from(["4:4:4", "4:2:0"]))
 def test_smooth_pictures_come_back_nearly(image: Picture, subsampling: str) -> None:
-    """With steps of 1 a sample is off by the rounding of a transform, and of colours, only."""
+    """With steps of 1 a sample is off by the rounding of a transform, and of colours, only.
+
+    Y, Cb and Cr are rounded three times (colour, transform, samples), by 1/2 rms in all; blue is
+    Y + 1.772 Cb, rounded again: 1.06 rms, of which 6 is more than five times as much.
+    """
     if image.ndim == 3 and subsampling == "4:2:0":
         image = np.ascontiguousarray(image[:1, :1].repeat(24, 0).repeat(24, 1))
     back = pyjpegml.decode(pyjpegml.encode(image, quality=100, subsampling=subsampling))
-    assert np.abs(back.astype(int) - image).max() <= 3
+    assert np.abs(back.astype(int) - image).max() <= 6
 
 
 # --- metamorphic relations ------------------------------------------------------------------------
@@ -237,7 +241,7 @@ BOMBS = ["dimension bomb", "scan bomb", "segment bomb", "too many rows"]
 @given(corrupted(jpeg_streams(max_size=16), faults=BOMBS))
 def test_bombs_are_refused_before_they_cost_anything(damaged: Corrupted) -> None:
     try:
-        picture = pyjpegml.decode(damaged.data, max_pixels=10**5, max_scans=100)
+        picture = pyjpegml.decode(damaged.data, max_pixels=10**5)
     except JpegError as error:
         assert damaged.verdict != "same"
         assert isinstance(error, JpegLimitError) or damaged.fault.name != "dimension bomb"
