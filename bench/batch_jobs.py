@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from machine import machine_line
-from pictures import PHOTO, photograph
+from pictures import add_photos, photograph, photos_of
 from PIL import Image
 from report import table
 
@@ -60,16 +60,14 @@ def run(source: Path, jobs: int) -> tuple[float, str]:
 def main() -> None:
     """Measure, and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--photos", type=Path, help="a folder; the one photograph of this repository"
-    )
+    add_photos(parser)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
-    photos = sorted(arguments.photos.iterdir()) if arguments.photos else [PHOTO]
+    photos = photos_of(arguments)
     best = {1: float("inf"), arguments.jobs: float("inf")}
     digests = set()
     with tempfile.TemporaryDirectory(prefix="pyjpegml-jobs.") as folder:

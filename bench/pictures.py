@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -11,6 +12,18 @@ import numpy.typing as npt
 PHOTO = Path(__file__).resolve().parent.parent / "examples/data/coffee.png"
 
 Picture = npt.NDArray[np.uint8]
+
+
+def add_photos(parser: argparse.ArgumentParser) -> None:
+    """The option ``--photos DIR``, for :func:`photos_of`."""
+    parser.add_argument(
+        "--photos", type=Path, help="a folder; the one photograph of this repository"
+    )
+
+
+def photos_of(arguments: argparse.Namespace) -> list[Path]:
+    """The photographs that were asked for."""
+    return sorted(arguments.photos.iterdir()) if arguments.photos else [PHOTO]
 
 
 def photograph(path: Path = PHOTO) -> Picture:

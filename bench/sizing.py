@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from machine import machine_line
-from pictures import PHOTO, photograph, square
+from pictures import add_photos, photograph, photos_of, square
 from report import table
 
 import pyjpegml
@@ -69,14 +69,12 @@ def measure(photos: list[Path], rounds: int, price: float) -> list[list[str]]:
 def main() -> None:
     """Measure, and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--photos", type=Path, help="a folder; the one photograph of this repository"
-    )
+    add_photos(parser)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--price", type=float, default=0.04, help="dollars for an hour of a core")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
-    photos = sorted(arguments.photos.iterdir()) if arguments.photos else [PHOTO]
+    photos = photos_of(arguments)
     pyjpegml.compress(square(photograph(), 300), ms_ssim=0.99)
     rows = measure(photos, arguments.rounds, arguments.price)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
