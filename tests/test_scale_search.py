@@ -74,15 +74,19 @@ def test_few_encodes_near_the_target(target, subsampling):
 
 
 @pytest.mark.parametrize("target", [0.9, 0.98, 0.995])
-@pytest.mark.parametrize("seed", range(4))
-def test_in_haste_the_first_that_passes_will_do(target, seed):
-    image = made("natural", (180, 200, 3), seed)
-    search, found = searched(image, target, hasty=True)
-    calm, smallest = searched(image, target)
-    assert found.met
-    assert search.account.encodes <= calm.account.encodes
-    assert len(found.data) <= len(smallest.data) * (1 + HASTY_TOLERANCE)
-    assert 1 - found.ms_ssim >= (1 - HASTY_TOLERANCE - 2 * TOLERANCE) * (1 - target)
+def test_in_haste_the_first_that_passes_will_do(target):
+    hasty, calm = 0, 0
+    for seed in range(4):
+        image = made("natural", (180, 200, 3), seed)
+        search, found = searched(image, target, hasty=True)
+        thorough, smallest = searched(image, target)
+        assert found.met
+        assert search.account.encodes <= thorough.account.encodes
+        assert len(found.data) <= len(smallest.data) * (1 + HASTY_TOLERANCE)
+        assert 1 - found.ms_ssim >= (1 - HASTY_TOLERANCE - 2 * TOLERANCE) * (1 - target)
+        hasty += search.account.encodes
+        calm += thorough.account.encodes
+    assert hasty < calm
 
 
 def test_the_file_is_that_of_the_best_tables():
