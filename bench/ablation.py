@@ -24,9 +24,9 @@ import numpy as np
 from machine import machine_line
 
 from pyjpegml import Options, compress
-from pyjpegml.rate import annex_k_baseline
 from pyjpegml.result import Result
 from pyjpegml.training.teacher import SIZE_SLOPE, photographs, read_rgb
+from pyjpegml.yardstick import annex_k_baseline
 
 CLOSED_FORM = "closed form + secant (`fast`)"
 #: Name, effort (none: Annex K), model.

@@ -17,7 +17,7 @@ import imageio.v3 as iio
 from machine import machine_line
 
 import pyjpegml
-from pyjpegml.rate import annex_k_baseline
+from pyjpegml.yardstick import annex_k_baseline
 
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = "examples/data/coffee.png"

@@ -26,10 +26,10 @@ from pyjpegml.encoder import quantize_all
 from pyjpegml.explorer.trace import blocks
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
-from pyjpegml.rate import annex_k_baseline
 from pyjpegml.scale_search import add_sampling_loss, candidate
 from pyjpegml.tables import ROUNDING
 from pyjpegml.visibility import floors
+from pyjpegml.yardstick import annex_k_baseline
 
 folder = Path("examples") if Path("examples").is_dir() else Path()  # run from here, or beside it
 photo = iio.imread(folder / "data" / "coffee.png")

@@ -313,7 +313,7 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
-        quantizer.forget_gradient()
+        quantizer.spare_memory()
         levels = quantizer.levels
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[Packed, float] | None = None
@@ -358,7 +358,9 @@ class ClosedLoop:
             self._learn(loss)
             # 1, unless no believable stiffness explains the loss
             off = max(self._forecast(), LEAST_LOSS) / loss
-            return self._choose(wanted * off, schedule.tolerance / 4)
+            levels = self._choose(wanted * off, schedule.tolerance / 4)
+            self.quantizer.spare_memory()
+            return levels
         slope = LAST_SLOPE
         if before is not None:
             slope = math.log(loss / before[1]) / math.log(self.price / before[0])

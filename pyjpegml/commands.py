@@ -130,7 +130,8 @@ def _compress(arguments: argparse.Namespace) -> ExitCode:
 
     from .inspection import columns
     from .metadata import with_metadata
-    from .rate import annex_k_baseline, compress
+    from .rate import compress
+    from .yardstick import annex_k_baseline
 
     try:
         result = compress(

@@ -185,6 +185,7 @@ class Quantizer:
         self._damping: np.float32 | None = np.float32(1.0)
         self._descent: Descent | None = None
         self._seen: npt.NDArray[np.int16] | None = None
+        self._seen_packed: Packed | None = None
 
         def aim_at_original(task: int) -> None:
             i, first, last = self._strips[task]
@@ -391,9 +392,21 @@ class Quantizer:
         """What any decoder makes of levels."""
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
-    def forget_gradient(self) -> None:
-        """Give the memory of the gradient back, until it is wanted again. The targets stay."""
+    def spare_memory(self) -> None:
+        """Give back the memory of the gradient, and that of the levels that were looked at, until
+        they are wanted again. The targets stay.
+        """
         self._descent = None
+        if self._seen is not None and self._seen_packed is None:
+            self._seen_packed = Packed(self._seen, self.reference.crew)
+        self._seen = None
+
+    def _looked_at(self) -> npt.NDArray[np.int16]:
+        """The levels where the gradient is known."""
+        if self._seen is None:
+            assert self._seen_packed is not None
+            self._seen = self._seen_packed.levels()
+        return self._seen
 
     def look(self) -> float:
         """The loss of the present levels; its gradient is kept for :meth:`aim`."""
@@ -403,7 +416,7 @@ class Quantizer:
             descent = self._descent = Descent(
                 self.reference, geometry, self._original, self.reference.crew, self._targets
             )
-        self._weights, self._seen = [], None  # before others are made
+        self._weights, self._seen, self._seen_packed = [], None, None  # before others are made
         planes = channel_planes(check_picture(self.pixels(self.levels)), self.reference.crew)
         descent.at_planes(planes)
         del planes
@@ -420,11 +433,11 @@ class Quantizer:
 
         The gradient is in the memory of the targets, which it becomes row by row.
         """
-        assert self._seen is not None and self._descent is not None
+        assert self._descent is not None
         if self._damping is not None:
             self._aim_again(damping)
             return
-        geometry, levels, gradients = self.geometry, self._seen, self._descent.gradients
+        geometry, levels, gradients = self.geometry, self._looked_at(), self._descent.gradients
         self._damping = np.float32(damping)
         energies = [energy * self._damping for energy in self._energies]
 
@@ -443,8 +456,8 @@ class Quantizer:
 
     def _aim_again(self, damping: float) -> None:
         """The same targets for another damping: distances from the levels shrink as it grows."""
-        assert self._seen is not None and self._damping is not None
-        levels = self._seen
+        assert self._damping is not None
+        levels = self._looked_at()
         ratio = self._damping / np.float32(damping)
         self._damping = np.float32(damping)
 
@@ -460,8 +473,8 @@ class Quantizer:
 
     def change(self, levels: npt.NDArray[np.int16], *, sampled: bool = False) -> Change:
         """What levels, or those of the sample, will do to the loss of those that were looked at."""
-        assert self._seen is not None and self._damping is not None
-        seen, damping = self._seen, self._damping
+        assert self._damping is not None
+        seen, damping = self._looked_at(), self._damping
         view, strips = self.geometry.view, self._sample if sampled else self._strips
 
         def weigh(task: int) -> tuple[float, float, float]:
@@ -484,12 +497,12 @@ class Quantizer:
         With errors e, and ``g = G / 2 W`` the errors that single parabolas would need to have the
         gradient G: ``sum W g^2 / sum W g e``, over a sample of the blocks.
         """
-        assert self._seen is not None and self._damping is not None
-        squares = products = 0.0
+        assert self._damping is not None
+        seen, squares, products = self._looked_at(), 0.0, 0.0
         for i, plane in enumerate(self.geometry.planes):
             every = max(1, plane.down * plane.across // SAMPLE)
             rows, columns = slice(0, plane.down, every), slice(0, plane.across)
-            value = self.geometry.view(self._seen, i)[rows, columns] * self._steps[i]
+            value = self.geometry.view(seen, i)[rows, columns] * self._steps[i]
             target = self.geometry.view(self._targets, i)[rows, columns]
             original = self.geometry.view(self._coefficients, i)[rows, columns]
             sensitivity = self._weights[i][rows] @ self._energies[i]

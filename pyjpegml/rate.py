@@ -28,7 +28,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import check_image
 from .budget import Account, Options
 from .closed_loop import (
     FINER,
@@ -42,15 +41,12 @@ from .closed_loop import (
     Schedule,
 )
 from .decoder import decode
-from .encoder import encode
 from .header import read_header
-from .heads import CHROMA, model_of
 from .knobs import ROUNDED, Start
 from .metadata import Metadata
 from .metrics import LumaReference, Reference
 from .originals import read_original
 from .predictor import Model, choose_model
-from .quantize import standard_qtables
 from .quantizer import Quantizer
 from .result import Plan, Result, better
 from .scale_search import (
@@ -560,52 +556,3 @@ def refine(
             break
         trial = loop.correct(score, schedule)
     return result
-
-
-def annex_k_baseline(
-    image: npt.ArrayLike, ms_ssim: float, *, color: str | None = None, subsampling: str = "4:2:0"
-) -> Result:
-    """What a search over libjpeg's quality finds: Annex K's tables at the lowest quality that meets
-    a target, with optimal Huffman tables. The yardstick of :func:`compress`.
-
-    Parameters
-    ----------
-    image : (h, w), (h, w, 3) or (h, w, 4) uint8 array
-    ms_ssim : float
-    color : str, optional
-        As for :func:`compress`.
-    subsampling : str
-        Of K in CMYK too: it is then as fine as luma.
-
-    Returns
-    -------
-    Result
-    """
-    target = check_target(ms_ssim)
-    array = check_image(image, color)
-    reference = Reference(array)
-    low, high, encodes = 1, 100, 0
-    found: tuple[bytes, float, int] | None = None
-    while low <= high:
-        quality = (low + high) // 2
-        data = encode(
-            array, quality=quality, subsampling=subsampling, color=color,
-            stored_as="YCCK" if array.shape[2:] == (4,) else None,
-        )  # fmt: skip
-        score = reference.score(decode(data))
-        encodes += 1
-        if score >= target:
-            found, high = (data, score, quality), quality - 1
-        else:
-            if found is None and quality == 100:
-                found = data, score, quality
-            low = quality + 1
-    assert found is not None
-    data, score, quality = found
-    luma, chroma = standard_qtables(quality)
-    groups = model_of(1 if array.ndim == 2 else array.shape[2]).groups
-    return Result(
-        data, score, score >= target, encodes,
-        tuple(chroma if group == CHROMA else luma for group in groups),
-        "grey" if array.ndim == 2 else subsampling, target, array.shape[1], array.shape[0],
-    )  # fmt: skip

@@ -20,9 +20,10 @@ import pytest
 from commands import GREY, RGB, Run, environment, process, standard_input
 
 import pyjpegml
-from pyjpegml import _jit, cli, encoder, rate
+from pyjpegml import _jit, cli, encoder, yardstick
 from pyjpegml.cli import main
 from pyjpegml.console import EXIT_CODES, ExitCode
+from pyjpegml.result import Result
 from pyjpegml.warmup import TASKS
 
 ANNOUNCE = cli._announce
@@ -115,14 +116,12 @@ def test_a_miss_is_compared_with_libjpeg_at_the_score_it_reached(
 ) -> None:
     asked = []
 
-    def baseline(
-        image: npt.NDArray[np.uint8], ms_ssim: float, **options: str | None
-    ) -> rate.Result:
+    def baseline(image: npt.NDArray[np.uint8], ms_ssim: float, **options: str | None) -> Result:
         asked.append(ms_ssim)
         return annex_k_baseline(image, ms_ssim, **options)
 
-    annex_k_baseline = rate.annex_k_baseline
-    monkeypatch.setattr(rate, "annex_k_baseline", baseline)
+    annex_k_baseline = yardstick.annex_k_baseline
+    monkeypatch.setattr(yardstick, "annex_k_baseline", baseline)
     code, printed, _ = run("compress", png, out, "--ms-ssim", "1", "--json", "--against-libjpeg")
     assert code == ExitCode.TARGET_NOT_MET
     assert asked == [json.loads(printed)["ms_ssim"]]

@@ -15,7 +15,7 @@ from PIL import Image
 from test_pictures import ORANGE, blended, profile, tags, tiff
 
 import pyjpegml
-from pyjpegml import rate
+from pyjpegml import yardstick
 from pyjpegml.console import ExitCode
 from pyjpegml.exif import orientation_exif
 
@@ -258,7 +258,7 @@ def test_metadata_count_on_both_sides_of_a_saving(run: Run, tmp_path: Path, out:
     facts = json.loads(run("compress", path, out, "--json", "--against-libjpeg")[1])
     size = 4 + len(b"ICC_PROFILE\0\1\1") + len(profile(b"RGB "))
     assert facts["bytes"] == size + len(pyjpegml.compress(RGB, ms_ssim=0.99).data)
-    assert facts["libjpeg"]["bytes"] == size + len(rate.annex_k_baseline(RGB, 0.99).data)
+    assert facts["libjpeg"]["bytes"] == size + len(yardstick.annex_k_baseline(RGB, 0.99).data)
 
 
 def test_density_and_comments_of_a_jpeg(run: Run, tmp_path: Path, out: str) -> None:

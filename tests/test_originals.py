@@ -27,7 +27,7 @@ from pyjpegml.exif import orientation_exif
 from pyjpegml.metadata import Metadata
 from pyjpegml.metrics import Reference
 from pyjpegml.originals import read_original
-from pyjpegml.rate import annex_k_baseline
+from pyjpegml.yardstick import annex_k_baseline
 
 
 def pillow(data: bytes) -> np.ndarray:

@@ -14,7 +14,7 @@ from PIL import Image
 import pyjpegml
 from pyjpegml import compress, decode, ms_ssim
 from pyjpegml.metrics import Reference
-from pyjpegml.rate import annex_k_baseline
+from pyjpegml.yardstick import annex_k_baseline
 
 
 def pillow(data: bytes) -> np.ndarray:
