@@ -51,8 +51,8 @@ def long_runs(draw: st.DrawFn) -> Stream:
     --------
     >>> from hypothesis import find
     >>> stream = find(long_runs(), lambda stream: "EOB2" in stream.traits)
-    >>> stream.coefficients[0].shape
-    (1, 4, 8, 8)
+    >>> stream.coefficients[0].shape[1] >= 4  # blocks, of which so many are a run
+    True
     """
     run = st.tuples(
         st.integers(0, 15).flatmap(_lengths),
