@@ -22,11 +22,11 @@ from pyjpegml.closed_loop import Schedule
 rate.SCHEDULES["trellis"] = (Schedule((), 6, 0.003),)
 STEPS = (
     ("rounded, sequential", "fast", False),
-    ("rounded, best scans", "fast", True),
+    ("rounded, best scans (`fast`)", "fast", True),
     ("trellis, sequential", "trellis", False),
     ("closed loop, sequential", "normal", False),
-    ("closed loop, best scans (the default)", "normal", True),
-    ("`best`", "best", True),
+    ("closed loop, best scans (`normal`)", "normal", True),
+    ("two schedules, close subsamplings (`best`)", "best", True),
 )
 
 
@@ -34,7 +34,7 @@ def measure(folder: Path, target: float, every: int) -> str:
     """A table of one folder."""
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".webp", ".jpg"))[::every]
     ratios = np.zeros((len(paths), len(STEPS)))
-    bits, seconds, overshoot = np.zeros_like(ratios), np.zeros_like(ratios), np.zeros_like(ratios)
+    bits, seconds, overshoot, encodes = (np.zeros_like(ratios) for _ in range(4))
     missed = 0
     for row, path in enumerate(paths):
         image = np.ascontiguousarray(iio.imread(path, mode="RGB"))
@@ -45,19 +45,21 @@ def measure(folder: Path, target: float, every: int) -> str:
             seconds[row, column] = (perf_counter() - begin) * 1e6 / pixels
             bits[row, column] = result.bits_per_pixel
             overshoot[row, column] = result.ms_ssim - target
+            encodes[row, column] = result.encodes
             missed += not result.met
         ratios[row] = bits[row] / bits[row, 0]
         print(path.name, *(f"{r:.4f}" for r in ratios[row]), flush=True)
     lines = [
         f"## {folder.name}: {len(paths)} photographs at MS-SSIM {target:g}",
         "",
-        "| | bits a pixel | ratio | overshoot | s/MP, median |",
-        "|---|---|---|---|---|",
+        "| | bits a pixel | ratio | overshoot | encodes | s/MP, median |",
+        "|---|---|---|---|---|---|",
     ]
     for column, (name, _, _) in enumerate(STEPS):
         lines.append(
             f"| {name} | {bits[:, column].mean():.4f} | {ratios[:, column].mean():.4f} "
-            f"| {overshoot[:, column].mean():.6f} | {np.median(seconds[:, column]):.2f} |"
+            f"| {overshoot[:, column].mean():.6f} | {encodes[:, column].mean():.1f} "
+            f"| {np.median(seconds[:, column]):.2f} |"
         )
     return "\n".join([*lines, "", f"Targets missed: {missed}.", ""])
 

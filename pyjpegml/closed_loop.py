@@ -81,6 +81,8 @@ WRONG_WAY = 1.005
 #: By how much the price may be changed at once; and in rounds before the last one, whose forecasts
 #: are less certain.
 LARGEST_STEP, EARLY_STEP = 2.0, 1.4
+#: By how much the price rises in a round as a rule: where it is begun with.
+RISES = (1.0, 1.4, 2.0)
 #: Damping grows by so much for each bit a pixel above the first number, up to this factor.
 FREE_BITS, DAMPING_PER_BIT, MOST_DAMPING = 1.2, 0.4, 1.8
 
@@ -197,7 +199,8 @@ class ClosedLoop:
             self._number = min(number, len(STIFFNESS) - 1)
             gain = schedule.gains[min(left, len(schedule.gains) - 1)]
             precision = ROUGHLY if left else schedule.tolerance / 2
-            self._round(schedule.damping[min(number, rounds - 1)], wanted / gain, precision)
+            rise = RISES[number] if number < min(rounds, len(RISES)) else 1.0
+            self._round(schedule.damping[min(number, rounds - 1)], wanted / gain, precision, rise)
         self._approach(wanted, schedule)
         return self.best
 
@@ -221,7 +224,7 @@ class ClosedLoop:
         """Whether a round would leave nothing to score what it makes."""
         return self.account.left < 2
 
-    def _round(self, damping: float, wanted: float, precision: float) -> None:
+    def _round(self, damping: float, wanted: float, precision: float, rise: float) -> None:
         """Aim at the present levels, and choose others at the price that leads to a loss."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
@@ -233,20 +236,22 @@ class ClosedLoop:
         if loss < self.budget and size < self._passed_size:
             self._passed = Packed(quantizer.levels, quantizer.reference.crew), loss
             self._passed_size = size
-        quantizer.aim(damping)
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
         self.history.append((self.price, loss, size))
         self._note("after a round" if self.steps else "trellis", loss, size)
         self._loss, self._stiffness = loss, STIFFNESS[self._number] * steepness
-        quantizer.keep(self._choose(wanted, precision))
+        quantizer.keep(self._choose(wanted, precision, rise))
 
-    def _choose(self, wanted: float, precision: float) -> npt.NDArray[np.int16]:
+    def _choose(self, wanted: float, precision: float, rise: float = 1.0) -> npt.NDArray[np.int16]:
         """Levels that are forecast to have a loss, but for a part of it; the price leads there.
 
-        Of large pictures, other prices are tried on a sample of the blocks.
+        Of large pictures, other prices than the first are tried on a sample of the blocks.
         """
         quantizer = self.quantizer
+        step = LARGEST_STEP if precision < ROUGHLY else EARLY_STEP
+        least, most = math.log(self.price / step), math.log(self.price * step)
+        self.price *= min(rise, step)
         levels = quantizer.trellis(self.price)
         self._change = quantizer.change(levels)
         if self._near(wanted, precision):
@@ -255,8 +260,6 @@ class ClosedLoop:
         scale = np.divide(self._change, known, out=np.ones(3), where=known != 0)
         low, high = -math.inf, math.inf  # logarithms of prices that are too low, and too high
         x, slope = math.log(self.price), SLOPE
-        step = math.log(LARGEST_STEP if precision < ROUGHLY else EARLY_STEP)
-        least, most = x - step, x + step
         before: tuple[float, float] | None = None
         for _ in range(CHOICES):
             y = math.log(max(self._forecast(), LEAST_LOSS) / wanted)

@@ -15,7 +15,6 @@ and are symmetric in u and v, as the statistics of photographs are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +27,7 @@ KNOBS = ("scale", "price", "dc", "chroma", "chroma_dc", "tilt", "diagonal")
 FIRST_SHAPE = 2
 #: Knobs of the closed form where coefficients are rounded: the means of what the teacher's runs on
 #: training photographs ask for (:mod:`pyjpegml.training.fit`), to two digits.
-ROUNDED = (0.0, 0.0, -0.4, 0.13, -0.3, 0.45, 0.3)
+ROUNDED = (0.0,) * len(KNOBS)
 #: No knob leads further than this: tables stay near the closed form whatever is asked for.
 FURTHEST = 0.7
 
@@ -53,17 +52,15 @@ def _patterns() -> npt.NDArray[np.float64]:
 PATTERNS = _patterns()
 
 
-def shape_weights(
-    mean_weights: Sequence[npt.NDArray[np.float64]], knobs: npt.ArrayLike
-) -> list[npt.NDArray[np.float64]]:
-    """Mean sensitivities whose closed form has the steps that the knobs ask for.
+def knob_shapes(knobs: npt.ArrayLike, components: int = 3) -> list[npt.NDArray[np.float64]]:
+    """What knobs add to the logarithms of steps.
 
     Parameters
     ----------
-    mean_weights : sequence of (64,) float64
-        Of each component (:class:`pyjpegml.tables.Estimator`); a fourth one, K, is as luma.
     knobs : (7,) float
         In the order of KNOBS; beyond FURTHEST they are cut.
+    components : int
+        A fourth one, K, is as luma.
 
     Returns
     -------
@@ -71,14 +68,12 @@ def shape_weights(
 
     Examples
     --------
-    >>> from pyjpegml.tables import closed_form_qtables
-    >>> weights = shape_weights([np.full(64, 4.0)], [0, 0, np.log(0.5), 0, 0, 0, 0])
-    >>> closed_form_qtables(weights, 20.0)[0][0, :3].tolist()
-    [5, 10, 10]
+    >>> knob_shapes([0, 0, -0.4, 0, 0, 0, 0])[0][:3].tolist()
+    [-0.4, 0.0, 0.0]
     """
     settings = np.clip(np.asarray(knobs, np.float64), -FURTHEST, FURTHEST)[FIRST_SHAPE:]
     change = np.tensordot(settings, PATTERNS, 1)
-    return [w * np.exp(-2 * change[i % 3]) for i, w in enumerate(mean_weights)]
+    return [change[i % 3] for i in range(components)]
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ class Quantizer:
         self._weights = [
             (v + f).astype(np.float32) for v, f in zip(self._original, self._floors, strict=True)
         ]
+        # None while the gradient is where the targets are to be
         self._damping: np.float32 | None = np.float32(1.0)
-        self._descent: Descent | None = None
         self._seen: npt.NDArray[np.int16] | None = None
         self._seen_packed: Packed | None = None
 
@@ -330,7 +330,10 @@ class Quantizer:
         for number in range(max(len(bands) for bands in self._bands)):
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
             bands = {i: self._bands[i][number] for i in components}
-            found = {i: self._prices(self.statistics.ac[i][number], price) for i in components}
+            found = {
+                i: self._prices(self.statistics.ac[i][number], self.price_of(i, price))
+                for i in components
+            }
             strips = [strip for strip in wanted if strip[0] in bands]
             self._each(choose_ac, len(strips))
             self._each(drop, len(strips))
@@ -354,10 +357,11 @@ class Quantizer:
             i, first, last = strips[task]
             plane = planes[i]
             lengths = self.statistics.dc[i].lengths[:16]
-            prices = ((lengths + np.arange(16)) * price).astype(np.float32)
+            prices = (lengths + np.arange(16)) * self.price_of(i, price)
             blocks = (last - first) * plane.v * plane.stride
             trellis.choose_dc(
-                dc_targets[i], self._steps[i][0], prices, plane.h, plane.v, first, last,
+                dc_targets[i], self._steps[i][0], prices.astype(np.float32),
+                plane.h, plane.v, first, last,
                 geometry.mcus_across, np.empty((2, trellis.DC_CHOICES), np.float32),
                 np.empty((blocks, trellis.DC_CHOICES), np.int8), geometry.view(levels, i),
             )  # fmt: skip
@@ -370,6 +374,12 @@ class Quantizer:
             self.geometry.view(levels, i), self._steps[i], np.float32(LARGEST_BLOCK),
             first, last, self.geometry.planes[i].across,
         )  # fmt: skip
+
+    def price_of(self, i: int, price: float) -> float:
+        """That of a component's bits: all the same, as losses are of one metric. What others would
+        do is measured by bench/rate_ratio.py.
+        """
+        return price
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
         """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
@@ -393,10 +403,7 @@ class Quantizer:
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
     def spare_memory(self) -> None:
-        """Give back the memory of the gradient, and that of the levels that were looked at, until
-        they are wanted again. The targets stay.
-        """
-        self._descent = None
+        """Keep the levels that were looked at in less memory until they are wanted again."""
         if self._seen is not None and self._seen_packed is None:
             self._seen_packed = Packed(self._seen, self.reference.crew)
         self._seen = None
@@ -409,15 +416,13 @@ class Quantizer:
         return self._seen
 
     def look(self) -> float:
-        """The loss of the present levels; its gradient is kept for :meth:`aim`."""
-        geometry = self.geometry
-        descent = self._descent
-        if descent is None:
-            descent = self._descent = Descent(
-                self.reference, geometry, self._original, self.reference.crew, self._targets
-            )
+        """The loss of the present levels; its gradient is kept for :meth:`aim`, in the memory of
+        the targets.
+        """
+        geometry, crew = self.geometry, self.reference.crew
+        descent = Descent(self.reference, geometry, self._original, crew, self._targets)
         self._weights, self._seen, self._seen_packed = [], None, None  # before others are made
-        planes = channel_planes(check_picture(self.pixels(self.levels)), self.reference.crew)
+        planes = channel_planes(check_picture(self.pixels(self.levels)), crew)
         descent.at_planes(planes)
         del planes
         self._seen = self.levels
@@ -428,48 +433,66 @@ class Quantizer:
             weights += floor
         return 1 - descent.score
 
+    def coherence(self) -> float:
+        """How much steeper than their own parabolas the loss is along the errors of the levels that
+        were looked at, for what neighbours do together.
+
+        With errors e, and ``g = G / 2 W`` the errors that single parabolas would need to have the
+        gradient G: ``sum W g^2 / sum W g e``, over a sample of the blocks.
+        """
+        squares = products = 0.0
+        for i, plane in enumerate(self.geometry.planes):
+            seen, originals = (
+                self.geometry.view(array, i)[:, : plane.across]
+                for array in (self._looked_at(), self._coefficients)
+            )
+            target = np.empty((1, plane.across, 64), np.float32)
+            every = max(1, plane.down * plane.across // SAMPLE)
+            for row in range(0, plane.down, every):
+                self._move(i, row, row + 1, self._energies[i], target)
+                value = seen[row] * self._steps[i]
+                sensitivity = self._weights[i][row] @ self._energies[i]
+                needed = value - target[0]
+                squares += every * float((sensitivity * needed * needed).sum())
+                error = value - np.float32(0.125) * originals[row]
+                products += every * float((sensitivity * needed * error).sum())
+        return squares / products if products > 0 else 1.0
+
     def aim(self, damping: float) -> None:
         """Move the targets against the gradient at the levels that were looked at.
 
-        The gradient is in the memory of the targets, which it becomes row by row.
+        The gradient becomes the targets row by row, so this is done once.
         """
-        assert self._descent is not None
-        if self._damping is not None:
-            self._aim_again(damping)
-            return
-        geometry, levels, gradients = self.geometry, self._looked_at(), self._descent.gradients
+        assert self._damping is None, "there is no gradient"
         self._damping = np.float32(damping)
         energies = [energy * self._damping for energy in self._energies]
 
         def move(task: int) -> None:
             i, first, last = self._strips[task]
-            across, rows = geometry.planes[i].across, slice(first, last)
-            aim(
-                gradients[i][8 * first : 8 * last], geometry.view(levels, i)[rows],
-                self._steps[i], self._weights[i][rows], energies[i],
-                self._plain[i], geometry.view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
-                0, last - first, across, np.empty((8, 8 * across), np.float32),
-                np.empty(64, np.float32), geometry.view(self._targets, i)[rows],
-            )  # fmt: skip
+            self._move(
+                i, first, last, energies[i], self.geometry.view(self._targets, i)[first:last]
+            )
 
         self._each(move, len(self._strips))
 
-    def _aim_again(self, damping: float) -> None:
-        """The same targets for another damping: distances from the levels shrink as it grows."""
-        assert self._damping is not None
-        levels = self._looked_at()
-        ratio = self._damping / np.float32(damping)
-        self._damping = np.float32(damping)
-
-        def move(task: int) -> None:
-            i, first, last = self._strips[task]
-            target = self.geometry.view(self._targets, i)[first:last]
-            values = self.geometry.view(levels, i)[first:last] * self._steps[i]
-            target -= values
-            target *= ratio
-            target += values
-
-        self._each(move, len(self._strips))
+    def _move(
+        self,
+        i: int,
+        first: int,
+        last: int,
+        energy: npt.NDArray[np.float32],
+        targets: npt.NDArray[np.float32],
+    ) -> None:
+        """Targets of some rows of blocks of a component, which may be where their gradient is."""
+        plane, rows = self.geometry.planes[i], slice(first, last)
+        view = self.geometry.view
+        gradient = view(self._targets, i)[rows].reshape(8 * (last - first), 8 * plane.stride)
+        aim(
+            gradient, view(self._looked_at(), i)[rows], self._steps[i], self._weights[i][rows],
+            energy, self._plain[i], view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
+            0, last - first, plane.across, np.empty((8, 8 * plane.across), np.float32),
+            np.empty(64, np.float32), targets,
+        )  # fmt: skip
 
     def change(self, levels: npt.NDArray[np.int16], *, sampled: bool = False) -> Change:
         """What levels, or those of the sample, will do to the loss of those that were looked at."""
@@ -489,25 +512,3 @@ class Quantizer:
 
         sums = np.array(self._each(weigh, len(strips))).sum(0)
         return Change(*sums.tolist())
-
-    def coherence(self) -> float:
-        """How much steeper than their own parabolas the loss is along the errors of the levels that
-        were looked at, for what neighbours do together.
-
-        With errors e, and ``g = G / 2 W`` the errors that single parabolas would need to have the
-        gradient G: ``sum W g^2 / sum W g e``, over a sample of the blocks.
-        """
-        assert self._damping is not None
-        seen, squares, products = self._looked_at(), 0.0, 0.0
-        for i, plane in enumerate(self.geometry.planes):
-            every = max(1, plane.down * plane.across // SAMPLE)
-            rows, columns = slice(0, plane.down, every), slice(0, plane.across)
-            value = self.geometry.view(seen, i)[rows, columns] * self._steps[i]
-            target = self.geometry.view(self._targets, i)[rows, columns]
-            original = self.geometry.view(self._coefficients, i)[rows, columns]
-            sensitivity = self._weights[i][rows] @ self._energies[i]
-            needed = self._damping * (value - target)
-            squares += every * float((sensitivity * needed * needed).sum())
-            error = value - np.float32(0.125) * original
-            products += every * float((sensitivity * needed * error).sum())
-        return squares / products if products > 0 else 1.0

@@ -365,7 +365,7 @@ class Task:
         for _, plan in ranked:
             if best is not None and self.account.left < 1:
                 break
-            plan.begin(self._start(plan, 1 - target))
+            plan.begin(self._start(plan, 1 - target), 1 - target)
             hasty = self.effort == "fast"
             search = Search(plan, self.reference, target, self.account, self.writing, hasty)
             found = search.run()

@@ -30,12 +30,13 @@ from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all
 from .header import SUBSAMPLINGS
-from .knobs import Start, shape_weights
+from .knobs import Start, knob_shapes
 from .metrics import Reference
 from .reconstruction import reconstruct, resampled
 from .result import Result, better
 from .scan_search import best_script
 from .sparse_windows import SURE
+from .steps import Steps, shaped
 from .tables import ROUNDING, Estimator, closed_form_qtables
 from .threads import Crew
 
@@ -112,13 +113,28 @@ class Candidate:
     trials: list[tuple[float, float]] = field(default_factory=list)
     dc_steps: list[int] | None = None
     start: Start | None = None
+    shapes: list[npt.NDArray[np.float64]] | None = None
     features: npt.NDArray[np.float64] | None = None
 
-    def begin(self, start: Start | None) -> None:
-        """Shape the tables, and reckon with the predicted loss at first; None for neither."""
-        self.start = start
+    def begin(self, start: Start | None, budget: float | None = None) -> None:
+        """Shape the tables, and reckon with the predicted loss at first; None for neither.
+
+        If a budget for the loss is given, single steps are those that are best there for rounded
+        coefficients (:mod:`pyjpegml.steps`).
+        """
+        self.start, self.shapes = start, None
         self.trials.clear()
         self.dc_steps = None
+        if start is None:
+            return
+        shapes = knob_shapes(start.knobs, len(self.geometry.planes))
+        scale = FINEST if budget is None else self.scale_for(budget)
+        if budget is not None and FINEST < scale < COARSEST:
+            steps = Steps(self.estimator, scale)
+            aim = budget * math.exp(-start.loss)
+            scale = solve_scale(lambda scale: self.floor + steps.at(scale).loss, aim)
+            shapes = [a + b for a, b in zip(steps.at(scale).shapes, shapes, strict=True)]
+        self.shapes = shapes
 
     @property
     def coefficients(self) -> npt.NDArray[np.int16]:
@@ -134,8 +150,8 @@ class Candidate:
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
         """The closed form at a scale, shaped as predicted, DC steps apart if they are held."""
         weights = self.estimator.mean_weights
-        if self.start is not None:
-            weights = shape_weights(weights, self.start.knobs)
+        if self.shapes is not None:
+            weights = shaped(weights, self.shapes)
         tables = closed_form_qtables(weights, scale)
         for table, step in zip(tables, self.dc_steps or (), strict=False):
             table[0, 0] = step

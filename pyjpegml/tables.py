@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -176,6 +177,30 @@ class Estimate:
     size: float
 
 
+class Sample(NamedTuple):
+    """Some blocks of a component.
+
+    Attributes
+    ----------
+    blocks : (n, 64) int16
+        Coefficients times 8, not quantized.
+    left : (n,) int16
+        DC of the block to the left of each, times 8; 0 at the left border.
+    weights : (n, 64) float32
+        Sensitivities.
+    attenuation : (64,) float32
+        :func:`pyjpegml.sensitivity.sampling_attenuation`.
+    total : int
+        Blocks that the component has.
+    """
+
+    blocks: npt.NDArray[np.int16]
+    left: npt.NDArray[np.int16]
+    weights: npt.NDArray[np.float32]
+    attenuation: npt.NDArray[np.float32]
+    total: int
+
+
 class Estimator:
     """Loss and size of a picture for any tables, from a sample of its blocks.
 
@@ -197,6 +222,10 @@ class Estimator:
         The patterns' part.
     mean_weights : list of (64,) float64
         For :func:`closed_form_qtables`.
+    samples : list of Sample
+        By component.
+    pixels : int
+        Of the picture.
     rounding_loss : float
         Loss by rounding Y, Cb and Cr to integers, an error of variance 1/12 each.
     """
@@ -210,11 +239,11 @@ class Estimator:
     ) -> None:
         scales = len(reference.weights)
         offsets = halving_offset(geometry.width), halving_offset(geometry.height)
-        pixels = geometry.width * geometry.height
+        self.pixels = pixels = geometry.width * geometry.height
         self.mean_weights: list[npt.NDArray[np.float64]] = []
         self.rounding_loss = 0.0
         self._groups = model_of(len(geometry.planes)).groups
-        self._samples = []
+        self.samples: list[Sample] = []
         maps = block_maps(reference) if maps is None else maps
         exact = mix_weights(maps, geometry, reference.crew)
         self.energies = []
@@ -236,7 +265,9 @@ class Estimator:
             left = np.where(columns > 0, view[rows, columns - 1, 0], 0).astype(np.int16)
             sensitivities = (flat[chosen] @ energy).astype(np.float32)
             attenuation = sampling_attenuation(across, down)
-            self._samples.append((view[rows, columns], left, sensitivities, attenuation, len(flat)))
+            self.samples.append(
+                Sample(view[rows, columns], left, sensitivities, attenuation, len(flat))
+            )
         self.weights = [weights.astype(np.float32) for weights in exact]
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
@@ -255,7 +286,7 @@ class Estimator:
         loss = size = 0.0
         levels = np.empty(64, np.int32)
         counts = np.zeros((2, 2, 256))  # luma (with K) and chroma, DC and AC
-        for i, (blocks, left, weights, attenuation, total) in enumerate(self._samples):
+        for i, (blocks, left, weights, attenuation, total) in enumerate(self.samples):
             steps = qtables[i].astype(np.float32).reshape(64)
             found = np.zeros((2, 256), np.int64)
             sample_loss, bits = sample_cost(

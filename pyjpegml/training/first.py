@@ -2,8 +2,8 @@
 
 No search is needed for that, so it costs little and there are many of them: of each photograph
 large crops at three sizes, for each of them both subsamplings and targets from end to end. One set
-of levels is rounded at the scale where the estimate is the target's loss, with the knobs of the
-closed form; and one is chosen by trellis where the closed loop begins.
+of levels is rounded at the scale where the estimate is the target's loss, by the steps that are
+best there; and one is chosen by trellis where the closed loop begins.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def errors_of(plan: Candidate, reference: Reference, budget: float) -> tuple[flo
         loss = 1 - reference.quick_score(made.pixels(levels))
         return math.log(max(loss, LEAST_LOSS) / budget)
 
-    plan.begin(Start(np.array(ROUNDED)))
+    plan.begin(Start(np.array(ROUNDED)), budget)
     made = quantizer(plan.scale_for(budget))
     rounded = error(made.levels)
     plan.begin(None)

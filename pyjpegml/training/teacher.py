@@ -2,8 +2,9 @@
 
 A *case* is a part of a photograph at some size, and a target. What is found out about it:
 
-1. For either subsampling, the scale at which rounded coefficients just meet the target, and what
-   that file would have; and what the closed loop finds, starting from the closed form.
+1. For either subsampling, the scale at which coefficients that are rounded by the best steps
+   (:mod:`pyjpegml.steps`) just meet the target, and what that file would have; and what the closed
+   loop finds, starting from the closed form.
 2. For the smaller of the two, a local search over the knobs (:mod:`pyjpegml.knobs`). Sizes are
    noisy by some tenths of a percent, as much as a knob may bring, so knobs are not moved one by
    one: eight runs move all seven at once, up or down by the rows of a Hadamard matrix with random
@@ -166,9 +167,15 @@ class Pupil:
         self.budget = 1 - target
         self.pixels = image.shape[0] * image.shape[1]
 
-    def shaped(self, plan: Candidate, knobs: npt.NDArray[np.float64]) -> Candidate:
-        """The same candidate with tables shaped by knobs."""
-        return replace(plan, trials=[], start=Start(knobs, 0.0))
+    def shaped(
+        self, plan: Candidate, knobs: npt.NDArray[np.float64], *, rounding: bool
+    ) -> Candidate:
+        """The same candidate with tables shaped by knobs; if coefficients are to be rounded, from
+        those on that are best for them.
+        """
+        other = replace(plan, trials=[])
+        other.begin(Start(knobs), self.budget if rounding else None)
+        return other
 
     def quantizer(self, plan: Candidate, scale: float) -> Quantizer:
         """Rounded levels at a scale."""
@@ -229,7 +236,8 @@ class Pupil:
         for plan in self.candidates:
             if plan.floor >= 0.95 * self.budget:
                 continue
-            correction, first, size = self.rounded(plan, SECANTS)
+            usual = self.shaped(plan, np.zeros(len(KNOBS)), rounding=True)
+            correction, first, size = self.rounded(usual, SECANTS)
             closed = plan.scale_for(self.budget)
             scale = self.loop_scale(plan)
             for _ in range(3):
@@ -263,13 +271,14 @@ class Pupil:
     def _run(
         self, plan: Candidate, knobs: npt.NDArray[np.float64], offset: float, found: dict[str, Any]
     ) -> float:
-        shaped = self.shaped(plan, knobs)
+        shaped = self.shaped(plan, knobs, rounding=False)
         scale = shaped.scale_for(self.budget) * math.exp(offset + knobs[0])
         run = self.loop(shaped, scale, PRICE * math.exp(knobs[1]))
         size = math.nan if run is None else run[0]
         rounding = np.r_[np.zeros(FIRST_SHAPE), knobs[FIRST_SHAPE:]]
         found["runs"].append([*knobs, *(run or (math.nan,) * 3)])
-        found["rounded_runs"].append([*rounding, *self.rounded(shaped, 2)])
+        usual = self.shaped(plan, knobs, rounding=True)
+        found["rounded_runs"].append([*rounding, *self.rounded(usual, 2)])
         return size
 
 

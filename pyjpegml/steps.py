@@ -1,0 +1,253 @@
+"""Quantization steps by what each would lose and cost: the best tables for rounded coefficients.
+
+The closed form (:mod:`pyjpegml.tables`) is right where steps are small. In small files most
+coefficients become 0, and then it matters how the values of each coefficient are distributed: some
+are rarely large, and a step that drops them all saves much; others lie just above a step. So a
+sample of the blocks is quantized by some steps around that of the closed form, each coefficient by
+itself, which tells for each step
+
+- the loss, by the sensitivities of the blocks;
+- the bits: those behind the symbols, and the entropy of the categories (T.81 F.1.2.1). That runs
+  of zeros share a symbol with what ends them is left out: an entropy far below one bit for a
+  coefficient that is seldom there says nearly the same.
+
+Of all steps, that one is the best which makes ``loss + price * bits`` smallest; the price is the
+same for all coefficients, and leads from fine tables to coarse ones (Ratnakar and Livny: An
+efficient algorithm for optimizing DCT quantization, 2000, find such tables by dynamic programming).
+
+::
+
+    scale ── closed form ── steps around it ── loss, bits ──┐
+                                         price ─────────────┴── best step ── smoothed ── shape
+
+*One scale.* Where steps are small, one that is larger by a factor f has f^2 times the loss and
+log2 f bits less. With ``price = ln 2 / 6 scale^2`` the best step is then the one of the closed form
+at this scale: so both have the same parameter, and results differ only where steps are large. What
+is returned is the shape, by how much the logarithm of each step differs from the closed form's.
+
+*Smoothing.* Steps are tried at half octaves; a parabola through the three best ones leads between
+them. Coefficients of neighbouring frequencies have like distributions, and a sample has accidents:
+so shapes are blurred. On the training photographs that is worth as much as a sample of four times
+the size. DC, whose differences are coded, has its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ._jit import inlined, kernel
+from .scan import category
+from .tables import ROUNDING, SATURATION, Estimator
+
+#: Steps that are tried: so many half octaves below that of the closed form, and above.
+FINER, COARSER = 2, 7
+OCTAVES = np.arange(-FINER, COARSER + 1) / 2
+#: What the four neighbours of a shape's entry have of it, each.
+BLUR = 0.2
+#: No smaller step is tried. (Tables have none below 1, but the curves go on there.)
+LEAST_STEP = 1 / 16
+#: Categories of levels and of differences of DC: 18 bits hold twice the largest coefficient, 4096,
+#: over the smallest step.
+CATEGORIES = 19
+
+
+@inlined
+def _entropy(counts, n):
+    """Bits of n categories."""
+    bits = 0.0
+    for c in range(counts.shape[0]):
+        if counts[c] > 0:
+            bits -= counts[c] * math.log2(counts[c] / n)
+    return bits
+
+
+@kernel
+def try_ac_steps(sizes, weights, attenuation, steps, rounding, counts, losses, bits):
+    """What one AC coefficient of some blocks loses and costs, by step.
+
+    A value that one step makes 0 is 0 for all larger ones: it need not be looked at again.
+
+    Parameters
+    ----------
+    sizes : (n,) float32
+        Absolute values of the coefficient, at most 4096, in one block or more; changed.
+    weights : (n,) float32
+        Sensitivities W; changed.
+    attenuation : float32
+        :func:`pyjpegml.sensitivity.sampling_attenuation`.
+    steps : (s,) float32
+        From small to large, LEAST_STEP or more: so levels are at most 65,536, of 17 bits.
+    rounding : float32
+        Part of a step that is added, see :func:`pyjpegml.quantize.quantize`.
+    counts : (CATEGORIES,) int64
+        Scratch.
+    losses, bits : (s,) float64
+        Results.
+    """
+    left = sizes.shape[0]
+    dropped = 0.0
+    for s in range(steps.shape[0]):
+        step, each = steps[s], np.float32(1.0) / steps[s]
+        least = (np.float32(1.0) - rounding) * step
+        for c in range(counts.shape[0]):
+            counts[c] = 0
+        loss = 0.0
+        total = 0
+        larger = 0
+        for b in range(left):
+            size, weight = sizes[b], weights[b]
+            if size < least:
+                dropped += weight * size * size * (np.float32(1.0) + attenuation)
+                continue
+            sizes[larger], weights[larger] = size, weight
+            larger += 1
+            level = np.int32(size * each + rounding)
+            error = size - np.float32(level) * step
+            loss += weight * error * (error + attenuation * size)
+            c = category(np.int64(level))
+            counts[c] += 1
+            total += c
+        left = larger
+        counts[0] += sizes.shape[0] - left
+        losses[s] = loss + dropped
+        bits[s] = total + _entropy(counts, sizes.shape[0])
+
+
+@kernel
+def try_dc_steps(values, neighbors, weights, attenuation, steps, counts, losses, bits):
+    """The same of DC, whose differences are coded and whose values are rounded to the nearest.
+
+    Parameters
+    ----------
+    values : (n,) int16
+        DC times 8.
+    neighbors : (n,) int16
+        DC of the block to the left of each, times 8.
+    weights, attenuation, steps, counts, losses, bits
+        As for :func:`try_ac_steps`; differences are at most 131,072, of 18 bits.
+    """
+    n = values.shape[0]
+    for s in range(steps.shape[0]):
+        step, each = steps[s], 0.125 / steps[s]
+        for c in range(counts.shape[0]):
+            counts[c] = 0
+        loss = 0.0
+        total = 0
+        for b in range(n):
+            level = np.int64(math.floor(values[b] * each + 0.5))
+            value = values[b] * 0.125
+            error = value - level * step
+            loss += weights[b] * error * (error + attenuation * value)
+            c = category(level - np.int64(math.floor(neighbors[b] * each + 0.5)))
+            counts[c] += 1
+            total += c
+        losses[s] = loss
+        bits[s] = total + _entropy(counts, n)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Shapes of tables, one a component, and what they are found to lose.
+
+    Attributes
+    ----------
+    shapes : list of (64,) float64
+        Logarithms of steps, less those of the closed form.
+    loss : float
+        1 - MS-SSIM, of quantization alone, as :class:`pyjpegml.tables.Estimate` has it.
+    """
+
+    shapes: list[npt.NDArray[np.float64]]
+    loss: float
+
+
+class Steps:
+    """The steps of a picture, for any price.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    scale : float
+        About the one that is going to be asked for.
+    rounding : float
+        Part of a step that is added to AC coefficients before they are cut to integers.
+    """
+
+    def __init__(self, estimator: Estimator, scale: float, rounding: float = ROUNDING) -> None:
+        self._losses: list[npt.NDArray[np.float64]] = []
+        self._bits: list[npt.NDArray[np.float64]] = []
+        self._pixels = estimator.pixels
+        tried = scale * 2.0**OCTAVES
+        for sample, mean in zip(estimator.samples, estimator.mean_weights, strict=True):
+            steps = np.maximum(tried / np.sqrt(mean)[:, None], LEAST_STEP).astype(np.float32)
+            losses, bits = np.empty(steps.shape), np.empty(steps.shape)
+            blocks, left, weights, attenuation, total = sample
+            counts = np.empty(CATEGORIES, np.int64)
+            sizes = np.abs(blocks.T, dtype=np.float32) * np.float32(0.125)
+            weights = weights.T.copy()
+            try_dc_steps(
+                blocks[:, 0].copy(), left, weights[0], attenuation[0], steps[0], counts, losses[0],
+                bits[0],
+            )  # fmt: skip
+            for k in range(1, 64):
+                try_ac_steps(
+                    sizes[k], weights[k], attenuation[k], steps[k], np.float32(rounding), counts,
+                    losses[k], bits[k],
+                )  # fmt: skip
+            share = total / len(blocks)
+            self._losses.append(losses * share)
+            self._bits.append(bits * share)
+        self._tried = np.log(tried)
+
+    def at(self, scale: float) -> Choice:
+        """The best steps where a bit is worth as much as in the closed form of a scale."""
+        price = math.log(2) / 6 * scale * scale / self._pixels
+        rows, width = np.arange(64), math.log(2) / 2
+        shapes, loss = [], 0.0
+        for losses, bits in zip(self._losses, self._bits, strict=True):
+            costs = losses + price * bits
+            best = costs.argmin(1).clip(1, len(OCTAVES) - 2)
+            before, here, after = (costs[rows, best + d] for d in (-1, 0, 1))
+            bend = before - 2 * here + after
+            turn = 0.5 * (before - after) / np.where(bend > 0, bend, np.inf)
+            place = best + turn.clip(-1, 1)
+            shape = blurred(self._tried[0] + width * place - math.log(scale))
+            place = ((shape + math.log(scale) - self._tried[0]) / width).clip(0, len(OCTAVES) - 1)
+            low = place.astype(np.int64).clip(0, len(OCTAVES) - 2)
+            part = place - low
+            loss += float((losses[rows, low] * (1 - part) + losses[rows, low + 1] * part).sum())
+            shapes.append(shape)
+        return Choice(shapes, math.log1p(SATURATION * loss) / SATURATION)
+
+
+def blurred(shape: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A shape, (64,), whose entries are drawn to their neighbours', DC excepted.
+
+    Examples
+    --------
+    >>> shape = np.zeros(64)
+    >>> shape[18] = 1
+    >>> blurred(shape).reshape(8, 8)[1:4, 1:4].round(1).tolist()
+    [[0.0, 0.2, 0.0], [0.2, 0.2, 0.2], [0.0, 0.2, 0.0]]
+    """
+    table = shape.reshape(8, 8).copy()
+    table[0, 0] = (table[0, 1] + table[1, 0]) / 2
+    padded = np.pad(table, 1, mode="edge")
+    around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+    table = (1 - 4 * BLUR) * table + BLUR * around
+    table[0, 0] = shape[0]
+    return table.reshape(64)
+
+
+def shaped(
+    mean_weights: Sequence[npt.NDArray[np.float64]], shapes: Sequence[npt.NDArray[np.float64]]
+) -> list[npt.NDArray[np.float64]]:
+    """Mean sensitivities whose closed form has these shapes, for
+    :func:`pyjpegml.tables.closed_form_qtables`.
+    """
+    return [w * np.exp(-2 * shape) for w, shape in zip(mean_weights, shapes, strict=True)]
