@@ -21,7 +21,7 @@ import numpy as np
 
 from pyjpegml.encoder import quantize_all
 from pyjpegml.features import NAMES, features
-from pyjpegml.knobs import ROUNDED, Start
+from pyjpegml.knobs import KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.predictor import INPUTS, OUTPUTS, SHIPPED, choose_model, target_features, walk_trees
 from pyjpegml.reconstruction import reconstruct
@@ -121,7 +121,7 @@ targets = (0.97, 0.98, 0.99, 0.995)
 def one_shot(name, target, start):
     """The loss of the first levels over the budget."""
     plan, reference = plans[name], references[name]
-    plan.begin(start)
+    plan.begin(start, 1 - target)
     qtables = plan.qtables(plan.scale_for(1 - target))
     levels = quantize_all(plan.geometry, plan.coefficients, qtables, ROUNDING)
     pixels = reconstruct(plan.geometry, levels, qtables, reference.crew)
@@ -131,7 +131,7 @@ def one_shot(name, target, start):
 ratios = {"closed form": [], "model": []}
 figure, axis = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 for name, color in zip(plans, ("tab:blue", "tab:orange", "tab:green"), strict=True):
-    plain = [one_shot(name, target, Start(np.array(ROUNDED))) for target in targets]
+    plain = [one_shot(name, target, Start(np.zeros(len(KNOBS)))) for target in targets]
     learned = [one_shot(name, t, model.start(plans[name], 1 - t)) for t in targets]
     ratios["closed form"] += plain
     ratios["model"] += learned
@@ -166,7 +166,7 @@ print(f"{facts['photographs']} photographs, {facts['first encodes']} first encod
 scales = []
 for target in np.linspace(0.96, 0.995, 36):
     plan = plans["coffee"]
-    plan.begin(model.start(plan, 1 - target))
+    plan.begin(model.start(plan, 1 - target), 1 - target)
     scales.append(plan.scale_for(1 - target))
 assert (np.diff(scales) <= 1e-9).all()
 print(f"scales from {scales[0]:.3f} at 0.96 down to {scales[-1]:.3f} at 0.995, without a step up")

@@ -1,13 +1,11 @@
 """Knobs: in which directions a plan may differ from the closed form.
 
 The closed form (:mod:`pyjpegml.tables`) gives every step of the quantization tables up to one
-scale.
-What the search can still gain lies in few directions, and these are the knobs: each adds to the
-logarithm of the steps (of Y, Cb and Cr, in natural order) its setting times a pattern, and two that
-belong to the closed loop move its scale and the price with which it starts. All knobs at 0 are the
-closed form of :mod:`pyjpegml.tables`, which is right where quantization is fine. Where coefficients
-are rounded and many become 0, the same shift is better for nearly all photographs (ROUNDED), and
-that is the closed form there: models are compared with it.
+scale, and where coefficients are rounded, a sample of the picture tells the best shape of the
+tables (:mod:`pyjpegml.steps`). What a search can still gain lies in few directions, and these are
+the knobs: each adds to the logarithm of the steps (of Y, Cb and Cr, in natural order) its setting
+times a pattern, and two that belong to the closed loop move its scale and the price with which it
+starts. All knobs at 0 change nothing.
 
 Patterns of AC steps have a mean of 0, so that they change the shape of a table and not its scale,
 and are symmetric in u and v, as the statistics of photographs are.
@@ -25,9 +23,6 @@ import numpy.typing as npt
 KNOBS = ("scale", "price", "dc", "chroma", "chroma_dc", "tilt", "diagonal")
 #: The first of the knobs that shape tables.
 FIRST_SHAPE = 2
-#: Knobs of the closed form where coefficients are rounded: the means of what the teacher's runs on
-#: training photographs ask for (:mod:`pyjpegml.training.fit`), to two digits.
-ROUNDED = (0.0,) * len(KNOBS)
 #: No knob leads further than this: tables stay near the closed form whatever is asked for.
 FURTHEST = 0.7
 

@@ -1,7 +1,8 @@
 """The learned predictor: from a picture's features to a first plan for rounded coefficients.
 
-The closed form (:mod:`pyjpegml.tables`) is the prior, and gradient-boosted trees have learned what
-is left, from plans that a search found best on training photographs (:mod:`pyjpegml.training`):
+The closed form (:mod:`pyjpegml.tables`) and the steps that suit the picture's own coefficients
+(:mod:`pyjpegml.steps`) are the prior, and gradient-boosted trees have learned what is left, from
+plans that a search found best on training photographs (:mod:`pyjpegml.training`):
 
 - how far knobs are to be turned (:mod:`pyjpegml.knobs`), which shape the tables;
 - how far the estimate of the loss will be off then, as a logarithm; and how far it is off for the
@@ -22,7 +23,7 @@ The worst that such a model can do is to predict badly; every file that is retur
 the same.
 
 *Out of range.* If a feature is further from the training photographs' than a quarter of their
-range, nothing is predicted, and the closed form is the start. (Pictures may be larger.)
+range, nothing is predicted, and the prior is the start. (Pictures may be larger.)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from .knobs import FIRST_SHAPE, FURTHEST, KNOBS, Start
 from .scale_search import Candidate
 
 #: Version of the file's format.
-VERSION = 2
+VERSION = 3
 #: The features that know the target: ln of 1 - target, and of what is left of it for quantization.
 TARGET_NAMES = ("loss", "room")
 INPUTS = (*NAMES, *TARGET_NAMES)

@@ -42,7 +42,7 @@ from .closed_loop import (
 )
 from .decoder import decode
 from .header import read_header
-from .knobs import ROUNDED, Start
+from .knobs import KNOBS, Start
 from .metadata import Metadata
 from .metrics import LumaReference, Reference
 from .originals import read_original
@@ -390,12 +390,13 @@ class Task:
         )  # fmt: skip
 
     def _start(self, plan: Candidate, budget: float) -> Start:
-        """Where the model would begin. Without one, or if the budget cannot be met at all, what is
-        right for most; with one that does not know such pictures, the plain closed form.
+        """Where the model would begin. Without one, if the budget cannot be met at all, or if the
+        model does not know such pictures, nothing is foreseen.
         """
-        if not self.model or plan.floor >= budget:
-            return Start(np.array(ROUNDED))
-        return self.model.start(plan, budget) or Start(np.zeros(len(ROUNDED)))
+        found = None
+        if self.model and plan.floor < budget:
+            found = self.model.start(plan, budget)
+        return found or Start(np.zeros(len(KNOBS)))
 
     def plans(self, aim: float) -> list[tuple[float, Candidate]]:
         """The subsamplings that can reach a loss, the one of the smaller estimated file first, with

@@ -129,7 +129,7 @@ class Candidate:
             return
         shapes = knob_shapes(start.knobs, len(self.geometry.planes))
         scale = FINEST if budget is None else self.scale_for(budget)
-        if budget is not None and FINEST < scale < COARSEST:
+        if budget is not None and 1.01 * FINEST < scale < COARSEST / 1.01:
             steps = Steps(self.estimator, scale)
             aim = budget * math.exp(-start.loss)
             scale = solve_scale(lambda scale: self.floor + steps.at(scale).loss, aim)

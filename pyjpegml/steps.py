@@ -51,9 +51,9 @@ OCTAVES = np.arange(-FINER, COARSER + 1) / 2
 BLUR = 0.2
 #: No smaller step is tried. (Tables have none below 1, but the curves go on there.)
 LEAST_STEP = 1 / 16
-#: Categories of levels and of differences of DC: 18 bits hold twice the largest coefficient, 4096,
-#: over the smallest step.
-CATEGORIES = 19
+#: Categories of levels and of differences of DC: 17 bits hold the largest difference, 65,535
+#: eighths, over the smallest step.
+CATEGORIES = 18
 
 
 @inlined
@@ -129,7 +129,7 @@ def try_dc_steps(values, neighbors, weights, attenuation, steps, counts, losses,
     neighbors : (n,) int16
         DC of the block to the left of each, times 8.
     weights, attenuation, steps, counts, losses, bits
-        As for :func:`try_ac_steps`; differences are at most 131,072, of 18 bits.
+        As for :func:`try_ac_steps`; differences are at most 131,070, of 17 bits.
     """
     n = values.shape[0]
     for s in range(steps.shape[0]):

@@ -14,7 +14,7 @@ from helpers import picture as made
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyjpegml import Options, compress, predictor, rate
+from pyjpegml import Options, compress, predictor
 from pyjpegml.features import NAMES
 from pyjpegml.knobs import FURTHEST, KNOBS
 from pyjpegml.metrics import Reference
@@ -237,12 +237,11 @@ def drawing():
     return image
 
 
-def test_drawings_are_unlike_photographs(monkeypatch):
-    """They begin at the plain closed form."""
+def test_drawings_are_unlike_photographs():
+    """They begin as without a model."""
     plan = plan_of(drawing(), "4:4:4")
     model = choose_model(None)
     assert model.start(plan, 0.01) is None
-    monkeypatch.setattr(rate, "ROUNDED", (0.0,) * len(rate.ROUNDED))
     seen = [
         compress(drawing(), effort="fast", ms_ssim=0.99, model=model).data
         for model in (None, False)
@@ -259,7 +258,7 @@ def test_scales_grow_with_the_loss(monkeypatch):
         previous = 0.0
         for loss in np.geomspace(plan.floor * 1.02 + 1e-5, 0.2, 40):
             plan.begin(None)
-            plan.begin(model.start(plan, loss))
+            plan.begin(model.start(plan, loss), loss)
             scale = plan.scale_for(loss)
             assert scale >= previous * 0.995  # the solver stops within three thousandths
             previous = scale

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pyjpegml.closed_loop import FINER, LEAST_LOSS, PRICE
 from pyjpegml.features import features
-from pyjpegml.knobs import ROUNDED, Start
+from pyjpegml.knobs import KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.predictor import target_features
 from pyjpegml.quantizer import Quantizer
@@ -70,7 +70,7 @@ def errors_of(plan: Candidate, reference: Reference, budget: float) -> tuple[flo
         loss = 1 - reference.quick_score(made.pixels(levels))
         return math.log(max(loss, LEAST_LOSS) / budget)
 
-    plan.begin(Start(np.array(ROUNDED)), budget)
+    plan.begin(Start(np.zeros(len(KNOBS))), budget)
     made = quantizer(plan.scale_for(budget))
     rounded = error(made.levels)
     plan.begin(None)

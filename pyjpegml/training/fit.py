@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 import pyjpegml
 from pyjpegml.features import NAMES, features
-from pyjpegml.knobs import FIRST_SHAPE, KNOBS, ROUNDED
+from pyjpegml.knobs import FIRST_SHAPE, KNOBS
 from pyjpegml.metrics import Reference
 from pyjpegml.predictor import (
     INPUTS,
@@ -270,9 +270,7 @@ def fit(lessons: Lessons, outputs: tuple[str, ...]) -> tuple[dict[str, Any], dic
             continue
         inputs = _seen(output, lessons.inputs[rows])
         found = _cross_validate(output, inputs, label[rows], lessons.groups[rows])
-        knob = output.removeprefix("rounded_")
-        closed = ROUNDED[KNOBS.index(knob)] if output in TAUGHT else 0.0
-        prior = np.full(rows.sum(), closed)
+        prior = np.zeros(rows.sum())
         if _kind(output) == "loss":
             prior = SLOPE * lessons.inputs[rows, INPUTS.index("loss")]
         entry: dict[str, Any] = {"cases": int(rows.sum()), "iterations": found["iterations"]}
