@@ -156,8 +156,8 @@ def compress(
         if their files are estimated to be about as large. ``"best"``: six rounds too, for one
         subsampling after the other until 40 sets of levels are scored.
     progressive : bool
-        Progressive files are smaller by some percent; some old or simple decoders want sequential
-        ones.
+        Whether the file may be progressive: that is smaller by some percent, but for very small
+        pictures, which stay sequential. Some old or simple decoders want sequential ones.
     metadata : "keep", "strip" or Metadata, optional
         What the file holds beside the picture. Of a JPEG, all of it is kept by default;
         ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.

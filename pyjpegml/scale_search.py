@@ -55,6 +55,8 @@ CORRECTIONS = 3
 MAX_ENCODES = 6
 #: Files below this size are mostly tables: the finest, all the same, may make a smaller one.
 TINY = 1024
+#: Files below this size may be smaller with one scan than with the headers and tables of several.
+SMALL = 8192
 #: If that one is further above the target than this, DC steps are held and the search goes on.
 OVERSHOOT = 1.5e-4
 #: The search ends when a scale that passes and one that fails differ by less than this part.
@@ -253,6 +255,7 @@ class Writing:
     Attributes
     ----------
     progressive : bool
+        Whether it may be progressive; files below SMALL are, only if that makes them smaller.
     segments : bytes
         APPn and COM.
     finish : callable, optional
@@ -271,10 +274,16 @@ class Writing:
         crew: Crew,
     ) -> bytes:
         """The file."""
-        progressive: Progressive = False
-        if self.progressive:
-            progressive = best_script(geometry, levels, crew=crew)
-        data = assemble(geometry, levels, qtables, progressive=progressive, segments=self.segments)
+        def made(progressive: Progressive) -> bytes:
+            """With the Huffman tables that serve components best, of few as well as of many."""
+            return assemble(
+                geometry, levels, qtables, progressive=progressive, slots=None,
+                segments=self.segments,
+            )  # fmt: skip
+
+        data = made(best_script(geometry, levels, crew=crew) if self.progressive else False)
+        if self.progressive and len(data) < SMALL:
+            data = min(data, made(False), key=len)
         return data if self.finish is None else self.finish(data)
 
 

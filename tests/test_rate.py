@@ -39,6 +39,17 @@ def test_files_are_smaller_than_those_of_annex_k(photo):
     assert len(ours.data) < 0.9 * len(theirs.data)
 
 
+@pytest.mark.parametrize("side", [16, 48, 96])
+def test_small_pictures_get_the_smaller_of_both_codings(photo, side):
+    """Headers and tables of several scans are no longer worth while."""
+    image = photo[:side, :side]
+    data = compress(image, ms_ssim=0.98).data
+    sizes = [len(pyjpegml.recode(data, progressive=way)) for way in (False, "search")]
+    assert len(data) <= min(sizes)
+    if side == 16:
+        assert pyjpegml.read_header(data).process == "baseline"
+
+
 def test_the_plan_in_the_result_is_the_plan_in_the_file(photo):
     result = compress(photo, ms_ssim=0.98)
     header = pyjpegml.read_header(result.data)
