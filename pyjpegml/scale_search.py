@@ -42,8 +42,8 @@ from .threads import Crew
 
 #: A score that is above the target by this part of ``1 - target`` is near enough.
 TOLERANCE = 0.005
-#: The same if there is no time; and by how much finer the next scale is, if one has failed.
-HASTY_TOLERANCE, HASTY_MARGIN = 0.05, 0.01
+#: The same if there is no time; and the middle of that, which is aimed at.
+HASTY_TOLERANCE, HASTY_MARGIN = 0.05, 0.025
 #: Scores this close to the target, in parts of its loss, or of the least loss that is told apart,
 #: are measured again in double precision throughout.
 CLOSE, LEAST_CLOSE = 1e-4, 1e-4
