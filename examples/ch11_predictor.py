@@ -2,7 +2,7 @@
 11. The learned predictor
 =========================
 
-The closed form of chapter 10 leaves one number open, the scale, and an estimate says which one will
+The tables of chapter 10 leave one number open, the scale, and an estimate says which one will
 reach the target. It is off by some percent, each time for reasons of the picture. How far, trees
 have learned from other photographs: what they know is where a search begins, so it ends sooner. The
 guarantee does not lean on them, for every file is decoded and scored.
@@ -113,8 +113,8 @@ plt.show()
 # One shot
 # --------
 # The test: choose the scale, quantize *once*, decode, score. How far is the loss from the budget,
-# 1 - target? At 0 no second encode would be needed. The closed form's start is compared with the
-# model's.
+# 1 - target? At 0 no second encode would be needed. The start of chapter 10, which knows nothing of
+# other pictures, is compared with the model's.
 targets = (0.97, 0.98, 0.99, 0.995)
 
 
@@ -128,14 +128,14 @@ def one_shot(name, target, start):
     return (1 - reference.score(pixels)) / (1 - target)
 
 
-ratios = {"closed form": [], "model": []}
+ratios = {"estimate": [], "model": []}
 figure, axis = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 for name, color in zip(plans, ("tab:blue", "tab:orange", "tab:green"), strict=True):
     plain = [one_shot(name, target, Start(np.zeros(len(KNOBS)))) for target in targets]
     learned = [one_shot(name, t, model.start(plans[name], 1 - t)) for t in targets]
-    ratios["closed form"] += plain
+    ratios["estimate"] += plain
     ratios["model"] += learned
-    axis.plot(100 * np.log(plain), ":", marker="o", color=color, label=f"{name}, closed form")
+    axis.plot(100 * np.log(plain), ":", marker="o", color=color, label=f"{name}, estimate")
     axis.plot(100 * np.log(learned), "-", marker="o", color=color, label=f"{name}, model")
 axis.axhline(0, color="black", linewidth=0.8)
 axis.set_xticks(range(len(targets)), [f"{t}" for t in targets])
@@ -144,7 +144,7 @@ axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 off = {way: np.abs(np.log(values)).mean() for way, values in ratios.items()}
 print(", ".join(f"{way}: off by {value:.1%} on average" for way, value in off.items()))
-assert off["model"] < off["closed form"]
+assert off["model"] < off["estimate"]
 
 # %%
 # Three photographs prove nothing. The model file says how it did on photographs that were held out
@@ -175,7 +175,7 @@ print(f"scales from {scales[0]:.3f} at 0.96 down to {scales[-1]:.3f} at 0.995, w
 # Exercises
 # ---------
 # *What does the model say of a picture unlike all it knows?* Nothing: it would have to guess beyond
-# its data, and trees do that badly. The closed form is used then.
+# its data, and trees do that badly. The estimate is believed then.
 noise = np.random.default_rng(11).integers(0, 256, (256, 256, 3), np.uint8)
 reference = Reference(noise)
 strange = candidate(noise, reference, "4:4:4")
@@ -189,7 +189,7 @@ for i in np.argsort(-counts)[:6]:
     print(f"{INPUTS[asked[i]]:10} {counts[i]} times")
 
 # %%
-# *Why not a network on the pixels?* It was not needed: the closed form explains most, what is left
+# *Why not a network on the pixels?* It was not needed: the estimate explains most, what is left
 # is little, and a few hundred cases teach it. Trees are read in milliseconds, with NumPy alone.
 # Others learn whole tables by gradients through a soft codec: Luo, Talebi, Yang, Elad and Milanfar,
 # "The rate-distortion-accuracy tradeoff: JPEG case study", 2020. *What would make it better?* More

@@ -274,6 +274,7 @@ class Writing:
         crew: Crew,
     ) -> bytes:
         """The file."""
+
         def made(progressive: Progressive) -> bytes:
             """With the Huffman tables that serve components best, of few as well as of many."""
             return assemble(

@@ -176,11 +176,17 @@ class Steps:
         About the one that is going to be asked for.
     rounding : float
         Part of a step that is added to AC coefficients before they are cut to integers.
+
+    Attributes
+    ----------
+    losses, bits : list of (64, s) float64
+        Of each component: what the picture's blocks lose and cost by each of the steps, which are
+        OCTAVES above that of the closed form.
     """
 
     def __init__(self, estimator: Estimator, scale: float, rounding: float = ROUNDING) -> None:
-        self._losses: list[npt.NDArray[np.float64]] = []
-        self._bits: list[npt.NDArray[np.float64]] = []
+        self.losses: list[npt.NDArray[np.float64]] = []
+        self.bits: list[npt.NDArray[np.float64]] = []
         self._pixels = estimator.pixels
         tried = scale * 2.0**OCTAVES
         for sample, mean in zip(estimator.samples, estimator.mean_weights, strict=True):
@@ -200,8 +206,8 @@ class Steps:
                     losses[k], bits[k],
                 )  # fmt: skip
             share = total / len(blocks)
-            self._losses.append(losses * share)
-            self._bits.append(bits * share)
+            self.losses.append(losses * share)
+            self.bits.append(bits * share)
         self._tried = np.log(tried)
 
     def at(self, scale: float) -> Choice:
@@ -209,7 +215,7 @@ class Steps:
         price = math.log(2) / 6 * scale * scale / self._pixels
         rows, width = np.arange(64), math.log(2) / 2
         shapes, loss = [], 0.0
-        for losses, bits in zip(self._losses, self._bits, strict=True):
+        for losses, bits in zip(self.losses, self.bits, strict=True):
             costs = losses + price * bits
             best = costs.argmin(1).clip(1, len(OCTAVES) - 2)
             before, here, after = (costs[rows, best + d] for d in (-1, 0, 1))

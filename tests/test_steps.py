@@ -119,7 +119,7 @@ def test_steps_are_the_best_ones(photo: np.ndarray, subsampling: str) -> None:
     found = Steps(estimator_of(image, subsampling), 0.3)
     price = math.log(2) / 6 * 0.3**2 / (image.shape[0] * image.shape[1])
     usual = chosen = least = 0.0
-    for losses, bits, shape in zip(found._losses, found._bits, found.at(0.3).shapes, strict=True):
+    for losses, bits, shape in zip(found.losses, found.bits, found.at(0.3).shapes, strict=True):
         costs = losses + price * bits
         place = (2 * shape / math.log(2) + FINER).clip(0, FINER + COARSER)
         x = np.arange(FINER + COARSER + 1)
