@@ -73,9 +73,9 @@ def measured(image: np.ndarray, target: float) -> dict[str, float]:
     task.model = choose_model(None)
     found = {}
     for plan in task.candidates:
-        plan.begin(task._start(plan, 1 - target), 1 - target)
-        start = plan.scale_for(1 - target) if plan.floor < 1 - target else 1.0
         for name, rounding in ROUNDINGS.items():
+            plan.begin(task._start(plan, 1 - target), 1 - target, rounding)
+            start = plan.scale_for(1 - target) if plan.floor < 1 - target else 1.0
             for kind, tables, begin in (("own", plan.qtables, start), ("annex", annex_k, 0.5)):
                 key = f"{kind} {plan.subsampling} {name}"
                 found[key] = size_at(plan, reference, tables, begin, rounding, target)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pyjpegml.predictor import INPUTS, SHIPPED, load
 
-WAYS = ("closed form", "constant", "ridge", "trees")
+WAYS = ("prior", "constant", "ridge", "trees")
 
 
 def rows(report: dict[str, dict[str, dict[str, float]]], knobs: bool) -> list[str]:

@@ -28,8 +28,7 @@ def with_ratio(ratio: float) -> type[Quantizer]:
     """A quantizer whose chroma pays so many times as much for a bit as luma does."""
 
     class Priced(Quantizer):
-        def price_of(self, i: int, price: float) -> float:
-            return price * (ratio if i in (1, 2) else 1.0)
+        chroma_price = ratio
 
     return Priced
 

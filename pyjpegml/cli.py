@@ -171,7 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
             "--progressive",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="progressive files are smaller; some simple decoders want sequential ones",
+            help="files may be progressive, which is smaller but for tiny pictures; some simple "
+            "decoders want sequential ones",
         )
         command.add_argument(
             "--max-bytes",

@@ -1,4 +1,4 @@
-"""Knobs: in which directions a plan may differ from the closed form.
+"""Knobs: in which directions tables may differ from what a picture itself tells.
 
 The closed form (:mod:`pyjpegml.tables`) gives every step of the quantization tables up to one
 scale, and where coefficients are rounded, a sample of the picture tells the best shape of the
@@ -23,7 +23,7 @@ import numpy.typing as npt
 KNOBS = ("scale", "price", "dc", "chroma", "chroma_dc", "tilt", "diagonal")
 #: The first of the knobs that shape tables.
 FIRST_SHAPE = 2
-#: No knob leads further than this: tables stay near the closed form whatever is asked for.
+#: No knob leads further than this, whatever is asked for.
 FURTHEST = 0.7
 
 

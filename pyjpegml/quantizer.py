@@ -24,7 +24,7 @@ block gets so large that decoders might wrap around and disagree, it is shrunk.
 *Scans.* Sequential files have one scan, in which Cb and Cr share tables. Progressive ones have a DC
 scan and, for each component, first one of AC with a table of its own, and then those bands that a
 search found best (:meth:`Quantizer.follow`), each with its table. That low bits may be sent in
-refinements is left to the writer.
+refinements is left to the writer, and that other components may share tables where it is cheaper.
 """
 
 from __future__ import annotations
@@ -140,7 +140,12 @@ class Quantizer:
         Of the levels chosen last.
     sampling : bool
         Whether the picture is so large that a sample of its blocks is worth while.
+    chroma_price : float
+        What a bit of chroma costs, if one of luma costs 1: as much, because losses are of one
+        metric. What other prices would do is measured by bench/rate_ratio.py.
     """
+
+    chroma_price = 1.0
 
     def __init__(
         self,
@@ -331,7 +336,7 @@ class Quantizer:
             components = [i for i in range(len(planes)) if number < len(self._bands[i])]
             bands = {i: self._bands[i][number] for i in components}
             found = {
-                i: self._prices(self.statistics.ac[i][number], self.price_of(i, price))
+                i: self._prices(self.statistics.ac[i][number], self._price_of(i, price))
                 for i in components
             }
             strips = [strip for strip in wanted if strip[0] in bands]
@@ -357,7 +362,7 @@ class Quantizer:
             i, first, last = strips[task]
             plane = planes[i]
             lengths = self.statistics.dc[i].lengths[:16]
-            prices = (lengths + np.arange(16)) * self.price_of(i, price)
+            prices = (lengths + np.arange(16)) * self._price_of(i, price)
             blocks = (last - first) * plane.v * plane.stride
             trellis.choose_dc(
                 dc_targets[i], self._steps[i][0], prices.astype(np.float32),
@@ -375,11 +380,9 @@ class Quantizer:
             first, last, self.geometry.planes[i].across,
         )  # fmt: skip
 
-    def price_of(self, i: int, price: float) -> float:
-        """That of a component's bits: all the same, as losses are of one metric. What others would
-        do is measured by bench/rate_ratio.py.
-        """
-        return price
+    def _price_of(self, i: int, price: float) -> float:
+        """That of a component's bits."""
+        return price * self.chroma_price if i in (1, 2) else price
 
     def _prices(self, code: Code, price: float) -> tuple[npt.NDArray[np.float32], ...]:
         """Prices of AC symbols, the least of each size, and those of runs of ends of blocks."""
@@ -440,6 +443,7 @@ class Quantizer:
         With errors e, and ``g = G / 2 W`` the errors that single parabolas would need to have the
         gradient G: ``sum W g^2 / sum W g e``, over a sample of the blocks.
         """
+        assert self._damping is None, "there is no gradient"
         squares = products = 0.0
         for i, plane in enumerate(self.geometry.planes):
             seen, originals = (

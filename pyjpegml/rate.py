@@ -11,8 +11,9 @@
    (:func:`refine`, :mod:`pyjpegml.closed_loop`). The file is written once, at the end, in the scans
    that make it smallest.
 4. With ``effort="fast"``, and where the loop does not reach the target (colours that cannot be met,
-   tiny pictures) or does not save what it saves on photographs, coefficients are rounded, and the
-   scale is searched (:mod:`pyjpegml.scale_search`); the smaller file is taken.
+   tiny pictures) or does not save what it saves on photographs, coefficients are rounded by the
+   steps that are best for that (:mod:`pyjpegml.steps`), and the scale is searched
+   (:mod:`pyjpegml.scale_search`); the smaller file is taken.
 
 *The guarantee.* Each file is judged by decoding its bytes with :func:`pyjpegml.decode`, whose
 pixels are those of libjpeg-turbo, and by a score in double precision. The smallest file that passed
@@ -156,8 +157,8 @@ def compress(
         if their files are estimated to be about as large. ``"best"``: six rounds too, for one
         subsampling after the other until 40 sets of levels are scored.
     progressive : bool
-        Whether the file may be progressive: that is smaller by some percent, but for very small
-        pictures, which stay sequential. Some old or simple decoders want sequential ones.
+        Whether the file may be progressive, which is smaller by some percent; files of a few KB
+        are sequential if that is smaller. Some old or simple decoders want sequential ones.
     metadata : "keep", "strip" or Metadata, optional
         What the file holds beside the picture. Of a JPEG, all of it is kept by default;
         ``"strip"`` leaves what decides how the picture looks. An array has only what is given here.
@@ -172,7 +173,7 @@ def compress(
         Another metric, limits of encodes or time, and progress.
     model : path or bool, optional
         The model that predicts tables for rounded coefficients (:mod:`pyjpegml.predictor`): a file
-        of one's own, or False for the closed form. By default the one that the environment variable
+        of one's own, or False for none. By default the one that the environment variable
         ``PYJPEGML_MODEL`` names, or else the one that comes with the package.
 
     Returns
@@ -412,7 +413,9 @@ class Task:
     def _ranked(
         self, plans: list[Candidate], aim: float, *, by_loop: bool = True
     ) -> list[tuple[float, Candidate]]:
-        """Those that can reach a loss, or the last one, with the estimated sizes of their files."""
+        """Those that can reach a loss, or the last one, with the estimated sizes of their files, by
+        plain tables: what the best steps save is much the same for all.
+        """
         possible = [plan for plan in plans if plan.floor < aim] or plans[-1:]
         by_loop = by_loop and self.loops and self.effort != "fast"
 

@@ -4,7 +4,9 @@ The estimator (:mod:`pyjpegml.tables`) tells the loss for a scale within some pe
 that its logarithm is corrected by a constant after one encode, and by a line through two points
 after that (a secant in log-log). The search ends when the score is above the target by at most half
 a percent of ``1 - target``, or when scales that pass and fail have met. With ``effort="fast"`` a
-twentieth is near enough: the first scale often is, or else the second, which is made to pass.
+twentieth is near enough: the first scale often is, or else the second, which is made to pass. The
+shape of the tables is that of the best steps at the first scale (:mod:`pyjpegml.steps`), corrected
+as a model predicts, and stays.
 
 While scales are tried, no file is written: levels are reconstructed as decoders do it, and scored
 by every other window (:mod:`pyjpegml.sparse_windows`). The file of the best ones is then written,
@@ -118,11 +120,14 @@ class Candidate:
     shapes: list[npt.NDArray[np.float64]] | None = None
     features: npt.NDArray[np.float64] | None = None
 
-    def begin(self, start: Start | None, budget: float | None = None) -> None:
+    def begin(
+        self, start: Start | None, budget: float | None = None, rounding: float = ROUNDING
+    ) -> None:
         """Shape the tables, and reckon with the predicted loss at first; None for neither.
 
         If a budget for the loss is given, single steps are those that are best there for rounded
-        coefficients (:mod:`pyjpegml.steps`).
+        coefficients (:mod:`pyjpegml.steps`), unless that is out of the range of what is tried: in
+        pictures of hardly any content, or with hardly any budget.
         """
         self.start, self.shapes = start, None
         self.trials.clear()
@@ -130,12 +135,12 @@ class Candidate:
         if start is None:
             return
         shapes = knob_shapes(start.knobs, len(self.geometry.planes))
-        scale = FINEST if budget is None else self.scale_for(budget)
-        if budget is not None and 1.01 * FINEST < scale < COARSEST / 1.01:
-            steps = Steps(self.estimator, scale)
+        if budget is not None:
+            steps = Steps(self.estimator, self.scale_for(budget), rounding)
             aim = budget * math.exp(-start.loss)
             scale = solve_scale(lambda scale: self.floor + steps.at(scale).loss, aim)
-            shapes = [a + b for a, b in zip(steps.at(scale).shapes, shapes, strict=True)]
+            if steps.least < scale < steps.most:
+                shapes = [a + b for a, b in zip(steps.at(scale).shapes, shapes, strict=True)]
         self.shapes = shapes
 
     @property
@@ -150,7 +155,9 @@ class Candidate:
         self.kept = None
 
     def qtables(self, scale: float) -> list[npt.NDArray[np.uint16]]:
-        """The closed form at a scale, shaped as predicted, DC steps apart if they are held."""
+        """The tables of a scale: the closed form, shaped by the best steps and as predicted; DC
+        steps apart if they are held.
+        """
         weights = self.estimator.mean_weights
         if self.shapes is not None:
             weights = shaped(weights, self.shapes)

@@ -179,6 +179,8 @@ class Steps:
 
     Attributes
     ----------
+    least, most : float
+        Scales between which the steps lie that are tried.
     losses, bits : list of (64, s) float64
         Of each component: what the picture's blocks lose and cost by each of the steps, which are
         OCTAVES above that of the closed form.
@@ -189,6 +191,7 @@ class Steps:
         self.bits: list[npt.NDArray[np.float64]] = []
         self._pixels = estimator.pixels
         tried = scale * 2.0**OCTAVES
+        self.least, self.most = float(tried[0]), float(tried[-1])
         for sample, mean in zip(estimator.samples, estimator.mean_weights, strict=True):
             steps = np.maximum(tried / np.sqrt(mean)[:, None], LEAST_STEP).astype(np.float32)
             losses, bits = np.empty(steps.shape), np.empty(steps.shape)

@@ -70,7 +70,7 @@ def test_it_holds_the_very_files_and_their_scores(walkthrough: str) -> None:
 
 def test_it_compares_four_ways_to_make_tables(walkthrough: str) -> None:
     tables = facts_of(walkthrough)["tables"]
-    assert [t["name"] for t in tables] == ["Annex K", "Closed form", "Learned", "Closed loop"]
+    assert [t["name"] for t in tables] == ["Annex K", "Best steps", "Learned", "Closed loop"]
     assert all(t["met"] and t["msSsim"] >= variants.COMPARED for t in tables)
     annex_k, loop = tables[0], tables[-1]
     assert loop["bytes"] < annex_k["bytes"]

@@ -182,7 +182,7 @@ def test_the_shipped_model_is_small_and_open():
     assert {"facts", "version"} <= set(choose_model(None).facts)
 
 
-def test_pictures_unlike_all_training_start_in_closed_form():
+def test_pictures_unlike_all_training_start_as_without_a_model():
     model = choose_model(None)
     plan = plan_of(np.zeros((64, 64, 3), np.uint8))
     assert model.start(plan, 0.01) is None

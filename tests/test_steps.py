@@ -11,14 +11,14 @@ from helpers import picture as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import compress, steps
+from pyjpegml import compress
 from pyjpegml.assembly import assemble
 from pyjpegml.encoder import analyse, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.knobs import Start
 from pyjpegml.metrics import Reference
 from pyjpegml.reconstruction import reconstruct
-from pyjpegml.scale_search import add_sampling_loss, candidate
+from pyjpegml.scale_search import COARSEST, FINEST, add_sampling_loss, candidate
 from pyjpegml.steps import (
     BLUR,
     CATEGORIES,
@@ -196,11 +196,40 @@ def test_any_picture(kind: str) -> None:
         assert 1 <= table.min() <= table.max() <= 255
 
 
-def test_nothing_is_tried_where_the_budget_cannot_be_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All steps are 1 then, whatever their shape."""
-    image = made("natural", (64, 64, 3), 1)
-    plan = candidate(image, Reference(image), "4:2:0")
-    plan.floor = 0.02
-    monkeypatch.delattr(steps, "try_ac_steps")
-    plan.begin(Start(np.zeros(7)), 0.01)
-    assert all(table.max() == 1 for table in plan.qtables(plan.scale_for(0.01)))
+def content(kind: str) -> tuple[np.ndarray, str | None]:
+    """Pictures with hardly anything to quantize, and how they are meant."""
+    two = np.zeros((80, 100, 3), np.uint8)
+    two[:, 50:] = 255
+    return {
+        "flat": (np.full((64, 72, 3), 77, np.uint8), None),
+        "pixel": (np.array([[[200, 90, 30]]], np.uint8), None),
+        "grey": (made("natural", (20, 20, 3), 1)[:, :, 0].copy(), None),
+        "two": (two, None),
+        "ink": (np.full((40, 40, 4), 50, np.uint8), "CMYK"),
+        "natural": (made("natural", (64, 64, 3), 1), None),
+    }[kind]
+
+
+CONTENTS = ("flat", "pixel", "grey", "two", "ink", "natural")
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.parametrize("budget", [1e-9, 1e-4, 0.01, 0.1, 0.5])
+def test_the_finest_and_the_coarsest_tables_stay_what_they_are(kind: str, budget: float) -> None:
+    """All steps 1, and all 255, whatever the shape: a search ends with them."""
+    image, _ = content(kind)
+    name = "grey" if image.ndim == 2 else "4:4:4"
+    plan = candidate(image, Reference(image), name)
+    plan.begin(Start(np.zeros(7)), budget)
+    assert all(table.max() == 1 for table in plan.qtables(FINEST))
+    assert all(table.min() == 255 for table in plan.qtables(COARSEST))
+    assert plan.shapes is not None
+    assert all(np.abs(shape).max() < (FINER + COARSER) / 2 for shape in plan.shapes)
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_files_of_any_content_meet_what_finest_tables_meet(kind: str) -> None:
+    image, color = content(kind)
+    for target in (0.5, 0.9, 0.99, 0.999, 0.9999):
+        result = compress(image, effort="fast", ms_ssim=target, color=color)
+        assert result.met or (target > 0.99 and all(t.max() == 1 for t in result.qtables))

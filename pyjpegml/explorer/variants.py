@@ -152,8 +152,8 @@ def compared_tables(pixels: Pixels, target: float = COMPARED) -> list[Tables]:
     loop = compress(pixels, ms_ssim=target, progressive=False, threads=None)
     ways = [
         ("Annex K", f"the standard's example tables at quality {quality}, rounded", annex_k),
-        ("Closed form", "steps from the sensitivity of MS-SSIM in this picture", fast(False)),
-        ("Learned", "the closed form, shaped by what trees learned of photographs", fast(None)),
+        ("Best steps", "by what this picture's coefficients lose and cost with them", fast(False)),
+        ("Learned", "the same, corrected by what trees learned of photographs", fast(None)),
         ("Closed loop", "levels chosen by trellis and gradient; what compress() writes", loop),
     ]
     return [

@@ -275,7 +275,7 @@ def fit(lessons: Lessons, outputs: tuple[str, ...]) -> tuple[dict[str, Any], dic
             prior = SLOPE * lessons.inputs[rows, INPUTS.index("loss")]
         entry: dict[str, Any] = {"cases": int(rows.sum()), "iterations": found["iterations"]}
         for name, predicted in (
-            ("closed form", prior), *((n, found[n]) for n in ("constant", "ridge", "trees")),
+            ("prior", prior), *((n, found[n]) for n in ("constant", "ridge", "trees")),
         ):  # fmt: skip
             if slope is None:
                 error = label[rows] - predicted

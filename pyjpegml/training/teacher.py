@@ -186,7 +186,7 @@ class Pupil:
         )  # fmt: skip
 
     def rounded(self, plan: Candidate, encodes: int) -> tuple[float, float, float]:
-        """Rounded coefficients: ln of the scale that meets the target over the closed form's, ln of
+        """Rounded coefficients: ln of the scale that meets the target over the estimated one, ln of
         the first loss over the budget, and ln of the size in bytes.
         """
         start = plan.scale_for(self.budget)
