@@ -5,7 +5,7 @@
 Chapter 10 found the steps that are best for a picture, but for one number, the scale; and an
 estimate says which scale will reach the target. It is off by some percent, each time for reasons of
 the picture. How far, trees have learned from other photographs: what they know is where a search
-begins, so it ends sooner. The guarantee does not lean on them, for every file is decoded and scored.
+begins, so it ends sooner. The guarantee does not lean on them: every file is decoded and scored.
 
 T.81 is silent here: an encoder may find its tables as it likes (B.2.4.1). The photographs are
 Coffee (Rachel Michetti, CC0), Chelsea the cat (Stéfan van der Walt, CC0) and the astronaut Eileen
