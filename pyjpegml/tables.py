@@ -178,20 +178,9 @@ class Estimate:
 
 
 class Sample(NamedTuple):
-    """Some blocks of a component.
-
-    Attributes
-    ----------
-    blocks : (n, 64) int16
-        Coefficients times 8, not quantized.
-    left : (n,) int16
-        DC of the block to the left of each, times 8; 0 at the left border.
-    weights : (n, 64) float32
-        Sensitivities.
-    attenuation : (64,) float32
-        :func:`pyjpegml.sensitivity.sampling_attenuation`.
-    total : int
-        Blocks that the component has.
+    """Some blocks of a component: (n, 64) coefficients times 8, not quantized; (n,) DC of the block
+    to the left of each, times 8, 0 at the left border; (n, 64) sensitivities; (64,)
+    :func:`pyjpegml.sensitivity.sampling_attenuation`; and how many blocks the component has.
     """
 
     blocks: npt.NDArray[np.int16]
