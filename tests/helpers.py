@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,9 +156,15 @@ def plain(stream: Stream) -> bytes:
 
 
 def pillow_decode(data: bytes) -> Bytes:
-    """Pixels as libjpeg-turbo decodes them."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture)
+    """Pixels as libjpeg-turbo decodes them.
+
+    A segment that begins like the index of several pictures may hold anything in generated files;
+    Pillow says so, and takes the first one.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Image appears to be a malformed MPO file")
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture)
 
 
 def pillow_encode(image: Bytes, **options: object) -> bytes:

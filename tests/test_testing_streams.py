@@ -87,6 +87,17 @@ def test_sequential_streams_read_by_an_oracle(stream: Stream) -> None:
                 assert block == stream.coefficients[i][row, column].reshape(64).tolist()
 
 
+def shown(stream: Stream) -> npt.NDArray[np.uint8] | None:
+    """Its pixels; None if Pillow stumbles over a segment of which hardly more than the name is
+    there, as random bytes may have it.
+    """
+    try:
+        return pillow_decode(stream.data)
+    except UnidentifiedImageError:
+        assert any(name in stream.data for name in (b"ICC_PROFILE\0", b"Adobe", b"JFIF"))
+        return None
+
+
 @given(jpeg_streams(["baseline"], components=[1], without=NOT_IN_LIBJPEG))
 def test_samples_of_a_baseline_stream(stream: Stream) -> None:
     """What the coefficients mean: Pillow shows the inverse DCT, as well as fixed point can."""
@@ -98,7 +109,9 @@ def test_samples_of_a_baseline_stream(stream: Stream) -> None:
     rows = samples.transpose(0, 2, 1, 3).reshape(8 * down, 8 * across)
     bounds = np.kron(bound, np.ones((8, 8)))
     height, width = stream.frame.height, stream.frame.width
-    got = pillow_decode(stream.data)
+    got = shown(stream)
+    if got is None:
+        return
     assert (np.abs(got - rows[:height, :width]) <= bounds[:height, :width] + 0.5).all()
 
 
@@ -107,12 +120,9 @@ def test_streams_decode_in_pillow_as_their_plain_twin(process: str) -> None:
     @settings(max_examples=80)
     @given(jpeg_streams([process], 32, [1, 3, 4], [8], without=NOT_IN_LIBJPEG))
     def check(stream: Stream) -> None:
-        try:
-            decoded = pillow_decode(stream.data)
-        except UnidentifiedImageError:  # of an ICC profile segment of which only the name is there
-            assert b"ICC_PROFILE\0" in stream.data
-            return
-        np.testing.assert_array_equal(decoded, pillow_decode(plain(stream)))
+        decoded = shown(stream)
+        if decoded is not None:
+            np.testing.assert_array_equal(decoded, pillow_decode(plain(stream)))
 
     check()
 
