@@ -356,8 +356,9 @@ class Task:
         target: float,
         ranked: list[tuple[float, Candidate]] | None = None,
     ) -> Result | None:
-        """The search over scales, as with ``effort="fast"``, for the first subsampling that reaches
-        the target so; the order is found anew unless it is given.
+        """The search over scales, as with ``effort="fast"``, and unless that is the effort another
+        one that comes nearer, for the first subsampling that reaches the target so; the order is
+        found anew unless it is given.
         """
         self.account.reserved = 0
         if ranked is None:
@@ -367,11 +368,14 @@ class Task:
             if best is not None and self.account.left < 1:
                 break
             plan.begin(self._start(plan, 1 - target), 1 - target)
-            hasty = self.effort == "fast"
-            search = Search(plan, self.reference, target, self.account, self.writing, hasty)
+            search = Search(plan, self.reference, target, self.account, self.writing, True)
             found = search.run()
-            plan.forget()
             best = self._better(best, found)
+            if self.effort != "fast" and self.account.left >= 1:
+                search.hasty = False
+                found = search.run()
+                best = self._better(best, found)
+            plan.forget()
             coarse = found.qtables[0].max() >= COARSEST_STEP or len(found.data) < TINY
             if found.met and not coarse:
                 break

@@ -357,8 +357,6 @@ class Search:
         self.plan = plan
         self.writing = writing
         self.hasty = hasty
-        self.tolerance = HASTY_TOLERANCE if hasty else TOLERANCE
-        self.margin = HASTY_MARGIN if hasty else TOLERANCE / 2
         self.reference = reference
         self.target = target
         self.account = account
@@ -367,8 +365,18 @@ class Search:
         self._trials: dict[tuple[object, ...], Trial] = {}
         self._ratio = 1.0  # of true losses to measured ones
 
+    @property
+    def tolerance(self) -> float:
+        """What part of the budget may be left."""
+        return HASTY_TOLERANCE if self.hasty else TOLERANCE
+
+    @property
+    def margin(self) -> float:
+        """What part of it is aimed at."""
+        return HASTY_MARGIN if self.hasty else TOLERANCE / 2
+
     def run(self) -> Result:
-        """Search, and return the best result."""
+        """Search, and return the best result; if this has been done in haste, go on from there."""
         found = self._file(self._search())
         for _ in range(CORRECTIONS):
             trial = self.best

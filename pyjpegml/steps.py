@@ -197,7 +197,7 @@ class Steps:
             losses, bits = np.empty(steps.shape), np.empty(steps.shape)
             blocks, left, weights, attenuation, total = sample
             counts = np.empty(CATEGORIES, np.int64)
-            sizes = np.abs(blocks.T, dtype=np.float32) * np.float32(0.125)
+            sizes = np.abs(blocks.T.astype(np.float32, "C")) * np.float32(0.125)
             weights = weights.T.copy()
             try_dc_steps(
                 blocks[:, 0].copy(), left, weights[0], attenuation[0], steps[0], counts, losses[0],
