@@ -40,7 +40,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._jit import inlined, kernel
+from ._jit import kernel
 from .scan import category
 from .tables import ROUNDING, SATURATION, Estimator
 
@@ -56,19 +56,9 @@ LEAST_STEP = 1 / 16
 CATEGORIES = 18
 
 
-@inlined
-def _entropy(counts, n):
-    """Bits of n categories."""
-    bits = 0.0
-    for c in range(counts.shape[0]):
-        if counts[c] > 0:
-            bits -= counts[c] * math.log2(counts[c] / n)
-    return bits
-
-
 @kernel
-def try_ac_steps(sizes, weights, attenuation, steps, rounding, counts, losses, bits):
-    """What one AC coefficient of some blocks loses and costs, by step.
+def try_ac_steps(sizes, weights, attenuation, steps, rounding, counts, losses):
+    """What one AC coefficient of some blocks loses, and of which categories it is, by step.
 
     A value that one step makes 0 is 0 for all larger ones: it need not be looked at again.
 
@@ -84,20 +74,17 @@ def try_ac_steps(sizes, weights, attenuation, steps, rounding, counts, losses, b
         From small to large, LEAST_STEP or more: so levels are at most 65,536, of 17 bits.
     rounding : float32
         Part of a step that is added, see :func:`pyjpegml.quantize.quantize`.
-    counts : (CATEGORIES,) int64
-        Scratch.
-    losses, bits : (s,) float64
-        Results.
+    counts : (s, CATEGORIES) int64
+        Zeros; levels of each category are counted.
+    losses : (s,) float64
+        Result.
     """
     left = sizes.shape[0]
     dropped = 0.0
     for s in range(steps.shape[0]):
         step, each = steps[s], np.float32(1.0) / steps[s]
         least = (np.float32(1.0) - rounding) * step
-        for c in range(counts.shape[0]):
-            counts[c] = 0
         loss = 0.0
-        total = 0
         larger = 0
         for b in range(left):
             size, weight = sizes[b], weights[b]
@@ -109,17 +96,14 @@ def try_ac_steps(sizes, weights, attenuation, steps, rounding, counts, losses, b
             level = np.int32(size * each + rounding)
             error = size - np.float32(level) * step
             loss += weight * error * (error + attenuation * size)
-            c = category(np.int64(level))
-            counts[c] += 1
-            total += c
+            counts[s, category(np.int64(level))] += 1
         left = larger
-        counts[0] += sizes.shape[0] - left
+        counts[s, 0] += sizes.shape[0] - left
         losses[s] = loss + dropped
-        bits[s] = total + _entropy(counts, sizes.shape[0])
 
 
 @kernel
-def try_dc_steps(values, neighbors, weights, attenuation, steps, counts, losses, bits):
+def try_dc_steps(values, neighbors, weights, attenuation, steps, counts, losses):
     """The same of DC, whose differences are coded and whose values are rounded to the nearest.
 
     Parameters
@@ -128,26 +112,35 @@ def try_dc_steps(values, neighbors, weights, attenuation, steps, counts, losses,
         DC times 8.
     neighbors : (n,) int16
         DC of the block to the left of each, times 8.
-    weights, attenuation, steps, counts, losses, bits
+    weights, attenuation, steps, counts, losses
         As for :func:`try_ac_steps`; differences are at most 131,070, of 17 bits.
     """
     n = values.shape[0]
     for s in range(steps.shape[0]):
         step, each = steps[s], 0.125 / steps[s]
-        for c in range(counts.shape[0]):
-            counts[c] = 0
         loss = 0.0
-        total = 0
         for b in range(n):
             level = np.int64(math.floor(values[b] * each + 0.5))
             value = values[b] * 0.125
             error = value - level * step
             loss += weights[b] * error * (error + attenuation * value)
-            c = category(level - np.int64(math.floor(neighbors[b] * each + 0.5)))
-            counts[c] += 1
-            total += c
+            previous = np.int64(math.floor(neighbors[b] * each + 0.5))
+            counts[s, category(level - previous)] += 1
         losses[s] = loss
-        bits[s] = total + _entropy(counts, n)
+
+
+def bits_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Bits of numbers whose categories are counted along the last axis: the entropy of the
+    categories, and the bits behind them.
+
+    Examples
+    --------
+    >>> bits_of(np.array([2, 1, 1, 0])).tolist()  # 1 bit twice, 2 bits twice; 1 and 2 behind them
+    9.0
+    """
+    total = counts.sum(-1, keepdims=True)
+    each = np.log2(total / np.maximum(counts, 1)) + np.arange(counts.shape[-1])
+    return (counts * each).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -194,23 +187,21 @@ class Steps:
         self.least, self.most = float(tried[0]), float(tried[-1])
         for sample, mean in zip(estimator.samples, estimator.mean_weights, strict=True):
             steps = np.maximum(tried / np.sqrt(mean)[:, None], LEAST_STEP).astype(np.float32)
-            losses, bits = np.empty(steps.shape), np.empty(steps.shape)
+            losses = np.empty(steps.shape)
+            counts = np.zeros((*steps.shape, CATEGORIES), np.int64)
             blocks, left, weights, attenuation, total = sample
-            counts = np.empty(CATEGORIES, np.int64)
             sizes = np.abs(blocks.T.astype(np.float32, "C")) * np.float32(0.125)
             weights = weights.T.copy()
-            try_dc_steps(
-                blocks[:, 0].copy(), left, weights[0], attenuation[0], steps[0], counts, losses[0],
-                bits[0],
-            )  # fmt: skip
+            dc = blocks[:, 0].copy()
+            try_dc_steps(dc, left, weights[0], attenuation[0], steps[0], counts[0], losses[0])
             for k in range(1, 64):
                 try_ac_steps(
-                    sizes[k], weights[k], attenuation[k], steps[k], np.float32(rounding), counts,
-                    losses[k], bits[k],
+                    sizes[k], weights[k], attenuation[k], steps[k], np.float32(rounding), counts[k],
+                    losses[k],
                 )  # fmt: skip
             share = total / len(blocks)
             self.losses.append(losses * share)
-            self.bits.append(bits * share)
+            self.bits.append(bits_of(counts) * share)
         self._tried = np.log(tried)
 
     def at(self, scale: float) -> Choice:

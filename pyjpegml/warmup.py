@@ -166,6 +166,7 @@ def _compress() -> None:
     for image in _pictures(48, 80):
         for scans in (True, False):
             compress(image, ms_ssim=0.95, progressive=scans)
+        compress(image, ms_ssim=0.95, effort="fast")
     for pixels in (SMALL, DENSE):
         side = math.isqrt(pixels) + 1
         for image in _pictures(side, side):

@@ -26,6 +26,7 @@ from pyjpegml.steps import (
     FINER,
     LEAST_STEP,
     Steps,
+    bits_of,
     blurred,
     shaped,
     try_ac_steps,
@@ -57,13 +58,13 @@ def random_blocks(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_ac_by_hand(n: int, seed: int, attenuation: float) -> None:
     values, weights = random_blocks(n, seed)
     tried = np.array([LEAST_STEP, 0.5, 1, 1.5, 2, 7, 20, 255, 1e9], np.float32)
-    losses, bits = np.empty(len(tried)), np.empty(len(tried))
+    losses, counts = np.empty(len(tried)), np.zeros((len(tried), CATEGORIES), np.int64)
     sizes = np.abs(values, dtype=np.float32) / 8
     try_ac_steps(
-        sizes.copy(), weights.copy(), np.float32(attenuation), tried, np.float32(ROUNDING),
-        np.empty(CATEGORIES, np.int64), losses, bits,
+        sizes.copy(), weights.copy(), np.float32(attenuation), tried, np.float32(ROUNDING), counts,
+        losses,
     )  # fmt: skip
-    for step, loss, cost in zip(tried.tolist(), losses, bits, strict=True):
+    for step, loss, cost in zip(tried.tolist(), losses, bits_of(counts), strict=True):
         levels = np.floor(sizes / step + ROUNDING + 1e-6)
         others = np.floor(sizes / step + ROUNDING - 1e-6)
         if (levels != others).any():  # a tie, in which one or the other is right
@@ -80,12 +81,9 @@ def test_dc_by_hand(n: int, seed: int) -> None:
     values, weights = random_blocks(n, seed)
     neighbors, _ = random_blocks(n, seed + 1)
     tried = np.array([LEAST_STEP, 1, 3, 16, 255], np.float32)
-    losses, bits = np.empty(len(tried)), np.empty(len(tried))
-    try_dc_steps(
-        values, neighbors, weights, np.float32(0), tried, np.empty(CATEGORIES, np.int64), losses,
-        bits,
-    )  # fmt: skip
-    for step, loss, cost in zip(tried.tolist(), losses, bits, strict=True):
+    losses, counts = np.empty(len(tried)), np.zeros((len(tried), CATEGORIES), np.int64)
+    try_dc_steps(values, neighbors, weights, np.float32(0), tried, counts, losses)
+    for step, loss, cost in zip(tried.tolist(), losses, bits_of(counts), strict=True):
         levels, others = (np.floor(v / 8 / step + 0.5).astype(int) for v in (values, neighbors))
         assert loss == pytest.approx((weights * (values / 8 - levels * step) ** 2).sum(), rel=1e-4)
         assert cost == pytest.approx(entropy((levels - others).tolist()), abs=1e-6)
@@ -93,13 +91,10 @@ def test_dc_by_hand(n: int, seed: int) -> None:
 
 def test_extreme_coefficients_stay_inside_the_categories() -> None:
     ends = np.array([-32768, 32767], np.int16)
-    losses, bits = np.empty(1), np.empty(1)
-    least = np.array([LEAST_STEP], np.float32)
-    try_dc_steps(
-        ends, ends[::-1].copy(), np.ones(2, np.float32), np.float32(0), least,
-        np.empty(CATEGORIES, np.int64), losses, bits,
-    )  # fmt: skip
-    assert bits[0] == 2 * (CATEGORIES - 1)
+    counts, least = np.zeros((1, CATEGORIES), np.int64), np.array([LEAST_STEP], np.float32)
+    ones = np.ones(2, np.float32)
+    try_dc_steps(ends, ends[::-1].copy(), ones, np.float32(0), least, counts, np.empty(1))
+    assert counts[0, -1] == counts.sum() == 2
 
 
 def test_fine_steps_are_those_of_the_closed_form() -> None:
