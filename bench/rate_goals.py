@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="bytes that peers need, as in kodak_peers.csv")
     parser.add_argument("--target", type=float, default=0.99)
     parser.add_argument("--every", type=int, default=1, help="take each n-th photograph")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     arguments = parser.parse_args()
     peers = smallest_peers(arguments.peers, arguments.target)
     rows = [measure(f, peers, arguments.target, arguments.every) for f in arguments.folders]
@@ -113,7 +114,7 @@ def main() -> None:
         f"{machine_line()}.",
         "",
     ]  # fmt: skip
-    Path(__file__).with_suffix(".md").write_text("\n".join(lines), "utf-8")
+    arguments.out.write_text("\n".join(lines), "utf-8")
     print("\n".join(lines))
     if any(row[-1] != "0" for row in rows):
         raise SystemExit("a file misses its target")
