@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
-import struct
 import tracemalloc
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +27,11 @@ from helpers import (
 )
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from sound_files import seeds, segment_starts, with_size
 
 import pyjpegml
 from pyjpegml import (
     JpegError,
-    JpegFormatError,
     JpegLimitError,
     arguments,
     decode,
@@ -232,21 +228,6 @@ def decode_or_error(data: bytes) -> Bytes | None:
     return out
 
 
-@cache
-def seeds() -> list[bytes]:
-    """Small sound files of all kinds, ours and Pillow's, to be damaged."""
-    color, grey = picture("natural", (20, 37, 3)), picture("natural", (17, 24))
-    return [
-        *(encode(color, quality=80, subsampling=s) for s in SUBSAMPLINGS),
-        encode(color, quality=30, restart_interval=1),
-        encode(color, quality=95, optimize=False, subsampling="4:4:4", restart_interval=2),
-        encode(grey, quality=90),
-        encode(grey, quality=60, optimize=False, restart_interval=3),
-        pillow_encode(color, quality=70, progressive=True),
-        pillow_encode(color, quality=70, keep_rgb=True, comment=b"a comment"),
-    ]
-
-
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """A sound file after one to four accidents."""
@@ -283,15 +264,6 @@ def damaged(draw: st.DrawFn) -> bytes:
                     a, b, c = starts[i : i + 3]
                     data[a:c] = data[b:c] + data[a:b]
     return bytes(data)
-
-
-def segment_starts(data: bytearray) -> list[int]:
-    """Where segments with a length start, as far as the chain holds."""
-    starts, at = [], 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xD8, 0xD9):
-        starts.append(at)
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return starts
 
 
 @pytest.mark.hostile
@@ -546,12 +518,6 @@ def test_the_result_is_a_new_writable_array() -> None:
         assert not np.shares_memory(out, decode(data))
 
 
-def with_size(data: bytes, height: int, width: int) -> bytes:
-    """The file with another size in its frame header."""
-    at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_a_picture_too_large_is_refused_before_memory_is_taken(seed: int) -> None:
     """4 thousand million pixels would take 12 GB; the answer takes next to none."""
@@ -574,318 +540,3 @@ def test_max_pixels() -> None:
         decode(data, max_pixels=599)
     with pytest.raises(JpegLimitError, match="178956970"):
         decode(with_size(data, 13378, 13378))
-
-
-# --- what is said of files that are wrong ---------------------------------------------------------
-
-
-def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
-    assert data.count(old) == 1
-    return data.replace(old, new)
-
-
-def without(data: bytes, code: int, which: int | None = None) -> bytes:
-    """The file without its segments of a kind, or without the n-th of them."""
-    starts = [s for s in segment_starts(bytearray(data)) if data[s + 1] == code]
-    for start in reversed(starts if which is None else [starts[which]]):
-        data = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
-    return data
-
-
-COLOR = 0  # seeds: 4:4:4
-RESTARTS = 4
-
-
-def broken_files() -> dict[str, tuple[bytes, type[JpegError], str, str | None, bytes | int | None]]:
-    """By name: the file, the type, the text and the marker of the error, and where it is: a byte
-    offset, or the bytes that stand there."""
-    good, restarts = seeds()[COLOR], seeds()[RESTARTS]
-    sos = good.index(b"\xff\xda")
-    sof = good.index(b"\xff\xc0")
-    frame = good[sof : sof + 19]
-    rst1 = restarts.index(b"\xff\xd1")
-    second = good[:-2] + good[sos:]
-    return {
-        "nothing": (b"", JpegFormatError, "starts with nothing", None, 0),
-        "PNG": (b"\x89PNG\r\n", JpegFormatError, "starts with 89 50 4e 47", None, 0),
-        "no scan": (
-            good[:sos] + b"\xff\xd9",
-            JpegFormatError,
-            "the image ends before a scan",
-            "EOI",
-            sos,
-        ),
-        "no frame": (
-            without(good, 0xC0),
-            JpegFormatError,
-            "a scan before the frame header",
-            "SOS",
-            b"\xff\xda",
-        ),
-        "two frames": (
-            good[:sof] + frame + good[sof:],
-            JpegFormatError,
-            "a second frame header",
-            "SOF0",
-            sof + 19 + 4,
-        ),
-        "two starts": (good[:2] + good, JpegFormatError, "a second start of image", "SOI", 2),
-        "no DQT": (
-            without(good, 0xDB, 0),
-            JpegFormatError,
-            "quantization table 0 is used, but not defined",
-            "SOS",
-            None,
-        ),
-        "no chroma DQT": (
-            without(good, 0xDB, 1),
-            JpegFormatError,
-            "quantization table 1 is used, but not defined",
-            "SOS",
-            None,
-        ),
-        "no DC table": (
-            without(good, 0xC4, 0),
-            JpegFormatError,
-            "DC Huffman table 0 is used, but not defined",
-            "SOS",
-            None,
-        ),
-        "no AC table": (
-            without(good, 0xC4, 3),
-            JpegFormatError,
-            "AC Huffman table 1 is used, but not defined",
-            "SOS",
-            None,
-        ),
-        "12 bits": (
-            good[: sof + 4] + b"\x0c" + good[sof + 5 :],
-            JpegFormatError,
-            "baseline has 8 bits a sample, not 12",
-            "SOF0",
-            None,
-        ),
-        "height 0": (
-            with_size(good, 0, 8),
-            JpegFormatError,
-            "the height is 0, and there is no DNL segment behind the scan",
-            "SOF0",
-            sof + 4 + 1,
-        ),
-        "width 0": (with_size(good, 8, 0), JpegFormatError, "the width is 0", "SOF0", sof + 4 + 3),
-        "other names": (
-            replaced(good, b"\3\1\x00\2\x11\3\x11", b"\3\1\x00\2\x11\7\x11"),
-            JpegFormatError,
-            "component 7 of the scan is none of the frame's",
-            "SOS",
-            sos + 4,
-        ),
-        "two scans": (
-            second,
-            JpegFormatError,
-            "a second scan of components that have had one",
-            "SOS",
-            len(good) + 2,
-        ),
-        "cut": (
-            good[: sos + 20],
-            JpegFormatError,
-            "entropy-coded data end early, in MCU",
-            "SOS",
-            sos + 20,
-        ),
-        "wrong restart": (
-            restarts[:rst1] + b"\xff\xd5" + restarts[rst1 + 2 :],
-            JpegFormatError,
-            "restart marker RST5 where RST1 should be",
-            "SOS",
-            rst1,
-        ),
-        "lost restarts": (
-            restarts[:rst1] + restarts[restarts.index(b"\xff\xd9") :],
-            JpegFormatError,
-            "2 restart intervals where 6 should be",
-            "SOS",
-            None,
-        ),
-        "no code": (
-            good[: sos + 14] + b"\xff\0" * 8 + good[-2:],
-            JpegFormatError,
-            "bits that are no Huffman code, in MCU 0 of 15",
-            "SOS",
-            None,
-        ),
-    }
-
-
-BROKEN = [
-    "nothing", "PNG", "no scan", "no frame", "two frames", "two starts", "no DQT", "no chroma DQT",
-    "no DC table", "no AC table", "12 bits", "height 0", "width 0", "other names", "two scans", "cut", "wrong restart", "lost restarts", "no code",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_errors_say_what_and_where(name: str) -> None:
-    data, kind, text, marker, where = broken_files()[name]
-    with pytest.raises(JpegError) as caught:
-        decode(data)
-    error = caught.value
-    assert type(error) is kind
-    assert text in error.reason
-    assert error.marker == marker
-    if isinstance(where, int):
-        assert error.offset == where
-    elif where is not None:
-        assert error.offset is not None
-        assert data[error.offset : error.offset + len(where)] == where
-    assert error.offset is None or f"at byte {error.offset}" in str(error)
-
-
-def test_all_broken_files_are_tested() -> None:
-    assert list(broken_files()) == BROKEN
-
-
-# --- headers --------------------------------------------------------------------------------------
-
-
-@given(images(largest=40, longest=300), qualities, subsamplings, st.integers(0, 65535))
-def test_header(image: Bytes, quality: int, subsampling: str, restart_interval: int) -> None:
-    data = encode(
-        image, quality=quality, subsampling=subsampling, restart_interval=restart_interval
-    )
-    header = read_header(data)
-    grey = image.ndim == 2
-    assert (header.height, header.width) == image.shape[:2]
-    assert (header.process, header.precision) == ("baseline", 8)
-    assert header.subsampling == ("grey" if grey else subsampling)
-    assert header.color == ("grey" if grey else "YCbCr")
-    assert [(c.h, c.v) for c in header.components] == (
-        [(1, 1)] if grey else list(FACTORS[subsampling])
-    )
-    assert header.restart_interval == restart_interval
-    assert header.jfif
-    assert header.adobe_transform is None
-    assert header.comments == header.warnings == ()
-    assert header.quality_exact
-    luma, chroma = standard_qtables(quality)
-    assert np.array_equal(header.qtables[0], luma)
-    assert np.array_equal(header.qtables[header.components[-1].table], luma if grey else chroma)
-    assert header.quality is not None
-    assert np.array_equal(standard_qtables(header.quality)[0], luma)
-
-
-def test_header_of_its_beginning_only() -> None:
-    data = seeds()[COLOR]
-    sos = data.index(b"\xff\xda")
-    assert read_header(data[: sos + 14]).width == 37
-    with pytest.raises(JpegFormatError, match="behind the end of the data"):
-        read_header(data[: sos + 13])
-
-
-def test_header_of_what_cannot_be_decoded() -> None:
-    header = read_header(seeds()[8])
-    assert (header.process, header.width, header.height) == ("progressive", 37, 20)
-    target = io.BytesIO()
-    Image.new("CMYK", (9, 9), (10, 20, 30, 40)).save(target, "JPEG")
-    header = read_header(target.getvalue())
-    assert (header.color, header.subsampling, header.adobe_transform) == (
-        "CMYK",
-        "1x1,1x1,1x1,1x1",
-        0,
-    )
-
-
-def test_header_of_own_tables() -> None:
-    header = read_header(encode(IMAGE, qtables=standard_qtables(60)[0] // 2 + 1))
-    assert header.quality is not None
-    assert not header.quality_exact
-    header = read_header(without(seeds()[COLOR], 0xDB))
-    assert (header.quality, header.quality_exact, header.qtables) == (None, False, {})
-
-
-def test_comments() -> None:
-    data = seeds()[COLOR]
-    two = (
-        data[:2] + markers.segment_bytes(0xFE, b"one") + markers.segment_bytes(0xFE, b"") + data[2:]
-    )
-    assert read_header(two).comments == (b"one", b"")
-    assert_same_picture(decode(two), decode(data))
-
-
-@pytest.mark.parametrize(
-    ("extra", "warning"),
-    [
-        (b"\xff\xff\xff", None),
-        (b"\0\0\0", "3 bytes that belong to no segment, at byte 2"),
-        (b"\x12\xff\0\x34", "4 bytes that belong to no segment, at byte 2"),
-        (b"\xff\xd3", "RST3 outside of a scan, at byte 2"),
-        (b"\xff\x01", None),
-        (b"\xff\xe5\0\4ab", None),
-        (b"\xff\xf3\0\2", None),
-    ],
-)
-def test_what_does_no_harm_is_a_warning(extra: bytes, warning: str | None) -> None:
-    """Junk, fill bytes, unknown segments between the others: the picture is the same."""
-    data = seeds()[COLOR]
-    odd = data[:2] + extra + data[2:]
-    assert read_header(odd).warnings == (() if warning is None else (warning,))
-    assert_same_picture(decode(odd), decode(data))
-
-
-@pytest.mark.parametrize(
-    "tail", [b"", b"\xff", b"\xff\xff", b"\0\0", b"\xff\xe1", b"\xff\xe1\0\x10ab"]
-)
-def test_a_missing_end_does_no_harm(tail: bytes) -> None:
-    for data in seeds()[:8]:
-        assert_same_picture(decode(data[:-2] + tail), decode(data))
-
-
-def test_fill_bytes_in_the_scan_do_no_harm() -> None:
-    """Before any marker (T.81 B.1.1.2), so before restart markers and the end too."""
-    data = seeds()[RESTARTS]
-    filled = data
-    for n in range(5):
-        filled = replaced(filled, bytes([0xFF, 0xD0 + n]), b"\xff\xff\xff" + bytes([0xD0 + n]))
-    filled = filled[:-2] + b"\xff\xff\xff\xd9"
-    assert_same_picture(decode(filled), decode(data))
-    assert_same_picture(decode(filled), pillow_decode(filled))
-
-
-def test_an_odd_scan_header_does_no_harm() -> None:
-    """Spectral selection means nothing in a sequential scan; libjpeg warns and goes on."""
-    data = seeds()[COLOR]
-    at = data.index(b"\xff\xda") + 11
-    assert_same_picture(decode(data[:at] + b"\0\0\0" + data[at + 3 :]), decode(data))
-
-
-def test_the_package_says_its_version() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+", pyjpegml.__version__)
-
-
-@pytest.mark.parametrize("late", ["Adobe", "JFIF"])
-def test_a_marker_behind_the_scan_does_not_change_the_colors(late: str) -> None:
-    """What the components mean is settled where the scan begins, as in libjpeg."""
-    adobe = markers.segment_bytes(markers.APP14, b"Adobe" + bytes([0, 100, 0, 0, 0, 0, 0]))
-    data = pyjpegml.encode(picture("natural", (20, 30, 3)), subsampling="4:4:4")
-    plain = data[:2] + data[2 + len(markers.jfif_bytes()) :]
-    if late == "Adobe":
-        data = plain[:-2] + adobe + plain[-2:]
-    else:
-        data = plain[:2] + adobe + plain[2:-2] + markers.jfif_bytes() + plain[-2:]
-    assert_same_picture(pyjpegml.decode(data), pillow_decode(data))
-
-
-def test_an_error_in_the_scan_is_located_in_the_file() -> None:
-    """The offset counts stuffed bytes, and starts anew in each restart interval."""
-    image = picture("noise", (64, 64))
-    for interval in (0, 5):
-        data = pyjpegml.encode(image, quality=95, restart_interval=interval)
-        at = data.index(b"\xff\xda") + 1500
-        while 0xFF in data[at - 2 : at + 24]:
-            at += 1
-        broken = data[:at] + b"\xff\0" * 10 + data[at + 20 :]
-        with pytest.raises(JpegFormatError) as caught:
-            pyjpegml.decode(broken)
-        if "no Huffman code" in caught.value.reason:
-            assert at <= caught.value.offset <= at + 24
-        assert at <= caught.value.offset < len(data)
