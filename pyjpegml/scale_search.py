@@ -262,7 +262,7 @@ class Writing:
     Attributes
     ----------
     progressive : bool
-        Whether it may be progressive; files below SMALL are, only if that makes them smaller.
+        Whether it may be progressive; below SMALL it is if that makes it smaller.
     segments : bytes
         APPn and COM.
     finish : callable, optional

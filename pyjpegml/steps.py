@@ -27,7 +27,7 @@ is returned is the shape, by how much the logarithm of each step differs from th
 
 *Smoothing.* Steps are tried at half octaves; a parabola through the three best ones leads between
 them. Coefficients of neighbouring frequencies have like distributions, and a sample has accidents:
-so shapes are blurred. On the training photographs that is worth as much as a sample of four times
+so shapes are blurred. On eleven training photographs that was worth as much as a sample of twice
 the size. DC, whose differences are coded, has its own.
 """
 
