@@ -33,6 +33,7 @@ true loss tells how to read the others (:meth:`ClosedLoop.correct`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -178,6 +179,7 @@ class ClosedLoop:
         self._loss = 0.0  # of the levels where the gradient is known
         self._stiffness = 0.0  # 0 if there is no gradient
         self._change = Change(0.0, 0.0, 0.0)
+        self._to_whole = np.ones(3)  # what a sample tells of changes, to what all blocks tell
         self._passed: tuple[Packed, float] | None = None
         self._passed_size = math.inf
         self._failed: tuple[Packed, float] | None = None
@@ -233,11 +235,11 @@ class ClosedLoop:
             guess = self._stiffness
             self._learn(loss)
             self._stiffer *= self._stiffness / guess
-        if loss < self.budget and size < self._passed_size:
-            self._passed = Packed(quantizer.levels, quantizer.reference.crew), loss
-            self._passed_size = size
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
+        kept = quantizer.put_aside()
+        if loss < self.budget and size < self._passed_size:
+            self._passed, self._passed_size = (kept, loss), size
         self.history.append((self.price, loss, size))
         self._note("after a round" if self.steps else "trellis", loss, size)
         self._loss, self._stiffness = loss, STIFFNESS[self._number] * steepness
@@ -246,22 +248,61 @@ class ClosedLoop:
     def _choose(self, wanted: float, precision: float, rise: float = 1.0) -> npt.NDArray[np.int16]:
         """Levels that are forecast to have a loss, but for a part of it; the price leads there.
 
-        Of large pictures, other prices than the first are tried on a sample of the blocks.
+        Of large pictures, prices are tried on a sample of the blocks, and again if that was wrong.
         """
         quantizer = self.quantizer
         step = LARGEST_STEP if precision < ROUGHLY else EARLY_STEP
-        least, most = math.log(self.price / step), math.log(self.price * step)
+        limits = math.log(self.price / step), math.log(self.price * step)
         self.price *= min(rise, step)
-        levels = quantizer.trellis(self.price)
-        self._change = quantizer.change(levels)
-        if self._near(wanted, precision):
-            return levels
-        known = np.array(quantizer.change(levels, sampled=True))
-        scale = np.divide(self._change, known, out=np.ones(3), where=known != 0)
+        levels: npt.NDArray[np.int16] | None = None
+
+        def choose() -> Change:
+            nonlocal levels
+            levels = quantizer.trellis(self.price, levels)
+            return quantizer.change(levels)
+
+        def sample() -> Change:
+            part = quantizer.change(quantizer.sampled_trellis(self.price), sampled=True)
+            return Change(*(np.array(part) * self._to_whole).tolist())
+
+        if not quantizer.sampling:
+            self._seek(choose, wanted, precision, limits)
+        else:
+            tried: tuple[float, Change] | None = None  # price, and what it was found to change
+            for _ in range(2):
+                self._seek(sample, wanted, precision, limits)
+                if tried is not None and self.price == tried[0]:
+                    self._change = tried[1]
+                    break
+                sampled = np.array(self._change) / self._to_whole
+                self._change = choose()
+                tried = self.price, self._change
+                if self._near(wanted, precision):
+                    break
+                self._to_whole = np.divide(
+                    self._change, sampled, out=np.ones(3), where=sampled != 0
+                )
+        assert levels is not None
+        return levels
+
+    def _seek(
+        self,
+        attempt: Callable[[], Change],
+        wanted: float,
+        precision: float,
+        limits: tuple[float, float],
+    ) -> None:
+        """Prices from the present one on, between limits (logarithms), until what an attempt
+        changes is forecast to lead to a loss.
+        """
+        least, most = limits
         low, high = -math.inf, math.inf  # logarithms of prices that are too low, and too high
         x, slope = math.log(self.price), SLOPE
         before: tuple[float, float] | None = None
-        for _ in range(CHOICES):
+        for number in range(CHOICES + 1):
+            self._change = attempt()
+            if self._near(wanted, precision) or number == CHOICES:
+                break
             y = math.log(max(self._forecast(), LEAST_LOSS) / wanted)
             if before is not None:
                 slope = min(max((y - before[1]) / (x - before[0]), LEAST_SLOPE), LARGEST_SLOPE)
@@ -276,18 +317,6 @@ class ClosedLoop:
             if x == before[0]:
                 break
             self.price = math.exp(x)
-            if quantizer.sampling:
-                part = quantizer.change(quantizer.sampled_trellis(self.price, levels), sampled=True)
-                self._change = Change(*(np.array(part) * scale).tolist())
-            else:
-                levels = quantizer.trellis(self.price, levels)
-                self._change = quantizer.change(levels)
-            if self._near(wanted, precision):
-                break
-        if quantizer.sampling:
-            levels = quantizer.trellis(self.price, levels)
-            self._change = quantizer.change(levels)
-        return levels
 
     def _near(self, wanted: float, part: float) -> bool:
         """Whether the forecast is nearly what is wanted."""
@@ -316,7 +345,6 @@ class ClosedLoop:
     def _approach(self, wanted: float, schedule: Schedule) -> None:
         """Prices until some levels pass and some fail, and then mixtures of them."""
         quantizer = self.quantizer
-        quantizer.spare_memory()
         levels = quantizer.levels
         before: tuple[float, float] | None = None  # price and loss
         passed: tuple[Packed, float] | None = None
@@ -361,9 +389,7 @@ class ClosedLoop:
             self._learn(loss)
             # 1, unless no believable stiffness explains the loss
             off = max(self._forecast(), LEAST_LOSS) / loss
-            levels = self._choose(wanted * off, schedule.tolerance / 4)
-            self.quantizer.spare_memory()
-            return levels
+            return self._choose(wanted * off, schedule.tolerance / 4)
         slope = LAST_SLOPE
         if before is not None:
             slope = math.log(loss / before[1]) / math.log(self.price / before[0])

@@ -67,6 +67,20 @@ def gather(levels, masks, values):
 
 
 @kernel
+def count(masks):
+    """How many levels of blocks are not zero.
+
+    Parameters
+    ----------
+    masks : (n,) uint64
+    """
+    total = 0
+    for block in range(masks.size):
+        total += ones_of(masks[block])
+    return total
+
+
+@kernel
 def scatter(masks, values, levels):
     """The inverse of :func:`gather`.
 
@@ -135,6 +149,19 @@ class Packed:
             )
 
         self._crew.each(unpack, len(self._parts))
+        return levels
+
+    def part(self, begin: int, end: int) -> npt.NDArray[np.int16]:
+        """The levels of the blocks from `begin` up to `end`, (64 (end - begin),), in new memory."""
+        levels = np.zeros(64 * (end - begin), np.int16)
+        for (first, last), (place, _) in zip(self._parts, self._places, strict=True):
+            low, high = max(first, begin), min(last, end)
+            if low < high:
+                place += count(self._masks[first:low])
+                scatter(
+                    self._masks[low:high], self._values[place:],
+                    levels[64 * (low - begin) : 64 * (high - begin)],
+                )  # fmt: skip
         return levels
 
     def overlay(self, levels: npt.NDArray[np.int16], chosen: npt.NDArray[np.bool_]) -> None:

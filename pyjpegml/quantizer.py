@@ -65,8 +65,9 @@ UNSEEN = 18
 STRIP = 16
 #: Bits of a DHT segment besides its symbols.
 TABLE_BITS = 8 * 21
-#: Where there are more strips than the first number, prices are tried on one of so many.
-SAMPLED_STRIPS, SAMPLED = 24, 5
+#: Pictures of more pixels try prices on a sample: so many rows of MCUs of each so many.
+SAMPLED_PIXELS = 1 << 22
+SAMPLED_ROWS, SAMPLED_OF = 4, 20
 #: Blocks of a component, about, that :meth:`Quantizer.coherence` looks at.
 SAMPLE = 8192
 
@@ -168,8 +169,12 @@ class Quantizer:
             for i, plane in enumerate(geometry.planes)
             for first, last in pairwise(row_bands(plane.down, STRIP))
         ]
-        self.sampling = len(self._strips) > SAMPLED_STRIPS
-        self._sample = self._strips[1::SAMPLED] if self.sampling else self._strips
+        # rows of MCUs of each strip of the sample
+        self._sample = [
+            (first, first + SAMPLED_ROWS)
+            for first in range(SAMPLED_OF // 2, geometry.mcus_down - SAMPLED_ROWS, SAMPLED_OF)
+        ]
+        self.sampling = self.pixels_of_picture > SAMPLED_PIXELS and len(self._sample) > 1
         self._original = weights
         self._coefficients = coefficients
         self._floors = floors(weights)
@@ -189,8 +194,7 @@ class Quantizer:
         ]
         # None while the gradient is where the targets are to be
         self._damping: np.float32 | None = np.float32(1.0)
-        self._seen: npt.NDArray[np.int16] | None = None
-        self._seen_packed: Packed | None = None
+        self._seen: npt.NDArray[np.int16] | Packed | None = None  # where the gradient is known
 
         def aim_at_original(task: int) -> None:
             i, first, last = self._strips[task]
@@ -211,8 +215,12 @@ class Quantizer:
         return self._levels
 
     def put_aside(self) -> Packed:
-        """Keep the present levels in less memory until they are wanted again."""
+        """Keep the present levels in less memory until they are wanted again, and if it is they
+        that were looked at, those too.
+        """
         self._packed = Packed(self.levels, self.reference.crew)
+        if self._seen is self._levels:
+            self._seen = self._packed
         self._levels = None
         return self._packed
 
@@ -278,22 +286,28 @@ class Quantizer:
         They may be put where levels are that nobody wants any more: all of them are chosen anew.
         """
         levels = np.zeros(self.geometry.size, np.int16) if memory is None else memory.view()
+        mcus_down = self.geometry.mcus_down
         dc_targets = self._choose_ac(price, self._strips, levels)
-        self._choose_dc(price, dc_targets, levels)
+        self._choose_dc(price, dc_targets, list(pairwise(row_bands(mcus_down, STRIP))), levels)
         self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
         return levels
 
-    def sampled_trellis(self, price: float, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        """As :meth:`trellis`, for blocks of the sample alone, whose DC is that of other levels;
-        nothing else of the result has any meaning.
+    def sampled_trellis(self, price: float) -> npt.NDArray[np.int16]:
+        """As :meth:`trellis`, for blocks of the sample alone; nothing else of the result has any
+        meaning.
         """
         part = np.empty(self.geometry.size, np.int16)
-        for i, first, last in self._sample:
-            view = self.geometry.view(part, i)[first:last]
-            view[:] = 0
-            view[:, :, 0] = self.geometry.view(levels, i)[first:last, :, 0]
-        self._choose_ac(price, self._sample, part)
+        dc_targets = self._choose_ac(price, self._sampled_strips(), part)
+        self._choose_dc(price, dc_targets, self._sample, part)
         return part
+
+    def _sampled_strips(self) -> list[tuple[int, int, int]]:
+        """Component and rows of blocks of each strip of the sample."""
+        return [
+            (i, first * plane.v, last * plane.v)
+            for i, plane in enumerate(self.geometry.planes)
+            for first, last in self._sample
+        ]
 
     def _choose_ac(
         self, price: float, wanted: list[tuple[int, int, int]], levels: npt.NDArray[np.int16]
@@ -303,7 +317,7 @@ class Quantizer:
         assert self._damping is not None  # there are targets
         energies = [energy * self._damping for energy in self._energies]
         costs = [np.empty((p.down, p.across), np.float32) for p in planes]
-        dc_targets = [np.empty((p.down, p.across, 2), np.float32) for p in planes]
+        dc_targets = [np.zeros((p.down, p.across, 2), np.float32) for p in planes]
         ends = [np.empty((p.down, p.across), np.uint8) for p in planes]
 
         def choose_ac(task: int) -> None:
@@ -348,15 +362,12 @@ class Quantizer:
         self,
         price: float,
         dc_targets: list[npt.NDArray[np.float32]],
+        mcu_rows: Sequence[tuple[int, int]],
         levels: npt.NDArray[np.int16],
     ) -> None:
-        """DC of all blocks."""
+        """DC of some rows of MCUs, each path from the first to the last one."""
         geometry, planes = self.geometry, self.geometry.planes
-        strips = [
-            (i, first, last)
-            for i in range(len(planes))
-            for first, last in pairwise(row_bands(geometry.mcus_down, STRIP))
-        ]
+        strips = [(i, *rows) for i in range(len(planes)) for rows in mcu_rows]
 
         def choose_dc(task: int) -> None:
             i, first, last = strips[task]
@@ -405,18 +416,15 @@ class Quantizer:
         """What any decoder makes of levels."""
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
-    def spare_memory(self) -> None:
-        """Keep the levels that were looked at in less memory until they are wanted again."""
-        if self._seen is not None and self._seen_packed is None:
-            self._seen_packed = Packed(self._seen, self.reference.crew)
-        self._seen = None
-
-    def _looked_at(self) -> npt.NDArray[np.int16]:
-        """The levels where the gradient is known."""
-        if self._seen is None:
-            assert self._seen_packed is not None
-            self._seen = self._seen_packed.levels()
-        return self._seen
+    def _seen_rows(self, i: int, first: int, last: int) -> npt.NDArray[np.int16]:
+        """Rows of blocks of a component at the levels where the gradient is known."""
+        seen, plane = self._seen, self.geometry.planes[i]
+        assert seen is not None
+        if isinstance(seen, Packed):
+            block = plane.offset // 64 + first * plane.stride
+            part = seen.part(block, block + (last - first) * plane.stride)
+            return part.reshape(last - first, plane.stride, 64)
+        return self.geometry.view(seen, i)[first:last]
 
     def look(self) -> float:
         """The loss of the present levels; its gradient is kept for :meth:`aim`, in the memory of
@@ -424,7 +432,7 @@ class Quantizer:
         """
         geometry, crew = self.geometry, self.reference.crew
         descent = Descent(self.reference, geometry, self._original, crew, self._targets)
-        self._weights, self._seen, self._seen_packed = [], None, None  # before others are made
+        self._weights, self._seen = [], None  # before others are made
         planes = channel_planes(check_picture(self.pixels(self.levels)), crew)
         descent.at_planes(planes)
         del planes
@@ -446,15 +454,12 @@ class Quantizer:
         assert self._damping is None, "there is no gradient"
         squares = products = 0.0
         for i, plane in enumerate(self.geometry.planes):
-            seen, originals = (
-                self.geometry.view(array, i)[:, : plane.across]
-                for array in (self._looked_at(), self._coefficients)
-            )
+            originals = self.geometry.view(self._coefficients, i)[:, : plane.across]
             target = np.empty((1, plane.across, 64), np.float32)
             every = max(1, plane.down * plane.across // SAMPLE)
             for row in range(0, plane.down, every):
                 self._move(i, row, row + 1, self._energies[i], target)
-                value = seen[row] * self._steps[i]
+                value = self._seen_rows(i, row, row + 1)[0, : plane.across] * self._steps[i]
                 sensitivity = self._weights[i][row] @ self._energies[i]
                 needed = value - target[0]
                 squares += every * float((sensitivity * needed * needed).sum())
@@ -492,27 +497,33 @@ class Quantizer:
         view = self.geometry.view
         gradient = view(self._targets, i)[rows].reshape(8 * (last - first), 8 * plane.stride)
         aim(
-            gradient, view(self._looked_at(), i)[rows], self._steps[i], self._weights[i][rows],
+            gradient, self._seen_rows(i, first, last), self._steps[i], self._weights[i][rows],
             energy, self._plain[i], view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
             0, last - first, plane.across, np.empty((8, 8 * plane.across), np.float32),
             np.empty(64, np.float32), targets,
         )  # fmt: skip
 
     def change(self, levels: npt.NDArray[np.int16], *, sampled: bool = False) -> Change:
-        """What levels, or those of the sample, will do to the loss of those that were looked at."""
+        """What levels will do to the loss of those that were looked at; by the sample, if only its
+        blocks have been chosen.
+        """
         assert self._damping is not None
-        seen, damping = self._looked_at(), self._damping
-        view, strips = self.geometry.view, self._sample if sampled else self._strips
+        damping, geometry = self._damping, self.geometry
+        view, strips = geometry.view, self._sampled_strips() if sampled else self._strips
 
         def weigh(task: int) -> tuple[float, float, float]:
             i, first, last = strips[task]
             rows = slice(first, last)
             sums: tuple[float, float, float] = weigh_change(
-                view(seen, i)[rows], view(levels, i)[rows], view(self._targets, i)[rows],
-                view(self._coefficients, i)[rows], self._steps[i], self._weights[i][rows],
-                self._energies[i], self._plain[i], damping,
+                self._seen_rows(i, first, last), view(levels, i)[rows],
+                view(self._targets, i)[rows], view(self._coefficients, i)[rows], self._steps[i],
+                self._weights[i][rows], self._energies[i], self._plain[i], damping,
             )  # fmt: skip
             return sums
 
-        sums = np.array(self._each(weigh, len(strips))).sum(0)
-        return Change(*sums.tolist())
+        sums = np.array(self._each(weigh, len(strips)))
+        if sampled:
+            for i, plane in enumerate(geometry.planes):
+                own = [task for task, strip in enumerate(strips) if strip[0] == i]
+                sums[own] *= plane.down / sum(strips[task][2] - strips[task][1] for task in own)
+        return Change(*sums.sum(0).tolist())

@@ -71,6 +71,9 @@ SAFE = 0.8
 DC_RANGE, DC_GAIN, SIZE_PER_LOSS, DC_BITS = 3, 0.05, 0.7, 0.5
 #: The DC steps of the first tables are held if their loss is within this factor of the budget.
 NEAR_BUDGET = 1.4
+#: Where a scale is first looked for, over the root of the loss; and scales that are as good as
+#: equal, as logarithms.
+FIRST_SCALE, SAME_SCALE = 7.0, 2e-3
 #: Range of scales: all steps 1, and all steps 255, for any picture.
 FINEST, COARSEST = 1e-6, 1e6
 
@@ -78,13 +81,14 @@ FINEST, COARSEST = 1e-6, 1e6
 def solve_scale(loss: Callable[[float], float], aim: float) -> float:
     """The scale at which a growing function of it reaches `aim`.
 
-    A secant in log-log, kept between a scale that is too fine and one that is too coarse; four or
-    five evaluations. Returns FINEST or COARSEST if the function never gets there.
+    A secant in log-log, kept between a scale that is too fine and one that is too coarse, until
+    they are SAME_SCALE apart: steps are integers, so losses have stairs. Four or five evaluations.
+    Returns FINEST or COARSEST if the function never gets there.
     """
     low, high = math.log(FINEST), math.log(COARSEST)
     if aim <= 0:
         return FINEST
-    x, best = 0.0, low
+    x, best = min(max(math.log(FIRST_SCALE * math.sqrt(aim)), low), high), low
     previous: tuple[float, float] | None = None
     for _ in range(40):
         y = math.log(max(loss(math.exp(x)), 1e-12) / aim)
@@ -92,9 +96,9 @@ def solve_scale(loss: Callable[[float], float], aim: float) -> float:
             low = best = x
         else:
             high = x
-        if abs(y) < 0.003 or high - low < 1e-4:
+        if abs(y) < 0.003 or high - low < SAME_SCALE:
             return math.exp(x if abs(y) < 0.003 else best)
-        slope = 2.0
+        slope = 1.5
         if previous is not None and previous[0] != x:
             slope = min(max((y - previous[1]) / (x - previous[0]), 0.5), 4.0)
         previous = x, y

@@ -81,18 +81,21 @@ def test_equal_levels_change_nothing():
     assert quantizer.change(quantizer.levels.copy()) == Change(0.0, 0.0, 0.0)
 
 
-def test_a_sample_has_the_levels_of_the_whole():
-    """AC of its strips; DC is that of the levels that are given."""
-    quantizer, _, price = looked_at(made("natural", (400, 90, 3), 4), "4:4:4", 0.5)
-    levels = quantizer.trellis(price)
-    quantizer._sample = quantizer._strips[1::2]
-    part = quantizer.sampled_trellis(price, levels)
-    for i, first, last in quantizer._sample:
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_a_sample_has_the_levels_of_the_whole(subsampling):
+    """But for DC, whose path begins with each strip, and empty blocks, whose runs do."""
+    quantizer, _, price = looked_at(made("natural", (700, 90, 3), 4), subsampling, 0.5)
+    levels, part = quantizer.trellis(price), quantizer.sampled_trellis(price)
+    strips = quantizer._sampled_strips()
+    assert len(strips) > 3
+    for i, first, last in strips:
         across = quantizer.geometry.planes[i].across
-        ours, theirs = (quantizer.geometry.view(array, i) for array in (part, levels))
-        np.testing.assert_array_equal(ours[first:last, :across], theirs[first:last, :across])
+        ours, theirs = (
+            quantizer.geometry.view(array, i)[first:last, :across] for array in (part, levels)
+        )
+        assert (ours == theirs).all(2).mean() > 0.95
     some, every = quantizer.change(part, sampled=True), quantizer.change(levels)
-    assert 0 < some.moved < every.moved
+    np.testing.assert_allclose(some, every, rtol=0.3)
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])

@@ -19,6 +19,9 @@ def test_levels_come_back(blocks, share):
         packed = Packed(levels, crew)
         np.testing.assert_array_equal(packed.levels(), levels)
         assert packed.same(Packed(levels.copy(), Crew(1)))
+        for begin, end in ((0, blocks), (blocks // 3, blocks // 2), (blocks // 2, blocks)):
+            part = packed.part(begin, end)
+            np.testing.assert_array_equal(part, levels[64 * begin : 64 * end])
         if levels.any():
             other = levels.copy()
             other[np.flatnonzero(other)[-1]] = 0

@@ -114,3 +114,47 @@ def test_blocks_stay_where_decoders_agree(progressive):
     assert (lengths[1::2] > 0).all()  # shrunk, not emptied
     data = assemble(geometry, levels, qtables)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), quantizer.pixels(levels))
+
+
+def looked_at(image: np.ndarray, sampling, price: float) -> Quantizer:
+    """A quantizer that knows a gradient, and has aimed by it."""
+    problem = analysed(image, sampling)
+    quantizer = problem.quantizer(problem.estimator.qtables(0.3), True)
+    quantizer.keep(quantizer.trellis(price))
+    quantizer.look()
+    quantizer.aim(1.6)
+    return quantizer
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4", "4:4:0"])
+def test_levels_that_were_put_aside_tell_the_same_change(subsampling):
+    image = made("natural", (170, 210, 3), 3)
+    price = 0.05 / image[:, :, 0].size
+    quantizer = looked_at(image, SUBSAMPLINGS[subsampling], price)
+    levels = quantizer.trellis(1.5 * price)
+    before = quantizer.levels.copy()
+    dense = quantizer.change(levels)
+    packed = quantizer.put_aside()
+    assert quantizer.change(levels) == dense
+    np.testing.assert_array_equal(quantizer.levels, before)
+    np.testing.assert_array_equal(packed.levels(), before)
+
+
+def test_a_sample_forecasts_what_all_blocks_forecast(photo):
+    tiled = np.tile(photo, (3, 2, 1))
+    price = 0.05 / tiled[:, :, 0].size
+    quantizer = looked_at(tiled, SUBSAMPLINGS["4:2:0"], price)
+    for times in (0.7, 1.5):
+        part = quantizer.change(quantizer.sampled_trellis(times * price), sampled=True)
+        whole = quantizer.change(quantizer.trellis(times * price))
+        np.testing.assert_allclose(part, whole, rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("size", "sampled"), [((2100, 2100), True), ((1000, 1000), False), ((64, 65500), False)]
+)
+def test_large_pictures_are_sampled(size, sampled):
+    quantizer = analysed(np.zeros(size, np.uint8), ((1, 1),)).quantizer(
+        [np.full((8, 8), 16, np.uint16)], True
+    )
+    assert quantizer.sampling == sampled
