@@ -85,7 +85,7 @@ def main() -> None:
     lines = [
         "# How near the first encode comes",
         "",
-        "Of `effort=\"fast\"`. Written by `bench/first_encode.py`, which says what is measured. The "
+        'Of `effort="fast"`. Written by `bench/first_encode.py`, which says what is measured. The '
         "two constants of `pyjpegml.pilot` were fitted on the wallpapers and on a third of the "
         "training photographs of 1 MP; neither they nor the model have seen Kodak's.",
         "",

@@ -5,8 +5,8 @@
 Downloads the packages with ``apt-get`` (nothing is installed), takes the photographs out of them,
 reduces larger ones, after which little is left of what their JPEGs have lost, and writes PNGs to
 FOLDER. They are a panel for other scripts of this folder: larger, and often smoother, than the
-pictures on which constants were chosen. Their licences are in the packages, below ``usr/share/doc``;
-none of them is part of this repository.
+pictures on which constants were chosen. Their licences are in the packages, below
+``usr/share/doc``; none of them is part of this repository.
 """
 
 from __future__ import annotations
