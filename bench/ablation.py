@@ -22,6 +22,7 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
+from first_encode import pilots
 from machine import machine_line
 
 from pyjpegml import Options, compress
@@ -79,9 +80,11 @@ def measured(image: np.ndarray, target: float, effort: str | None, model: bool) 
         losses.append(math.nan)
     else:
         options = Options(progress=lambda step: losses.append(step.loss))
-        result = compress(
-            image, ms_ssim=target, effort=effort, options=options, model=None if model else False
-        )
+        with pilots(model):
+            result = compress(
+                image, ms_ssim=target, effort=effort, options=options,
+                model=None if model else False,
+            )  # fmt: skip
     seconds = process_time() - begin
     rest = math.log((1 - result.ms_ssim) / (1 - target))
     return Measured(

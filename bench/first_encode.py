@@ -86,8 +86,9 @@ def main() -> None:
         "# How near the first encode comes",
         "",
         'Of `effort="fast"`. Written by `bench/first_encode.py`, which says what is measured. The '
-        "two constants of `pyjpegml.pilot` were fitted on the wallpapers and on a third of the "
-        "training photographs of 1 MP; neither they nor the model have seen Kodak's.",
+        "two constants of `pyjpegml.pilot` were fitted on the wallpapers of `bench/wallpapers.py` "
+        "and on a third of the training photographs of 1 MP. Kodak's are too small for pilots, and "
+        "the model has not seen them.",
         "",
         *table(
             ["photographs", "target", "foreseen by", "near", "mean", "spread", "encodes"], rows

@@ -179,7 +179,7 @@ class ClosedLoop:
         self._loss = 0.0  # of the levels where the gradient is known
         self._stiffness = 0.0  # 0 if there is no gradient
         self._change = Change(0.0, 0.0, 0.0)
-        self._to_whole = np.ones(3)  # what a sample tells of changes, to what all blocks tell
+        self._beyond = np.zeros(3)  # what all blocks change beyond what the sample foretells
         self._passed: tuple[Packed, float] | None = None
         self._passed_size = math.inf
         self._failed: tuple[Packed, float] | None = None
@@ -235,6 +235,7 @@ class ClosedLoop:
             guess = self._stiffness
             self._learn(loss)
             self._stiffer *= self._stiffness / guess
+        self._beyond = np.zeros(3)
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
         kept = quantizer.put_aside()
@@ -255,6 +256,7 @@ class ClosedLoop:
         limits = math.log(self.price / step), math.log(self.price * step)
         self.price *= min(rise, step)
         levels: npt.NDArray[np.int16] | None = None
+        sampled = Change(0.0, 0.0, 0.0)
 
         def choose() -> Change:
             nonlocal levels
@@ -262,26 +264,24 @@ class ClosedLoop:
             return quantizer.change(levels)
 
         def sample() -> Change:
-            part = quantizer.change(quantizer.sampled_trellis(self.price), sampled=True)
-            return Change(*(np.array(part) * self._to_whole).tolist())
+            nonlocal sampled
+            part = quantizer.sampled_trellis(self.price)
+            sampled = quantizer.change(part, sampled=True)
+            return Change(*(np.array(sampled) + self._beyond).tolist())
 
-        if not quantizer.sampling:
+        tried: tuple[float, Change] | None = None  # price, and what it was found to change
+        for _ in range(2 if quantizer.sampling else 0):
+            self._seek(sample, wanted, precision, limits)
+            if tried is not None and self.price == tried[0]:
+                self._change = tried[1]
+                break
+            self._change = choose()
+            tried = self.price, self._change
+            if self._near(wanted, precision):
+                break
+            self._beyond = np.subtract(self._change, sampled)
+        if not quantizer.sampling or not any(sampled):  # a sample of nothing tells nothing
             self._seek(choose, wanted, precision, limits)
-        else:
-            tried: tuple[float, Change] | None = None  # price, and what it was found to change
-            for _ in range(2):
-                self._seek(sample, wanted, precision, limits)
-                if tried is not None and self.price == tried[0]:
-                    self._change = tried[1]
-                    break
-                sampled = np.array(self._change) / self._to_whole
-                self._change = choose()
-                tried = self.price, self._change
-                if self._near(wanted, precision):
-                    break
-                self._to_whole = np.divide(
-                    self._change, sampled, out=np.ones(3), where=sampled != 0
-                )
         assert levels is not None
         return levels
 

@@ -293,8 +293,9 @@ class Quantizer:
         return levels
 
     def sampled_trellis(self, price: float) -> npt.NDArray[np.int16]:
-        """As :meth:`trellis`, for blocks of the sample alone; nothing else of the result has any
-        meaning.
+        """As :meth:`trellis`, for blocks of the sample alone, if there is one (`sampling`); nothing
+        else of the result has any meaning. No block is shrunk, and what comes before a strip is
+        taken to be 0.
         """
         part = np.empty(self.geometry.size, np.int16)
         dc_targets = self._choose_ac(price, self._sampled_strips(), part)

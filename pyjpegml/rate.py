@@ -15,6 +15,9 @@
    steps that are best for that (:mod:`pyjpegml.steps`), and the scale is searched
    (:mod:`pyjpegml.scale_search`); the smaller file is taken.
 
+How wrong the estimate is, for rounded coefficients and for the loop's first levels, is foreseen by
+a model (:mod:`pyjpegml.predictor`) and, of large pictures, by a pilot (:mod:`pyjpegml.pilot`).
+
 *The guarantee.* Each file is judged by decoding its bytes with :func:`pyjpegml.decode`, whose
 pixels are those of libjpeg-turbo, and by a score in double precision. The smallest file that passed
 is returned. A target that no file can meet (say 1.0) gives the best one there is, ``met=False``.
@@ -412,11 +415,9 @@ class Task:
     def _foreseen(self, plan: Candidate, budget: float) -> Start:
         """The same, found anew. If the budget cannot be met at all, nothing is foreseen."""
         unknown = Start(np.zeros(len(KNOBS)))
-        if plan.floor >= budget:
+        if plan.floor >= budget or isinstance(self.reference, LumaReference):
             return unknown
         start = self.model.start(plan, budget) if self.model else None
-        if isinstance(self.reference, LumaReference):
-            return unknown
         error = foreseen_error(plan, budget, self.reference.crew)
         if error is None:
             return start or unknown
@@ -524,8 +525,8 @@ def refine(
     be spent any more, the nearest it came to it.
 
     The first levels are scored, and the scale is corrected once by what they lose: the estimate is
-    made for rounding, not for a trellis. If a model expects what they lose (`expected`, as a
-    logarithm of the ratio to the budget), they are not scored.
+    made for rounding, not for a trellis. If what they lose is foreseen (`expected`, as a logarithm
+    of the ratio to the budget), they are not scored.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from helpers import picture as made
 from test_quantizer import analysed
 
-from pyjpegml import Options, compress
+from pyjpegml import Options, compress, quantizer, rate
 from pyjpegml.budget import Account
 from pyjpegml.closed_loop import PRICE, ClosedLoop, Schedule, mix
 from pyjpegml.coefficients import Geometry
@@ -62,6 +65,38 @@ def test_noise_is_compressed_with_care():
     result = compress(noise, ms_ssim=0.99)
     assert result.met
     assert len(result.data) < 0.95 * len(compress(noise, ms_ssim=0.99, effort="fast").data)
+
+
+@pytest.mark.parametrize("kind", ["natural", "drawing"])
+def test_prices_that_are_tried_on_a_sample(kind, monkeypatch):
+    """Levels and what they are forecast to change belong together, and the target is met."""
+    monkeypatch.setattr(quantizer, "SAMPLED_PIXELS", 1)
+    image = made("natural", (704, 96, 3), 5)
+    if kind == "drawing":
+        image = np.full((704, 96, 3), 200, np.uint8)
+        for k in range(12):
+            image[50 * k : 50 * k + 60, 7 * k : 7 * k + 30] = 20 * k
+    chosen = []
+    usual = ClosedLoop._choose
+
+    def choose(loop, *arguments):
+        levels = usual(loop, *arguments)
+        assert loop.quantizer.sampling
+        assert math.isfinite(loop.price)
+        np.testing.assert_allclose(loop.quantizer.change(levels), loop._change, rtol=1e-6)
+        chosen.append(levels.copy())
+        return levels
+
+    monkeypatch.setattr(ClosedLoop, "_choose", choose)
+    one = compress(image, ms_ssim=0.97, model=False)
+    assert one.met
+    assert chosen
+    first = chosen[:]
+    chosen.clear()
+    with Crew(3) as crew:
+        monkeypatch.setattr(rate, "Crew", lambda _: nullcontext(crew))
+        assert compress(image, ms_ssim=0.97, model=False).data == one.data
+    assert all(np.array_equal(a, b) for a, b in zip(first, chosen, strict=True))
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5])

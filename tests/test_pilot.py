@@ -10,7 +10,7 @@ from helpers import picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyjpegml import compress, pilot
+from pyjpegml import compress, pilot, rate
 from pyjpegml.budget import Options, Step
 from pyjpegml.encoder import quantize_all
 from pyjpegml.metrics import Reference
@@ -69,6 +69,22 @@ def test_the_error_is_that_of_the_whole(large, subsampling, target):
     levels = quantize_all(plan.geometry, plan.coefficients, tables, ROUNDING, Crew(1))
     loss = 1 - reference.score(reconstruct(plan.geometry, levels, tables, Crew(1)))
     assert abs(math.log(loss / budget)) < 0.1
+
+
+@pytest.mark.parametrize("target", [0.95, 0.99])
+def test_drawings_are_not_harmed(target, monkeypatch):
+    """Tiles are no guide to them; what a pilot says is believed within bounds."""
+    rng = np.random.default_rng(1)
+    image = np.full((768, 768, 3), 255, np.uint8)
+    for _ in range(60):
+        y, x = rng.integers(0, 700, 2)
+        height, width = rng.integers(10, 250, 2)
+        image[y : y + height, x : x + width] = rng.integers(0, 256, 3)
+    ours = compress(image, ms_ssim=target, effort="fast")
+    monkeypatch.setattr(rate, "foreseen_error", lambda *_: None)
+    without = compress(image, ms_ssim=target, effort="fast")
+    assert ours.met
+    assert len(ours.data) < 1.1 * len(without.data)
 
 
 def test_threads_change_nothing(large):

@@ -151,7 +151,7 @@ def test_a_sample_forecasts_what_all_blocks_forecast(photo):
 
 
 @pytest.mark.parametrize(
-    ("size", "sampled"), [((2100, 2100), True), ((1000, 1000), False), ((64, 65500), False)]
+    ("size", "sampled"), [((2100, 2100), True), ((1000, 1000), False), ((72, 65500), False)]
 )
 def test_large_pictures_are_sampled(size, sampled):
     quantizer = analysed(np.zeros(size, np.uint8), ((1, 1),)).quantizer(
