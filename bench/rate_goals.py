@@ -2,9 +2,9 @@
 
     python bench/rate_goals.py KODAK [FOLDER ...] [--peers CSV] [--target 0.99] [--every 1]
 
-For each folder of photographs (those of 2 MP and more can be had with bench/wallpapers.py; JPEGs are
-reduced to half their size, after which little is left of what they lost), all files decoded by
-libjpeg-turbo (Pillow) and scored in double precision:
+For each folder of photographs (JPEGs are reduced to half their size, after which little is left of
+what they lost; photographs of 2 MP and more can be had with bench/wallpapers.py), all files decoded
+by libjpeg-turbo (Pillow) and scored in double precision:
 
 - sequential files (``progressive=False``), and for pictures in the table of peers the ratio to the
   smallest file that any of them needs for the target;
