@@ -73,6 +73,10 @@ def count(masks):
     Parameters
     ----------
     masks : (n,) uint64
+
+    Returns
+    -------
+    int
     """
     total = 0
     for block in range(masks.size):

@@ -2,18 +2,18 @@
 
 The estimator (:mod:`pyjpegml.tables`) adds up what single coefficients lose. What it leaves out
 differs from picture to picture: errors that are cut off at black and white, those of neighbours and
-of colours that agree, chroma that was averaged away and is then quantized too. On photographs of
-2 to 3 megapixels it was wrong by 12 % (standard deviation of the logarithm), by as little as -34
-and as much as +16 %.
+of colours that agree, chroma that was averaged away and is then quantized too. On 42 photographs
+of 1 and 2.4 megapixels it was wrong by 12 % (standard deviation of the logarithm), at worst by
+-34 and +16 %.
 
 Nearly the same is left out in any part of the picture. So square tiles from all over it are put
 together to a picture of a tenth of its pixels, or a third of a megapixel, which is analysed,
 quantized, reconstructed and scored like any other; and the ratio of what it loses to what was
-estimated for it is taken for that of the whole. That leaves 3 to 4 % of error, for a tenth of the
-time of one ``effort="fast"`` at 2.4 megapixels, which saves half an encode. The
-smaller the tiles, the better they stand for the whole: with 64, 48 and 32 pixels a side .039, .034
-and .033 were left. Windows across their borders see edges that are not in the picture; but they are
-seen in the estimate too.
+estimated for it is taken for that of the whole. That leaves 3 to 5 % of error, for a tenth of the
+time of one ``effort="fast"`` at 2.4 megapixels; ``bench/first_encode.md`` has how many encodes it
+saves. The smaller the tiles, the better they stand for the whole: with 64, 48 and 32 pixels a side
+.039, .034 and .033 were left. Windows across their borders see edges that are not in the picture;
+but they are seen in the estimate too.
 
 Small pictures would have too few tiles: for them, a model has learned how wrong the estimate is
 (:mod:`pyjpegml.predictor`).

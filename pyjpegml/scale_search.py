@@ -82,7 +82,7 @@ def solve_scale(loss: Callable[[float], float], aim: float) -> float:
     """The scale at which a growing function of it reaches `aim`.
 
     A secant in log-log, kept between a scale that is too fine and one that is too coarse, until
-    they are SAME_SCALE apart: steps are integers, so losses have stairs. Four or five evaluations.
+    they are SAME_SCALE apart: steps are integers, so losses have stairs. Some six evaluations.
     Returns FINEST or COARSEST if the function never gets there.
     """
     low, high = math.log(FINEST), math.log(COARSEST)
