@@ -42,6 +42,7 @@ import numpy.typing as npt
 from .budget import Account
 from .coefficients import Geometry
 from .forecast import Change
+from .half_size import HalfLosses
 from .packed_levels import Packed
 from .quantizer import Quantizer
 from .scan_search import best_script
@@ -67,6 +68,16 @@ SLOPE, LAST_SLOPE, LEAST_SLOPE, LARGEST_SLOPE = 0.2, 0.25, 0.03, 1.0
 #: and the stiffness (:mod:`pyjpegml.forecast`) that goes with it, by round; both grow with its
 #: square.
 COHERENCE, STIFFNESS = (1.6, 1.4, 1.4), (1.6, 2.2, 2.0)
+#: What a round changes about what is trusted of the quadratic form at the finest scale; prices that
+#: are tried at half size before a picture is scored.
+AFTER_ROUNDS, LANDINGS = 0.94, 2
+#: Part of the names of steps whose loss is not that of the picture at full size.
+ESTIMATED = "estimated"
+#: How much larger levels may be estimated to be than others that have met the target: as much as
+#: estimates of the loss are wrong by.
+HOPELESS = 1.01
+#: What part of the tolerance below the budget is aimed at: files that fail cost more than bytes.
+AIM = 0.4
 #: What is believed of stiffness.
 LEAST_STIFFNESS, MOST_STIFFNESS = 0.5, 20.0
 #: How far off the forecast may be before the last round; sets of levels that are chosen to come
@@ -104,12 +115,15 @@ class Schedule:
         What the rounds to come are taken to make of a loss yet, from the last one backwards. Where
         there are many rounds, those that go below the target at once gain more: what they drop
         too early does not come back.
+    whole : bool
+        Whether rounds look at the picture at full size, which is then a score too.
     """
 
     damping: tuple[float, ...]
     tries: int
     tolerance: float
     gains: tuple[float, ...] = (1.0, 0.985, 0.965)
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,11 @@ class ClosedLoop:
     target : float
     account : Account
         What may be spent. When that is nothing more, the loop ends.
+    trust : float
+        How many times what the quadratic form says the levels lose at the finest scale.
+    least : float
+        Bytes of the scans, as counted, with which other levels have met the target. Levels that
+        are estimated to need clearly more are not scored.
 
     Attributes
     ----------
@@ -153,6 +172,8 @@ class ClosedLoop:
         The smallest that passed.
     nearest : Trial or None
         The one with the highest score, if none passed.
+    hopeless : bool
+        Whether the loop ended because its levels need clearly more than the `least` bytes.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -165,6 +186,8 @@ class ClosedLoop:
         price: float,
         target: float,
         account: Account,
+        trust: float = 1.0,
+        least: float = math.inf,
     ) -> None:
         self.account = account
         self.quantizer = quantizer
@@ -177,6 +200,11 @@ class ClosedLoop:
         self._ratio = 1.0  # of true losses to measured ones
         self._care, self._stiffer, self._number = 1.0, 1.0, 0
         self._loss = 0.0  # of the levels where the gradient is known
+        self._half = quantizer.halves  # whether rounds look at half size
+        self._trust, self._moved, self._scored = trust, False, False
+        self._least, self.hopeless = least, False
+        self._looked: HalfLosses | None = None  # losses at half size: where the gradient is known,
+        self._parts: HalfLosses | None = None  # and of levels that are about to be scored
         self._stiffness = 0.0  # 0 if there is no gradient
         self._change = Change(0.0, 0.0, 0.0)
         self._beyond = np.zeros(3)  # what all blocks change beyond what the sample foretells
@@ -186,7 +214,8 @@ class ClosedLoop:
 
     def run(self, schedule: Schedule) -> Trial | None:
         """All rounds, then the search; the best trial."""
-        wanted = self.budget * (1 - schedule.tolerance / 2)
+        wanted = self.budget * (1 - AIM * schedule.tolerance)
+        self._half &= not schedule.whole
         bits = 8 * self.quantizer.statistics.size / self.quantizer.pixels_of_picture
         self._care = min(1 + DAMPING_PER_BIT * max(bits - FREE_BITS, 0), MOST_DAMPING)
         rounds = len(schedule.damping)
@@ -219,18 +248,35 @@ class ClosedLoop:
         self.quantizer.keep(levels)  # and with them, the prices of the file that was found to fail
         if self._stiffness:
             self._change = self.quantizer.change(levels)
-        self._approach(self.budget * (1 - schedule.tolerance / 2), schedule)
+        self._approach(self.budget * (1 - AIM * schedule.tolerance), schedule)
         return self.best
 
     def _last_one(self) -> bool:
         """Whether a round would leave nothing to score what it makes."""
-        return self.account.left < 2
+        return self.account.left < (1 if self._half else 2)
+
+    def _estimated(self, losses: HalfLosses) -> float:
+        """Loss of which that at half size is known."""
+        return max(self._ratio * losses.total(self._trust), LEAST_LOSS)
+
+    def _calibrate(self, loss: float) -> None:
+        """Learn from a true loss of levels whose loss at half size is known."""
+        if self._parts is not None and self._looked is not None:
+            self._trust, self._scored = self._parts.trust(loss / self._ratio), True
+            self._loss = self._estimated(self._looked)
 
     def _round(self, damping: float, wanted: float, precision: float, rise: float) -> None:
         """Aim at the present levels, and choose others at the price that leads to a loss."""
         quantizer = self.quantizer
         size = quantizer.statistics.size
-        loss = max(self._ratio * quantizer.look(), LEAST_LOSS)
+        if self._half:
+            if self._stiffness and not (self._moved or self._scored):
+                self._trust *= AFTER_ROUNDS
+                self._moved = True
+            self._looked = quantizer.half_look(self._trust)
+            loss = self._estimated(self._looked)
+        else:
+            loss = max(self._ratio * quantizer.look(), LEAST_LOSS)
         if self._stiffness:
             guess = self._stiffness
             self._learn(loss)
@@ -239,17 +285,23 @@ class ClosedLoop:
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
         kept = quantizer.put_aside()
-        if loss < self.budget and size < self._passed_size:
-            self._passed, self._passed_size = (kept, loss), size
-        self.history.append((self.price, loss, size))
-        self._note("after a round" if self.steps else "trellis", loss, size)
+        name = "after a round" if self.steps else "trellis"
+        if self._half:
+            self.steps.append((f"{name}, {ESTIMATED}", loss, size))
+        else:
+            if loss < self.budget and size < self._passed_size:
+                self._passed, self._passed_size = (kept, loss), size
+            self.history.append((self.price, loss, size))
+            self._note(name, loss, size)
         self._loss, self._stiffness = loss, STIFFNESS[self._number] * steepness
         quantizer.keep(self._choose(wanted, precision, rise))
 
-    def _choose(self, wanted: float, precision: float, rise: float = 1.0) -> npt.NDArray[np.int16]:
+    def _choose(
+        self, wanted: float, precision: float, rise: float = 1.0, *, begun: bool = False
+    ) -> npt.NDArray[np.int16]:
         """Levels that are forecast to have a loss, but for a part of it; the price leads there.
 
-        Of large pictures, prices are tried on a sample of the blocks, and again if that was wrong.
+        If the search has `begun`, it is known what levels of the present price change. Of large pictures, prices are tried on a sample of the blocks, and again if that was wrong.
         """
         quantizer = self.quantizer
         step = LARGEST_STEP if precision < ROUGHLY else EARLY_STEP
@@ -271,7 +323,8 @@ class ClosedLoop:
 
         tried: tuple[float, Change] | None = None  # price, and what it was found to change
         for _ in range(2 if quantizer.sampling else 0):
-            self._seek(sample, wanted, precision, limits)
+            self._seek(sample, wanted, precision, limits, begun)
+            begun = False
             if tried is not None and self.price == tried[0]:
                 self._change = tried[1]
                 break
@@ -281,7 +334,7 @@ class ClosedLoop:
                 break
             self._beyond = np.subtract(self._change, sampled)
         if not quantizer.sampling or not any(sampled):  # a sample of nothing tells nothing
-            self._seek(choose, wanted, precision, limits)
+            self._seek(choose, wanted, precision, limits, begun)
         assert levels is not None
         return levels
 
@@ -291,18 +344,20 @@ class ClosedLoop:
         wanted: float,
         precision: float,
         limits: tuple[float, float],
+        begun: bool,
     ) -> None:
-        """Prices from the present one on, between limits (logarithms), until what an attempt
-        changes is forecast to lead to a loss.
+        """Prices from the present one on, or if that is known the next one, between limits
+        (logarithms), until what an attempt changes is forecast to lead to a loss.
         """
         least, most = limits
         low, high = -math.inf, math.inf  # logarithms of prices that are too low, and too high
         x, slope = math.log(self.price), SLOPE
         before: tuple[float, float] | None = None
         for number in range(CHOICES + 1):
-            self._change = attempt()
-            if self._near(wanted, precision) or number == CHOICES:
-                break
+            if number > 0 or not begun:
+                self._change = attempt()
+                if self._near(wanted, precision) or number == CHOICES:
+                    break
             y = math.log(max(self._forecast(), LEAST_LOSS) / wanted)
             if before is not None:
                 slope = min(max((y - before[1]) / (x - before[0]), LEAST_SLOPE), LARGEST_SLOPE)
@@ -351,7 +406,13 @@ class ClosedLoop:
         failed: tuple[Packed, float] | None = None
         kept = quantizer.put_aside()
         for _ in range(schedule.tries):
+            if self._half:
+                levels, kept = self._land(levels, kept, wanted, schedule)
+                self.hopeless = quantizer.count(levels).size > HOPELESS * self._least
+                if self.hopeless:
+                    return
             loss = max(self._measure(levels, kept), LEAST_LOSS)
+            self._calibrate(loss)
             if loss <= self.budget:
                 if passed is None or loss > passed[1]:
                     passed = kept, loss
@@ -365,8 +426,15 @@ class ClosedLoop:
                 break
             if before is not None and loss > wanted and loss > before[1] * WRONG_WAY:
                 break
-            del levels  # before others are made
-            last, levels = kept, self._next(loss, before, wanted, schedule)
+            last = kept
+            if self._half and self._stiffness and abs(math.log(loss / wanted)) > FAR:
+                quantizer.keep(levels)
+                del levels
+                self._round(schedule.damping[-1], wanted, schedule.tolerance / 4, 1.0)
+                levels = quantizer.levels
+            else:
+                del levels  # before others are made
+                levels = self._next(loss, before, wanted, schedule)
             before = self.history[-1][0], loss
             kept = Packed(levels, quantizer.reference.crew)
             if kept.same(last):
@@ -381,6 +449,27 @@ class ClosedLoop:
         if self.best is None and self.account.left >= 1:
             self._measure(passed[0].levels(), passed[0])
 
+    def _land(
+        self, levels: npt.NDArray[np.int16], kept: Packed, wanted: float, schedule: Schedule
+    ) -> tuple[npt.NDArray[np.int16], Packed]:
+        """Levels, these or others, whose loss is estimated at half size to be what is wanted."""
+        quantizer = self.quantizer
+        enough = schedule.tolerance / 4 if self._scored else FAR
+        for number in range(LANDINGS + 1):
+            self._parts = quantizer.half_losses(levels)
+            loss = self._estimated(self._parts)
+            near = abs(math.log(loss / wanted)) <= enough
+            if near or number == LANDINGS or not self._stiffness:
+                break
+            self._learn(loss)
+            off = max(self._forecast(), LEAST_LOSS) / loss
+            last = kept
+            levels = self._choose(wanted * off, schedule.tolerance / 4, begun=True)
+            kept = Packed(levels, quantizer.reference.crew)
+            if kept.same(last):
+                break
+        return levels, kept
+
     def _next(
         self, loss: float, before: tuple[float, float] | None, wanted: float, schedule: Schedule
     ) -> npt.NDArray[np.int16]:
@@ -389,7 +478,7 @@ class ClosedLoop:
             self._learn(loss)
             # 1, unless no believable stiffness explains the loss
             off = max(self._forecast(), LEAST_LOSS) / loss
-            return self._choose(wanted * off, schedule.tolerance / 4)
+            return self._choose(wanted * off, schedule.tolerance / 4, begun=True)
         slope = LAST_SLOPE
         if before is not None:
             slope = math.log(loss / before[1]) / math.log(self.price / before[0])

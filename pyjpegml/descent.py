@@ -47,6 +47,8 @@ class Descent:
         Its threads share the work.
     memory : (geometry.size,) float32, optional
         Where the gradients are put.
+    scales : list of list of Scale, optional
+        The last ones of each channel, if those before are to be left out.
 
     Attributes
     ----------
@@ -66,20 +68,33 @@ class Descent:
         weights: Sequence[npt.NDArray[np.floating]],
         crew: Crew,
         memory: npt.NDArray[np.float32] | None = None,
+        scales: Sequence[Sequence[Scale]] | None = None,
     ) -> None:
         self.score = 1.0
-        if memory is None:
-            memory = np.empty(geometry.size, np.float32)
-        self.gradients = [
-            geometry.view(memory, i)[: plane.down].reshape(8 * plane.down, 8 * plane.stride)
-            for i, plane in enumerate(geometry.planes)
-        ]
         self.weights: list[npt.NDArray[np.float32]] = []
         self._reference, self._geometry, self._crew = reference, geometry, crew
         self._original = weights
-        scales = reference.channels[0]
-        self._by_pixel = [np.empty(scale.plane.shape, np.float32) for scale in scales]
-        self._contrasts = [np.empty(scale.windows, np.float32) for scale in scales]
+        self._scales = reference.channels if scales is None else scales
+        self._missing = len(reference.weights) - len(self._scales[0])
+        self._exponents = reference.weights[self._missing :]
+        shapes = [scale.plane.shape for scale in self._scales[0]]
+        self._by_pixel = [np.empty(shape, np.float32) for shape in shapes]
+        self._contrasts = [np.empty(scale.windows, np.float32) for scale in self._scales[0]]
+        self.gradients = self._by_component(memory)
+
+    def _by_component(
+        self, memory: npt.NDArray[np.float32] | None
+    ) -> list[npt.NDArray[np.float32]]:
+        """Where the gradients are put; zeros where no samples are."""
+        geometry = self._geometry
+        if memory is None:
+            memory = np.empty(geometry.size, np.float32)
+        found = []
+        for i, plane in enumerate(geometry.planes):
+            view = geometry.view(memory, i)[: plane.down]
+            found.append(view.reshape(8 * plane.down, 8 * plane.stride))
+            found[i][: plane.height, plane.width :] = found[i][plane.height :] = 0.0
+        return found
 
     def at(self, pixels: npt.NDArray[np.uint8]) -> None:
         """Score a reconstruction, (h, w), (h, w, 3) or (h, w, 4) uint8, and find its gradient."""
@@ -91,8 +106,6 @@ class Descent:
         height, width = self._reference.shape[:2]
         channels = len(planes)
         maps = np.zeros((channels, TERMS, -(-height // 8), -(-width // 8)), np.float32)
-        for gradient, plane in zip(self.gradients, geometry.planes, strict=True):
-            gradient[: plane.height, plane.width :] = gradient[plane.height :] = 0.0
         self.weights = []  # before others are made
         total = 0.0
         for c in range(channels):
@@ -101,40 +114,42 @@ class Descent:
         self.score = total / channels
         self.weights = mix_weights(maps, geometry, crew)
         for new, old in zip(self.weights, self._original, strict=True):
+            new[:, :, : self._missing] = old[:, :, : self._missing]
             new[:, :, TERMS - 1] = old[:, :, TERMS - 1]
 
     def _channel(self, plane: AnyPlane, c: int, maps: npt.NDArray[np.float32]) -> float:
         """Score of a channel; leaves its gradient by pixels of the finest scale."""
-        reference, crew = self._reference, self._crew
-        height, width = reference.shape[:2]
+        crew, missing = self._crew, self._missing
+        height, width = self._reference.shape[:2]
         _, rows, columns = maps.shape
-        scales, gradients = reference.channels[c], self._by_pixel
+        scales, gradients = self._scales[c], self._by_pixel
         means = []
         for s, scale in enumerate(scales):
             if s:
                 plane = halved(plane, crew)
             loss = self._scale(scale, plane, s)
             means.append(max(1 - loss / math.prod(scale.windows), 1e-3))
-        score = float(np.prod(np.array(means) ** reference.weights))
+        score = float(np.prod(np.array(means) ** self._exponents))
         factors = [
             score * weight / mean / math.prod(scale.windows)
-            for scale, weight, mean in zip(scales, reference.weights, means, strict=True)
+            for scale, weight, mean in zip(scales, self._exponents, means, strict=True)
         ]
 
         def average(s: int) -> None:
-            first_row, row_band = block_bands(height, rows, s, scales[s].step)
-            first_column, column_band = block_bands(width, columns, s, scales[s].step)
+            term = s + missing
+            first_row, row_band = block_bands(height, rows, term, scales[s].step)
+            first_column, column_band = block_bands(width, columns, term, scales[s].step)
             average_blocks(
                 self._contrasts[s], first_row, row_band.astype(np.float32),
                 first_column, column_band.astype(np.float32),
                 np.empty(self._contrasts[s].shape[1], np.float32),
-                np.float32(factors[s] / 4.0**s), maps[s],
+                np.float32(factors[s] / 4.0**term), maps[term],
             )  # fmt: skip
 
         crew.each(average, len(scales))
         coarse: npt.NDArray[np.float32] = np.empty((0, 0), np.float32)
         for gradient, factor in zip(reversed(gradients), reversed(factors), strict=True):
-            self._add_coarse(gradient, factor / len(reference.channels), coarse)
+            self._add_coarse(gradient, factor / len(self._scales), coarse)
             coarse = gradient
         return score
 

@@ -372,7 +372,8 @@ def _down_the_columns(samples, basis, out):
 
 @summing
 def _move_targets(
-    half_way, left, across_basis, levels, steps, weights, energy, plain, original, result, target
+    half_way, left, across_basis, levels, steps, weights, energy, plain, alone, original, result,
+    target,
 ):  # fmt: skip
     """The rest of the DCT of the block at column `left`, and its targets."""
     half, eighth = np.float32(0.5), np.float32(0.125)
@@ -397,14 +398,15 @@ def _move_targets(
             + d * energy[3, k] + e * energy[4, k] + f * energy[5, k]
         )  # fmt: skip
         value = np.float32(levels[k]) * steps[k]
-        slope = half * result[k] + plain[k] * (value - eighth * np.float32(original[k]))
+        error = value - eighth * np.float32(original[k])
+        slope = half * result[k] + (plain[k] + a * alone[k]) * error
         target[k] = value - slope / sensitivity
 
 
 @kernel
 def aim(
-    gradient, levels, steps, weights, energy, plain, originals, basis, across_basis, first, last,
-    across, half_way, result, targets,
+    gradient, levels, steps, weights, energy, plain, alone, originals, basis, across_basis,
+    first, last, across, half_way, result, targets,
 ):  # fmt: skip
     """Move the target of each coefficient down the gradient, from its present value.
 
@@ -424,6 +426,9 @@ def aim(
     plain : (64,) float32
         Weights F of a squared error that is added to the loss (:mod:`pyjpegml.visibility`); they
         are in W too.
+    alone : (64,) float32
+        The patterns' part of the finest scale, if that is not in the gradient and errors there are
+        to count by the quadratic form alone (:mod:`pyjpegml.half_size`); else zeros.
     originals : (rows, stride, 64) int16
         Coefficients of the original, times 8.
     basis, across_basis : (8, 8) float32
@@ -443,6 +448,6 @@ def aim(
         for column in range(across):
             _move_targets(
                 half_way, 8 * column, across_basis, levels[row, column], steps,
-                weights[row, column], energy, plain, originals[row, column], result,
+                weights[row, column], energy, plain, alone, originals[row, column], result,
                 targets[row, column],
             )  # fmt: skip

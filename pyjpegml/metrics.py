@@ -54,7 +54,7 @@ published figures rest; scores agree within 1e-7 (tests/test_metrics.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -232,19 +232,36 @@ class Reference:
         scores = np.ones(array.shape[2])
         planes = channel_planes(array, self.crew)
         for c, (scales, plane) in enumerate(zip(self.channels, planes, strict=True)):
-            for s, scale in enumerate(scales):
-                if s:
-                    plane = halved(plane, self.crew)
-                last = s == len(scales) - 1
-                loss, cancelled = math.nan, math.inf
-                if quick and scale.step > 1:
-                    loss, cancelled = self._sparse_loss(scale, plane, last), 0.0
-                elif scale.statistics.dtype == np.float32 and not exact:
-                    loss, cancelled = self._loss(np.float32, scale, plane, last)
-                if cancelled > CANCELLATION:
-                    loss, _ = self._loss(np.float64, scale, plane, last)
-                scores[c] *= max(1.0 - loss, 0.0) ** self.weights[s]
+            factors = self.scale_factors(scales, plane, self.weights, exact=exact, quick=quick)
+            scores[c] = math.prod(factors)
         return scores
+
+    def scale_factors(
+        self,
+        scales: Sequence[Scale],
+        plane: AnyPlane,
+        weights: npt.NDArray[np.float64],
+        *,
+        exact: bool = False,
+        quick: bool = False,
+    ) -> list[float]:
+        """What a plane scores at scales of a channel, the first of which has its size, to these
+        powers: their product is the channel's score.
+        """
+        factors = []
+        for s, scale in enumerate(scales):
+            if s:
+                plane = halved(plane, self.crew)
+            last = s == len(scales) - 1
+            loss, cancelled = math.nan, math.inf
+            if quick and scale.step > 1:
+                loss, cancelled = self._sparse_loss(scale, plane, last), 0.0
+            elif scale.statistics.dtype == np.float32 and not exact:
+                loss, cancelled = self._loss(np.float32, scale, plane, last)
+            if cancelled > CANCELLATION:
+                loss, _ = self._loss(np.float64, scale, plane, last)
+            factors.append(max(1.0 - loss, 0.0) ** float(weights[s]))
+        return factors
 
     def _loss(
         self, precision: type[np.floating], scale: Scale, other: AnyPlane, with_luminance: bool

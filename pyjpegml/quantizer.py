@@ -45,6 +45,7 @@ from .encoder import quantize_all
 from .forecast import Change, weigh_change
 from .gradient import aim
 from .heads import model_of
+from .half_size import SCALES, HalfDescent, HalfLosses
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, channel_planes, check_picture, row_bands
 from .packed_levels import Packed
@@ -69,7 +70,7 @@ TABLE_BITS = 8 * 21
 SAMPLED_PIXELS = 1 << 22
 SAMPLED_ROWS, SAMPLED_OF = 4, 20
 #: Blocks of a component, about, that :meth:`Quantizer.coherence` looks at.
-SAMPLE = 8192
+SAMPLE = 2048
 
 _U = np.arange(8)
 _BASIS = np.cos((2 * _U + 1) * _U[:, None] * math.pi / 16) / 2
@@ -141,6 +142,8 @@ class Quantizer:
         Of the levels chosen last.
     sampling : bool
         Whether the picture is so large that a sample of its blocks is worth while.
+    halves : bool
+        Whether the picture may be looked at at half size: it has all five scales.
     chroma_price : float
         What a bit of chroma costs, if one of luma costs 1: as much, because losses are of one
         metric. What other prices would do is measured by bench/rate_ratio.py.
@@ -181,6 +184,9 @@ class Quantizer:
         self._energies = [energy.astype(np.float32) for energy in energies]
         self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
         self._targets: npt.NDArray[np.float32] = np.zeros(geometry.size, np.float32)
+        self.halves = (
+            len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
+        )
         self.use(qtables)
 
     def use(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
@@ -195,6 +201,7 @@ class Quantizer:
         # None while the gradient is where the targets are to be
         self._damping: np.float32 | None = np.float32(1.0)
         self._seen: npt.NDArray[np.int16] | Packed | None = None  # where the gradient is known
+        self._half_seen = False  # whether it is that of the picture at half size
 
         def aim_at_original(task: int) -> None:
             i, first, last = self._strips[task]
@@ -433,7 +440,7 @@ class Quantizer:
         """
         geometry, crew = self.geometry, self.reference.crew
         descent = Descent(self.reference, geometry, self._original, crew, self._targets)
-        self._weights, self._seen = [], None  # before others are made
+        self._weights, self._seen, self._half_seen = [], None, False  # before others are made
         planes = channel_planes(check_picture(self.pixels(self.levels)), crew)
         descent.at_planes(planes)
         del planes
@@ -444,6 +451,34 @@ class Quantizer:
         for weights, floor in zip(self._weights, self._floors, strict=True):
             weights += floor
         return 1 - descent.score
+
+    def half_look(self, trust: float = 1.0) -> HalfLosses:
+        """As :meth:`look`, at half size (:mod:`pyjpegml.half_size`), if the picture has `halves`.
+
+        Parameters
+        ----------
+        trust : float
+            How much errors of the finest scale lose, to what the quadratic form says.
+        """
+        descent = self._half_descent()
+        self._weights, self._seen = [], None  # before others are made
+        losses = descent.look(self.levels, self._targets)
+        self._seen, self._half_seen = self.levels, True
+        self._weights, self._damping = descent.weights, None
+        for weights, floor in zip(self._weights, self._floors, strict=True):
+            weights[:, :, 0] *= np.float32(trust)
+            weights += floor
+        return losses
+
+    def half_losses(self, levels: npt.NDArray[np.int16]) -> HalfLosses:
+        """What levels lose, as it is known at half size."""
+        return self._half_descent().losses(levels)
+
+    def _half_descent(self) -> HalfDescent:
+        return HalfDescent(
+            self.reference, self.geometry, self._original, self._energies, self._steps,
+            self._coefficients, self.reference.crew,
+        )  # fmt: skip
 
     def coherence(self) -> float:
         """How much steeper than their own parabolas the loss is along the errors of the levels that
@@ -497,11 +532,12 @@ class Quantizer:
         plane, rows = self.geometry.planes[i], slice(first, last)
         view = self.geometry.view
         gradient = view(self._targets, i)[rows].reshape(8 * (last - first), 8 * plane.stride)
+        alone = self._energies[i][0] if self._half_seen else np.zeros(64, np.float32)
         aim(
             gradient, self._seen_rows(i, first, last), self._steps[i], self._weights[i][rows],
-            energy, self._plain[i], view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(),
-            0, last - first, plane.across, np.empty((8, 8 * plane.across), np.float32),
-            np.empty(64, np.float32), targets,
+            energy, self._plain[i] - self._floors[i][0] * alone, alone,
+            view(self._coefficients, i)[rows], BASIS, BASIS.T.copy(), 0, last - first, plane.across,
+            np.empty((8, 8 * plane.across), np.float32), np.empty(64, np.float32), targets,
         )  # fmt: skip
 
     def change(self, levels: npt.NDArray[np.int16], *, sampled: bool = False) -> Change:

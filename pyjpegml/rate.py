@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from .budget import Account, Options
 from .closed_loop import (
+    ESTIMATED,
     FINER,
     FIRST_LOSS,
     LEAST_LOSS,
@@ -68,8 +69,8 @@ from .sensitivity import block_maps
 from .ssim import TAPS
 from .threads import Crew, check_threads, useful_threads
 
-NORMAL = Schedule((1.0, 1.2, 1.6), 4, 0.003)
-THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98))
+NORMAL = Schedule((1.0, 1.2, 1.4, 1.6), 4, 0.016)
+THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98), whole=True)
 #: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
 SCHEDULES: dict[str, tuple[Schedule, ...]] = {
     "fast": (),
@@ -104,6 +105,9 @@ CLOSE_PLANS, CLOSE_SIZE = 2, 1.02
 #: Of photographs the loop makes files smaller than is estimated for rounding, by this factor. Where
 #: it does not, or the model has not seen the like, both are tried.
 USUAL_SAVING = 0.93
+#: What is trusted of the loss at full size (:mod:`pyjpegml.half_size`) is taken to be more by this
+#: factor: coefficients that were dropped too early do not come back, others are dropped any time.
+CAUTION = 1.1
 #: Pictures of more pixels are not worth the time of a second try at the usual effort.
 TWICE_PIXELS = 1 << 22
 #: 4:2:2 and 4:4:0 are looked at if 4:2:0 alone spends this part of the budget, and 4:4:4 would make
@@ -323,7 +327,7 @@ class Task:
                         break
                 if self.account.left < 2 or (number and self.account.encodes - before >= ENOUGH):
                     break
-                best = self._better(best, self._loop(plan, schedule, target))
+                best = self._better(best, self._loop(plan, schedule, target, best))
             if number == 0 and self._worth_rounding(best, ranked, target):
                 best = self._rounded(best, target)
         if not schedules or best is None:
@@ -340,11 +344,16 @@ class Task:
             self._tried[found.subsampling] = min(size, self._tried.get(found.subsampling, size))
         return found if best is None or better(found, best) else best
 
-    def _loop(self, plan: Candidate, schedule: Schedule, target: float) -> Result | None:
-        """The closed loop for one subsampling."""
+    def _loop(
+        self, plan: Candidate, schedule: Schedule, target: float, best: Result | None
+    ) -> Result | None:
+        """The closed loop for one subsampling, if it is not clearly worse than the best result."""
         plan.begin(None)
-        expected = self._start(plan, 1 - target).loop
-        found = refine(plan, self.reference, target, schedule, self.writing, self.account, expected)
+        least = counted(best, target) if best is not None and best.met else math.inf
+        found = refine(
+            plan, self.reference, target, schedule, self.writing, self.account,
+            self._start(plan, 1 - target).loop, least,
+        )  # fmt: skip
         plan.forget()
         return found
 
@@ -512,6 +521,16 @@ def recoded(result: Result, data: bytes) -> Result:
     )  # fmt: skip
 
 
+def counted(result: Result, target: float) -> float:
+    """Bytes of the scans, as counted, of the smallest levels that a loop has scored and that met
+    the target.
+    """
+    return min(
+        (size for name, loss, size in result.steps if loss <= 1 - target and ESTIMATED not in name),
+        default=math.inf,
+    )
+
+
 def refine(
     plan: Candidate,
     reference: Reference,
@@ -520,8 +539,10 @@ def refine(
     writing: Writing,
     account: Account,
     expected: float | None = None,
+    least: float = math.inf,
 ) -> Result | None:
-    """The closed loop for one subsampling; None if it does not reach the target. When nothing may
+    """The closed loop for one subsampling; None if it does not reach the target, or is estimated to
+    need clearly more than the `least` bytes, as counted. When nothing may
     be spent any more, the nearest it came to it.
 
     The first levels are scored, and the scale is corrected once by what they lose: the estimate is
@@ -536,19 +557,23 @@ def refine(
     subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
     per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
 
-    def nearer(scale: float, loss: float, size: float) -> float:
-        """The scale at which first levels lose what they should."""
+    def nearer(scale: float, loss: float, size: float) -> tuple[float, float]:
+        """The scale at which first levels lose what they should, and what they then lose."""
         wanted = budget * (FIRST_LOSS + per_bit * min(8 * size / pixels, MOST_BITS))
         change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
-        return scale if abs(math.log(change)) <= SAME_SCALE else scale * min(max(change, 0.5), 2.0)
+        if abs(math.log(change)) <= SAME_SCALE:
+            return scale, loss
+        change = min(max(change, 0.5), 2.0)
+        return scale * change, loss * change**SCALE_POWER
 
     scale = plan.scale_for(budget) * FINER
+    foreseen = None
     if expected is not None:
         size = LOOP_SIZE * estimator.estimate(estimator.qtables(scale)).size
-        scale = nearer(scale, budget * math.exp(expected), size)
+        scale, foreseen = nearer(scale, budget * math.exp(expected), size)
     trial = None
     quantizer: Quantizer | None = None
-    loops = 0
+    loops, trust = 0, 1.0
     for attempt in range(3):
         if quantizer is None:
             quantizer = Quantizer(
@@ -559,19 +584,29 @@ def refine(
             quantizer.use(estimator.qtables(scale))
         price = PRICE * scale * scale / pixels
         quantizer.keep(quantizer.trellis(price))
-        if attempt == 0 and expected is None and account.left >= 3:
+        loss = None
+        if quantizer.halves and not schedule.whole:
+            losses = quantizer.half_losses(quantizer.levels)
+            trust = losses.foreseen_trust()
+            if foreseen is not None:
+                trust = math.sqrt(trust * losses.trust(foreseen))
+            trust *= CAUTION
+            loss = losses.total(trust)
+        elif expected is None and account.left >= 3:
             loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
-            before, scale = scale, nearer(scale, loss, quantizer.statistics.size)
+        if attempt == 0 and loss is not None:
+            before = scale
+            scale, foreseen = nearer(scale, loss, quantizer.statistics.size)
             if scale != before:
                 continue
         plan.forget()
         loops += 1
-        loop = ClosedLoop(quantizer, price, target, account)
+        loop = ClosedLoop(quantizer, price, target, account, trust, least)
         trial = loop.run(schedule)
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if trial is not None or loops == 2 or quantizer.qtables[0].max() >= COARSEST_STEP:
+        if trial is not None or loops == 2 or loop.hopeless or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
         scale *= SECOND_ATTEMPT
     assert quantizer is not None
