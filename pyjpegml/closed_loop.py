@@ -76,6 +76,9 @@ ESTIMATED = "estimated"
 #: How much larger levels may be estimated to be than others that have met the target: as much as
 #: estimates of the loss are wrong by.
 HOPELESS = 1.01
+#: Where the first levels that are scored lose more than the budget by this factor, the rounds are
+#: done again with what the score has told.
+ASTRAY = 1.02
 #: What part of the tolerance below the budget is aimed at: files that fail cost more than bytes.
 AIM = 0.4
 #: What is believed of stiffness.
@@ -165,6 +168,8 @@ class ClosedLoop:
     least : float
         Bytes of the scans, as counted, with which other levels have met the target. Levels that
         are estimated to need clearly more are not scored.
+    before : ClosedLoop, optional
+        One that has ended `astray`, from the same levels on: what it has learned is trusted.
 
     Attributes
     ----------
@@ -174,6 +179,10 @@ class ClosedLoop:
         The one with the highest score, if none passed.
     hopeless : bool
         Whether the loop ended because its levels need clearly more than the `least` bytes.
+    trust : float
+        As given, and then as scores tell it.
+    astray : bool
+        Whether it ended because the levels of the last round lose far more than was estimated.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -188,6 +197,7 @@ class ClosedLoop:
         account: Account,
         trust: float = 1.0,
         least: float = math.inf,
+        before: ClosedLoop | None = None,
     ) -> None:
         self.account = account
         self.quantizer = quantizer
@@ -201,8 +211,12 @@ class ClosedLoop:
         self._care, self._stiffer, self._number = 1.0, 1.0, 0
         self._loss = 0.0  # of the levels where the gradient is known
         self._half = quantizer.halves  # whether rounds look at half size
-        self._trust, self._moved, self._scored = trust, False, False
-        self._least, self.hopeless = least, False
+        self.trust, self._moved, self._scored = trust, False, False
+        self._least, self.hopeless, self.astray = least, False, False
+        self._again = before is not None
+        if before is not None:
+            self.trust, self._scored = before.trust, True
+            self.steps += before.steps
         self._looked: HalfLosses | None = None  # losses at half size: where the gradient is known,
         self._parts: HalfLosses | None = None  # and of levels that are about to be scored
         self._stiffness = 0.0  # 0 if there is no gradient
@@ -257,12 +271,12 @@ class ClosedLoop:
 
     def _estimated(self, losses: HalfLosses) -> float:
         """Loss of which that at half size is known."""
-        return max(self._ratio * losses.total(self._trust), LEAST_LOSS)
+        return max(self._ratio * losses.total(self.trust), LEAST_LOSS)
 
     def _calibrate(self, loss: float) -> None:
         """Learn from a true loss of levels whose loss at half size is known."""
         if self._parts is not None and self._looked is not None:
-            self._trust, self._scored = self._parts.trust(loss / self._ratio), True
+            self.trust, self._scored = self._parts.trust(loss / self._ratio), True
             self._loss = self._estimated(self._looked)
 
     def _round(self, damping: float, wanted: float, precision: float, rise: float) -> None:
@@ -271,9 +285,9 @@ class ClosedLoop:
         size = quantizer.statistics.size
         if self._half:
             if self._stiffness and not (self._moved or self._scored):
-                self._trust *= AFTER_ROUNDS
+                self.trust *= AFTER_ROUNDS
                 self._moved = True
-            self._looked = quantizer.half_look(self._trust)
+            self._looked = quantizer.half_look(self.trust)
             loss = self._estimated(self._looked)
         else:
             loss = max(self._ratio * quantizer.look(), LEAST_LOSS)
@@ -297,17 +311,25 @@ class ClosedLoop:
         quantizer.keep(self._choose(wanted, precision, rise))
 
     def _choose(
-        self, wanted: float, precision: float, rise: float = 1.0, *, begun: bool = False
+        self,
+        wanted: float,
+        precision: float,
+        rise: float = 1.0,
+        *,
+        begun: bool = False,
+        memory: npt.NDArray[np.int16] | None = None,
     ) -> npt.NDArray[np.int16]:
         """Levels that are forecast to have a loss, but for a part of it; the price leads there.
 
-        If the search has `begun`, it is known what levels of the present price change. Of large pictures, prices are tried on a sample of the blocks, and again if that was wrong.
+        If the search has `begun`, it is known what levels of the present price change. Of large
+        pictures, prices are tried on a sample of the blocks, and again if that was wrong. Levels
+        may be put into `memory`, where those of the present price are.
         """
         quantizer = self.quantizer
         step = LARGEST_STEP if precision < ROUGHLY else EARLY_STEP
         limits = math.log(self.price / step), math.log(self.price * step)
         self.price *= min(rise, step)
-        levels: npt.NDArray[np.int16] | None = None
+        levels = memory
         sampled = Change(0.0, 0.0, 0.0)
 
         def choose() -> Change:
@@ -405,12 +427,16 @@ class ClosedLoop:
         passed: tuple[Packed, float] | None = None
         failed: tuple[Packed, float] | None = None
         kept = quantizer.put_aside()
+        last: Packed | None = None
         for _ in range(schedule.tries):
             if self._half:
                 levels, kept = self._land(levels, kept, wanted, schedule)
-                self.hopeless = quantizer.count(levels).size > HOPELESS * self._least
+                size = quantizer.count(levels).size
+                self.hopeless = not self._scored and size > HOPELESS * self._least
                 if self.hopeless:
                     return
+            if last is not None and kept.same(last):
+                break
             loss = max(self._measure(levels, kept), LEAST_LOSS)
             self._calibrate(loss)
             if loss <= self.budget:
@@ -424,6 +450,10 @@ class ClosedLoop:
                 break
             if self.account.left < 1:
                 break
+            far = loss > ASTRAY * self.budget
+            if self._half and far and last is None and not self._again:
+                self.astray = True
+                return
             if before is not None and loss > wanted and loss > before[1] * WRONG_WAY:
                 break
             last = kept
@@ -432,13 +462,12 @@ class ClosedLoop:
                 del levels
                 self._round(schedule.damping[-1], wanted, schedule.tolerance / 4, 1.0)
                 levels = quantizer.levels
+                kept = quantizer.put_aside()
             else:
                 del levels  # before others are made
                 levels = self._next(loss, before, wanted, schedule)
+                kept = Packed(levels, quantizer.reference.crew)
             before = self.history[-1][0], loss
-            kept = Packed(levels, quantizer.reference.crew)
-            if kept.same(last):
-                break
         passed, failed = passed or self._passed, failed or self._failed
         self._failed = failed
         if passed is None or failed is None:
@@ -463,11 +492,8 @@ class ClosedLoop:
                 break
             self._learn(loss)
             off = max(self._forecast(), LEAST_LOSS) / loss
-            last = kept
-            levels = self._choose(wanted * off, schedule.tolerance / 4, begun=True)
+            levels = self._choose(wanted * off, schedule.tolerance / 4, begun=True, memory=levels)
             kept = Packed(levels, quantizer.reference.crew)
-            if kept.same(last):
-                break
         return levels, kept
 
     def _next(
@@ -524,7 +550,8 @@ class ClosedLoop:
         loss = self._ratio * (1 - reference.quick_score(self.quantizer.pixels(levels)))
         size = self.quantizer.count(levels).size
         self.history.append((self.price, loss, size))
-        self._note("another price or mixture", loss, size)
+        first = self._half and not self._scored
+        self._note("after all rounds" if first else "another price or mixture", loss, size)
         trial = Trial(kept, 1 - loss, size)
         if loss <= self.budget and (self.best is None or size < self.best.size):
             self.best = trial

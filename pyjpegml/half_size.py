@@ -481,69 +481,69 @@ class HalfDescent(Descent):
         fine, form = self._forms
         return HalfLosses(1 - self.score, fine + self._rounding, second / max(form, TINY))
 
-    def look(
-        self, levels: npt.NDArray[np.int16], memory: npt.NDArray[np.float32]
-    ) -> HalfLosses:
+    def look(self, levels: npt.NDArray[np.int16], memory: npt.NDArray[np.float32]) -> HalfLosses:
         """What levels lose; the gradient is put into (geometry.size,) float32 as by Descent."""
         components = self._components(levels)
-        self.gradients = [np.empty(self._shape, np.float32) for _ in self._original]
+        self.gradients = [np.empty(self._shape, np.float32) for _ in components]
         self.at_planes(self._channels(components))
         del components
-        for i, plane in enumerate(self._geometry.planes):
-            gradient, (across, down) = self.gradients[i], self._axes[i]
-            view = self._geometry.view(memory, i)[: plane.down]
-            rows = view.reshape(8 * plane.down, 8 * plane.stride)
-            bands = list(pairwise(row_bands(len(rows))))
-
-            def unfold(k: int) -> None:
-                from_half(
-                    gradient, across, down, plane.width, plane.height, *bands[k],
-                    np.empty(self._shape[1] + 1, np.float32), rows,
-                )  # fmt: skip
-
-            self._crew.each(unfold, len(bands))
+        for i in range(len(self.gradients)):
+            self._unfold(i, memory)
         self.gradients = []
         return self._losses()
 
+    def _unfold(self, i: int, memory: npt.NDArray[np.float32]) -> None:
+        """The gradient of a component, from half size to its samples."""
+        plane, (across, down) = self._geometry.planes[i], self._axes[i]
+        view = self._geometry.view(memory, i)[: plane.down]
+        rows = view.reshape(8 * plane.down, 8 * plane.stride)
+        bands = list(pairwise(row_bands(len(rows))))
+
+        def unfold(k: int) -> None:
+            from_half(
+                self.gradients[i], across, down, plane.width, plane.height, *bands[k],
+                np.empty(self._shape[1] + 1, np.float32), rows,
+            )  # fmt: skip
+
+        self._crew.each(unfold, len(bands))
+
     def _components(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """All components at half size, (n, h, w), without the level shift."""
-        geometry = self._geometry
-        out = np.empty((len(geometry.planes), *self._shape), np.float32)
-        forms = np.zeros(2)
-        bands = list(pairwise(row_bands(self._shape[0])))
-        for i, plane in enumerate(geometry.planes):
-            across, down = self._axes[i]
-            basis, other = half_basis(down), half_basis(across)
-            wide = np.zeros((8, 8), np.float32)
-            wide[:, : len(other)] = other.T
-            strips = list(pairwise(row_bands(plane.down, STRIP)))
-            raw = out[i]
-            if (across, down) != (HALVED, HALVED):
-                rows, columns = (
-                    half if axis == HALVED else samples
-                    for axis, half, samples in zip(
-                        (down, across), self._shape, (plane.height, plane.width), strict=True
-                    )
-                )
-                raw = np.empty((rows, columns), np.float32)
-
-            def make(k: int) -> tuple[float, float]:
-                found: tuple[float, float] = half_samples(
-                    geometry.view(levels, i), self._steps[i], geometry.view(self._originals, i),
-                    self._original[i], self._energies[i], *strips[k], basis.ravel(), wide.ravel(),
-                    len(other), np.empty(64, np.float32), np.empty(64, np.float32), raw,
-                )  # fmt: skip
-                return found
-
-            def halve(k: int) -> None:
-                line = np.empty(raw.shape[1], np.float32)
-                to_half(raw, across, down, *bands[k], line, out[i])
-
-            forms += np.array(self._crew.each(make, len(strips))).sum(0)
-            if raw.base is None:
-                self._crew.each(halve, len(bands))
-        self._forms = forms.tolist()
+        out = np.empty((len(self._geometry.planes), *self._shape), np.float32)
+        forms = [self._component(i, levels, plane) for i, plane in enumerate(out)]
+        self._forms = np.sum(forms, 0).tolist()
         return out
+
+    def _component(
+        self, i: int, levels: npt.NDArray[np.int16], out: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float64]:
+        """A component at half size; returns what it loses at the two finest scales, by the form."""
+        geometry, plane, (across, down) = self._geometry, self._geometry.planes[i], self._axes[i]
+        basis, other = half_basis(down), half_basis(across)
+        wide = np.zeros((8, 8), np.float32)
+        wide[:, : len(other)] = other.T
+        strips = list(pairwise(row_bands(plane.down, STRIP)))
+        bands = list(pairwise(row_bands(len(out))))
+        ready = (across, down) == (HALVED, HALVED)
+        height = self._shape[0] if down == HALVED else plane.height
+        width = self._shape[1] if across == HALVED else plane.width
+        raw = out if ready else np.empty((height, width), np.float32)
+
+        def make(k: int) -> tuple[float, float]:
+            found: tuple[float, float] = half_samples(
+                geometry.view(levels, i), self._steps[i], geometry.view(self._originals, i),
+                self._original[i], self._energies[i], *strips[k], basis.ravel(), wide.ravel(),
+                len(other), np.empty(64, np.float32), np.empty(64, np.float32), raw,
+            )  # fmt: skip
+            return found
+
+        def halve(k: int) -> None:
+            to_half(raw, across, down, *bands[k], np.empty(width, np.float32), out)
+
+        forms = np.array(self._crew.each(make, len(strips))).sum(0)
+        if not ready:
+            self._crew.each(halve, len(bands))
+        return forms
 
     def _channels(self, components: npt.NDArray[np.float32]) -> Sequence[AnyPlane]:
         """Channels of components, each made when it is asked for."""

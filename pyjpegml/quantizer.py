@@ -44,8 +44,8 @@ from .descent import Descent
 from .encoder import quantize_all
 from .forecast import Change, weigh_change
 from .gradient import aim
-from .heads import model_of
 from .half_size import SCALES, HalfDescent, HalfLosses
+from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, channel_planes, check_picture, row_bands
 from .packed_levels import Packed
@@ -184,9 +184,7 @@ class Quantizer:
         self._energies = [energy.astype(np.float32) for energy in energies]
         self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
         self._targets: npt.NDArray[np.float32] = np.zeros(geometry.size, np.float32)
-        self.halves = (
-            len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
-        )
+        self.halves = len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
         self.use(qtables)
 
     def use(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:

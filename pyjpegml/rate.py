@@ -79,6 +79,8 @@ SCHEDULES: dict[str, tuple[Schedule, ...]] = {
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
+#: How often the scale is corrected by what first levels lose; change for which it is once more.
+MOST_RESCALED, AGAIN_SCALE = 2, 0.1
 #: Size of the loop's first levels, to what is estimated for rounding by the same tables: the median
 #: over photographs at .98, .99 and .995; nine of ten are between .77 and .97.
 LOOP_SIZE = 0.89
@@ -573,8 +575,11 @@ def refine(
         scale, foreseen = nearer(scale, budget * math.exp(expected), size)
     trial = None
     quantizer: Quantizer | None = None
-    loops, trust = 0, 1.0
-    for attempt in range(3):
+    loop: ClosedLoop | None = None
+    known: ClosedLoop | None = None  # one that has gone astray
+    loops = rescaled = 0
+    trust = 1.0
+    while trial is None and loops < 2:
         if quantizer is None:
             quantizer = Quantizer(
                 reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
@@ -587,29 +592,38 @@ def refine(
         loss = None
         if quantizer.halves and not schedule.whole:
             losses = quantizer.half_losses(quantizer.levels)
-            trust = losses.foreseen_trust()
-            if foreseen is not None:
-                trust = math.sqrt(trust * losses.trust(foreseen))
-            trust *= CAUTION
+            if known is not None:
+                trust = known.trust
+            else:
+                trust = losses.foreseen_trust()
+                if foreseen is not None:
+                    trust = math.sqrt(trust * losses.trust(foreseen))
+                trust *= CAUTION
             loss = losses.total(trust)
-        elif expected is None and account.left >= 3:
+        elif expected is None and rescaled == 0 and account.left >= 3:
             loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
-        if attempt == 0 and loss is not None:
+        if loss is not None and rescaled < MOST_RESCALED:
             before = scale
             scale, foreseen = nearer(scale, loss, quantizer.statistics.size)
-            if scale != before:
+            if abs(math.log(scale / before)) > (AGAIN_SCALE if rescaled else 0):
+                rescaled += 1
                 continue
+            scale = before
         plan.forget()
-        loops += 1
-        loop = ClosedLoop(quantizer, price, target, account, trust, least)
+        loop = ClosedLoop(quantizer, price, target, account, trust, least, known)
         trial = loop.run(schedule)
+        if loop.astray:
+            known, rescaled = loop, 0
+            continue
+        loops += 1
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if trial is not None or loops == 2 or loop.hopeless or quantizer.qtables[0].max() >= COARSEST_STEP:
+        if loop.hopeless or quantizer.qtables[0].max() >= COARSEST_STEP:
             break
-        scale *= SECOND_ATTEMPT
+        scale, rescaled = scale * SECOND_ATTEMPT, MOST_RESCALED
     assert quantizer is not None
+    assert loop is not None
     result = None
     for _ in range(CORRECTIONS):
         if trial is None:

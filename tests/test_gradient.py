@@ -126,7 +126,8 @@ def test_folding_is_the_transpose_of_the_triangle_filter(size, odd):
         np.testing.assert_allclose(out, gradient @ up, rtol=1e-5, atol=1e-6)
 
 
-def test_targets_move_to_the_minimum_of_each_parabola():
+@pytest.mark.parametrize("finest_is_alone", [False, True])
+def test_targets_move_to_the_minimum_of_each_parabola(finest_is_alone):
     rng = np.random.default_rng(8)
     down, across = 2, 3
     gradient = rng.normal(size=(8 * down, 8 * across)).astype(np.float32)
@@ -136,9 +137,10 @@ def test_targets_move_to_the_minimum_of_each_parabola():
     energy = rng.uniform(0.5, 1, (6, 64)).astype(np.float32)
     plain = rng.uniform(0.1, 1, 64).astype(np.float32)
     originals = rng.integers(-200, 201, (down, across + 1, 64)).astype(np.int16)
+    alone = energy[0] / 3 if finest_is_alone else np.zeros(64, np.float32)
     targets = np.zeros((down, across + 1, 64), np.float32)
     aim(
-        gradient, levels, steps, weights, energy, plain, originals, BASIS, BASIS.T.copy(), 0, down,
+        gradient, levels, steps, weights, energy, plain, alone, originals, BASIS, BASIS.T.copy(), 0, down,
         across, np.empty((8, 8 * across), np.float32), np.empty(64, np.float32), targets,
     )  # fmt: skip
     assert not targets[:, across].any()
@@ -149,7 +151,8 @@ def test_targets_move_to_the_minimum_of_each_parabola():
             block = gradient[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
             by_coefficient = (BASIS @ block @ BASIS.T).ravel()
             value = levels[row, column] * steps
-            slope = by_coefficient + 2 * plain * (value - originals[row, column] / 8)
+            form = plain + weights[row, column, 0] * alone
+            slope = by_coefficient + 2 * form * (value - originals[row, column] / 8)
             wanted = value - slope / (2 * weights[row, column] @ energy)
             np.testing.assert_allclose(targets[row, column], wanted, rtol=1e-4, atol=1e-4)
 
