@@ -6,13 +6,19 @@ the units of :mod:`pyjpegml.tables`; where most coefficients are zero, a little 
 (PRICE). Around the best pair the files hardly change. So the tables are set once, by the estimate,
 and what leads to the target is the price alone, which is continuous where steps are integers.
 
-Each round tells the loss of the levels before, and with the gradient there, what any others will
+Each round tells the loss of the levels before it, and with the gradient there, what any others will
 lose is forecast (:mod:`pyjpegml.forecast`). So a round's price is the one whose levels are forecast
 to lose what they should (Schedule); of large pictures, prices are tried on a sample of the blocks.
 What the forecast of a round was wrong by, the next one corrects. After the last round the levels
 are scored, and others are chosen until some pass and some fail. Between two such sets lie all
 mixtures: the levels of some MCUs from the one and of the rest from the other, spread evenly. Loss
 and size of a mixture are nearly linear in its share, so a mixture or two end the search.
+
+*At half size.* Rounds look at the picture at half size, and estimate what it loses at full size
+(:mod:`pyjpegml.half_size`), unless the schedule says otherwise or the picture is too small for that.
+Only after the rounds a set of levels is scored, which tells the truth about all others. If it
+loses clearly more than was estimated, the loop has gone `astray`, and another one is begun that
+knows better.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
 been aimed at without it. If the forecast of the last round is still far from the target, there is

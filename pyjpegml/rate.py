@@ -105,8 +105,9 @@ MADE_BY_LOOP = {"4:2:2": 1.03, "4:4:0": 1.04, "4:4:4": 1.05}
 #: at all at .98 and .99; 1.0, for one only, made them .1 % larger at .995.
 CLOSE_PLANS, CLOSE_SIZE = 2, 1.02
 #: Of photographs the loop makes files smaller than is estimated for rounding, by this factor. Where
-#: it does not, or the model has not seen the like, both are tried.
-USUAL_SAVING = 0.93
+#: it does not, both are tried; and where the model has not seen the like, if it saves less than by
+#: the second one.
+USUAL_SAVING, UNKNOWN_SAVING = 0.93, 0.8
 #: What is trusted of the loss at full size (:mod:`pyjpegml.half_size`) is taken to be more by this
 #: factor: coefficients that were dropped too early do not come back, others are dropped any time.
 CAUTION = 1.1
@@ -167,9 +168,10 @@ def compress(
         with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
-        trellis and three rounds of gradient; pictures of up to 4 MP are tried in two subsamplings
-        if their files are estimated to be about as large. ``"best"``: six rounds too, for one
-        subsampling after the other until 40 sets of levels are scored.
+        trellis and four rounds of gradient, of the picture at half size; those of up to 4 MP are
+        tried in two subsamplings if their files are estimated to be about as large. ``"best"``: six
+        rounds at full size too, for one subsampling after the other until 40 sets of levels are
+        scored.
     progressive : bool
         Whether the file may be progressive, which is smaller by some percent; files of a few KB
         are sequential if that is smaller. Some old or simple decoders want sequential ones.
@@ -368,7 +370,8 @@ class Task:
         plan = ranked[0][1]
         known = self.model is None or self.model.start(plan, 1 - target) is not None
         estimated = plan.estimator.estimate(plan.qtables(plan.scale_for(1 - target))).size
-        return self._small and not (known and len(best.data) < USUAL_SAVING * estimated)
+        usual = USUAL_SAVING if known else UNKNOWN_SAVING
+        return self._small and len(best.data) >= usual * estimated
 
     def _rounded(
         self,
@@ -547,9 +550,9 @@ def refine(
     need clearly more than the `least` bytes, as counted. When nothing may
     be spent any more, the nearest it came to it.
 
-    The first levels are scored, and the scale is corrected once by what they lose: the estimate is
-    made for rounding, not for a trellis. If what they lose is foreseen (`expected`, as a logarithm
-    of the ratio to the budget), they are not scored.
+    The scale is corrected by what the first levels lose: the estimate is made for rounding, not for
+    a trellis. That is foreseen (`expected`, as a logarithm of the ratio to the budget), and told by
+    the picture at half size; if neither is to be had, the first levels are scored.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
