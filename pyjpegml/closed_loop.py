@@ -15,10 +15,10 @@ mixtures: the levels of some MCUs from the one and of the rest from the other, s
 and size of a mixture are nearly linear in its share, so a mixture or two end the search.
 
 *At half size.* Rounds look at the picture at half size, and estimate what it loses at full size
-(:mod:`pyjpegml.half_size`), unless the schedule says otherwise or the picture is too small for that.
-Only after the rounds a set of levels is scored, which tells the truth about all others. If it
-loses clearly more than was estimated, the loop has gone `astray`, and another one is begun that
-knows better.
+(:mod:`pyjpegml.half_size`), unless the schedule says otherwise or the picture is too small. Only
+after the rounds a set of levels is scored, which tells the truth about all others. If it loses
+clearly more than was estimated, the loop has gone `astray`, and another one is begun that knows
+better.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
 been aimed at without it. If the forecast of the last round is still far from the target, there is
