@@ -374,14 +374,9 @@ def mix_channel(components, factors, shift, odd_row, odd_column, first, last, ou
 class HalfLosses(NamedTuple):
     """What is known of the loss of levels without the picture at full size.
 
-    Attributes
-    ----------
-    coarse : float
-        That of all scales but the finest.
-    fine : float
-        That of the finest, by the quadratic form, and of rounding.
-    excess : float
-        How many times what the form says the second scale loses; 0 if that was not asked for.
+    ``coarse``: that of all scales but the finest. ``fine``: that of the finest, by the quadratic
+    form, and of rounding. ``excess``: how many times what the form says the second scale loses; 0
+    if that was not asked for.
     """
 
     coarse: float
