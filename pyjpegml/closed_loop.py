@@ -15,15 +15,15 @@ mixtures: the levels of some MCUs from the one and of the rest from the other, s
 and size of a mixture are nearly linear in its share, so a mixture or two end the search.
 
 *At half size.* Rounds look at the picture at half size, and estimate what it loses at full size
-(:mod:`pyjpegml.half_size`), unless the schedule says otherwise or the picture is too small. Only
-after the rounds a set of levels is scored, which tells the truth about all others. If it loses
-clearly more than was estimated, the loop has gone `astray`, and another one is begun that knows
-better.
+(:mod:`pyjpegml.half_size`), unless the schedule says otherwise, the picture is too small, or luma
+alone is scored. Only after the rounds a set of levels is scored, which tells the truth about all
+others. If it loses clearly more than was estimated, the loop has gone `astray`, and another one is
+begun that knows better.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
 been aimed at without it. If the forecast of the last round is still far from the target, there is
-another round. Levels of a round that passed are remembered, with which mixtures are made if none
-pass at the end; and after a correction, if all pass, with those that failed before it.
+another round. Levels of a round at full size that passed are remembered, with which mixtures are
+made if none pass at the end; and after a correction, if all pass, with those that failed before it.
 
 *Boldness.* The step to the minimum of a single parabola is too long where neighbours move as well.
 How much too long differs: where their errors agree, as in noise and dense textures, the loss is
@@ -82,8 +82,8 @@ ESTIMATED = "estimated"
 #: How much larger levels may be estimated to be than others that have met the target: as much as
 #: estimates of the loss are wrong by.
 HOPELESS = 1.01
-#: Where the first levels that are scored lose more than the budget by this factor, the rounds are
-#: done again with what the score has told.
+#: Where the first levels that are scored lose more than the budget and than was estimated by this
+#: factor, the rounds are done again with what the score has told.
 ASTRAY = 1.02
 #: What part of the tolerance below the budget is aimed at: files that fail cost more than bytes.
 AIM = 0.4
@@ -175,7 +175,7 @@ class ClosedLoop:
         Bytes of the scans, as counted, with which other levels have met the target. Levels that
         are estimated to need clearly more are not scored.
     before : ClosedLoop, optional
-        One that has ended `astray`, from the same levels on: what it has learned is trusted.
+        One that has been there for the same subsampling: what its scores have told is trusted.
 
     Attributes
     ----------
@@ -188,7 +188,8 @@ class ClosedLoop:
     trust : float
         As given, and then as scores tell it.
     astray : bool
-        Whether it ended because the levels of the last round lose far more than was estimated.
+        Whether it ended because its first levels that were scored lose more than the budget, and
+        more than was estimated.
     history : list of (price, loss, size)
         Of each set of levels that was measured.
     steps : list of (name, loss, size)
@@ -262,6 +263,7 @@ class ClosedLoop:
         ratio = max(1 - score, LEAST_LOSS) / max(1 - trial.score, LEAST_LOSS)
         self._ratio *= ratio
         self._loss *= ratio
+        self._again = True
         self._passed = self._failed = None  # they would have to be read anew
         self.best = self.nearest = None
         levels = trial.levels
@@ -270,6 +272,11 @@ class ClosedLoop:
             self._change = self.quantizer.change(levels)
         self._approach(self.budget * (1 - AIM * schedule.tolerance), schedule)
         return self.best
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score has told what is to be trusted of losses at half size."""
+        return self._scored
 
     def _last_one(self) -> bool:
         """Whether a round would leave nothing to score what it makes."""
@@ -305,7 +312,7 @@ class ClosedLoop:
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
         kept = quantizer.put_aside()
-        name = "after a round" if self.steps else "trellis"
+        name = "after a round" if self._stiffness else "trellis"
         if self._half:
             self.steps.append((f"{name}, {ESTIMATED}", loss, size))
         else:
@@ -434,16 +441,19 @@ class ClosedLoop:
         failed: tuple[Packed, float] | None = None
         kept = quantizer.put_aside()
         last: Packed | None = None
-        for _ in range(schedule.tries):
+        for left in reversed(range(schedule.tries)):
             if self._half:
                 levels, kept = self._land(levels, kept, wanted, schedule)
-                size = quantizer.count(levels).size
-                self.hopeless = not self._scored and size > HOPELESS * self._least
-                if self.hopeless:
-                    return
+                if not self._scored and math.isfinite(self._least):
+                    self.hopeless = quantizer.count(levels).size > HOPELESS * self._least
+                    if self.hopeless:
+                        return
             if last is not None and kept.same(last):
                 break
+            if self.account.encodes and self.account.left < 1:
+                break
             loss = max(self._measure(levels, kept), LEAST_LOSS)
+            expected = max(self.budget, self._estimated(self._parts) if self._parts else 0.0)
             self._calibrate(loss)
             if loss <= self.budget:
                 if passed is None or loss > passed[1]:
@@ -454,10 +464,9 @@ class ClosedLoop:
                 return
             if passed is not None and failed is not None and failed[1] < NEAR * passed[1]:
                 break
-            if self.account.left < 1:
+            if left == 0 or self.account.left < 1:
                 break
-            far = loss > ASTRAY * self.budget
-            if self._half and far and last is None and not self._again:
+            if self._half and last is None and not self._again and loss > ASTRAY * expected:
                 self.astray = True
                 return
             if before is not None and loss > wanted and loss > before[1] * WRONG_WAY:

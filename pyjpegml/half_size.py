@@ -17,8 +17,10 @@ halved, is a filter over neighbouring samples ::
 
     1/8, 3/4, 1/8        at both ends  7/8, 1/8
 
-whose matrix is symmetric: it is its own transpose. Colour is linear too. What is left out is that
-decoders round, and cut off below 0 and above 255; the latter is done here after halving.
+whose matrix is symmetric: it is its own transpose. Colour is linear too. Decoders also round, and
+cut off below 0 and above 255. The latter is done after halving, the former where a block is flat:
+there all errors agree, and small ones vanish; elsewhere rounding is noise of which little is left
+at half size.
 
 *Back.* Derivatives by the pixels of half size go through the transposes of all that: colour, the
 filter, and a quarter to each of four samples.
@@ -46,7 +48,7 @@ from ._jit import inlined, kernel, summing
 from .coefficients import Geometry
 from .descent import DERIVATIVES, Descent
 from .gradient import clear, fold
-from .metrics import AnyPlane, Reference, row_bands
+from .metrics import AnyPlane, LumaReference, Reference, row_bands
 from .ssim import copy_line
 from .threads import Crew
 
@@ -72,6 +74,11 @@ STRIP = 16
 _X = np.arange(8)
 _COSINES = np.cos((2 * _X[:, None] + 1) * _X * math.pi / 16) / 2
 _COSINES[:, 0] /= math.sqrt(2)
+
+
+def sees_half_size(reference: Reference) -> bool:
+    """Whether pictures can be looked at in this way: all scales are there, all channels count."""
+    return len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
 
 
 def half_basis(axis: int) -> npt.NDArray[np.float32]:
@@ -129,7 +136,7 @@ def _is_flat(levels):
 
 @kernel
 def _fill_block(value, rows, count, out, top, left):
-    """The same, of a block that is flat."""
+    """A block of one value, of which as much as there is of `out` is put there."""
     for j in range(min(rows, out.shape[0] - top)):
         for i in range(min(count, out.shape[1] - left)):
             out[top + j, left + i] = value
@@ -152,7 +159,7 @@ def _across_a_block(middle, basis, rows, count, out, top, left):
 def half_samples(
     levels, steps, originals, weights, energy, first, last, down, across, count, values, middle, out
 ):
-    """Rows of blocks of a component at half size, without the level shift.
+    """Rows of blocks of a component at half size, without the level shift; flat ones are rounded.
 
     Parameters
     ----------
@@ -339,7 +346,7 @@ def _add_line(factor, source, out):
 
 @kernel
 def mix_channel(components, factors, shift, odd_row, odd_column, first, last, out):
-    """Rows of a channel at half size, cut off below 0 and above 255.
+    """Rows of a channel at half size, cut off below 0 and above 255; rounded where luma is whole.
 
     Parameters
     ----------
@@ -389,7 +396,7 @@ class HalfLosses(NamedTuple):
 
     def trust(self, total: float) -> float:
         """How many times that is, if the loss is known."""
-        rest = 1 - (1 - total) / (1 - self.coarse)
+        rest = 1 - (1 - total) / max(1 - self.coarse, TINY)
         return min(max(rest / max(self.fine, TINY), LEAST_TRUST), MOST_TRUST)
 
     def foreseen_trust(self) -> float:

@@ -44,7 +44,7 @@ from .descent import Descent
 from .encoder import quantize_all
 from .forecast import Change, weigh_change
 from .gradient import aim
-from .half_size import SCALES, HalfDescent, HalfLosses
+from .half_size import HalfDescent, HalfLosses, sees_half_size
 from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, channel_planes, check_picture, row_bands
@@ -143,7 +143,7 @@ class Quantizer:
     sampling : bool
         Whether the picture is so large that a sample of its blocks is worth while.
     halves : bool
-        Whether the picture may be looked at at half size: it has all five scales.
+        Whether the picture may be looked at at half size.
     chroma_price : float
         What a bit of chroma costs, if one of luma costs 1: as much, because losses are of one
         metric. What other prices would do is measured by bench/rate_ratio.py.
@@ -184,7 +184,7 @@ class Quantizer:
         self._energies = [energy.astype(np.float32) for energy in energies]
         self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
         self._targets: npt.NDArray[np.float32] = np.zeros(geometry.size, np.float32)
-        self.halves = len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
+        self.halves = sees_half_size(reference)
         self.use(qtables)
 
     def use(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:

@@ -46,6 +46,7 @@ from .closed_loop import (
     Schedule,
 )
 from .decoder import decode
+from .half_size import sees_half_size
 from .header import read_header
 from .knobs import KNOBS, Start
 from .metadata import Metadata
@@ -71,11 +72,12 @@ from .threads import Crew, check_threads, useful_threads
 
 NORMAL = Schedule((1.0, 1.2, 1.4, 1.6), 4, 0.016)
 THOROUGH = Schedule((1.2, 1.2, 1.3, 1.4, 1.6, 2.0), 8, 0.001, (1.0, 0.98), whole=True)
+NEARER = replace(NORMAL, tolerance=0.003)
 #: Ways through the closed loop that are tried, by effort; none: coefficients are rounded.
 SCHEDULES: dict[str, tuple[Schedule, ...]] = {
     "fast": (),
     "normal": (NORMAL,),
-    "best": (NORMAL, THOROUGH),
+    "best": (NORMAL, NEARER, THOROUGH),
 }
 #: Bits a pixel from which on the first loss grows no more; change of scale that is none.
 MOST_BITS, SAME_SCALE = 2.0, 0.04
@@ -168,10 +170,10 @@ def compress(
         with ``met=False``.
     effort : str
         ``"fast"``: tables made for this picture, everything rounded. ``"normal"``: levels by
-        trellis and four rounds of gradient, of the picture at half size; those of up to 4 MP are
-        tried in two subsamplings if their files are estimated to be about as large. ``"best"``: six
-        rounds at full size too, for one subsampling after the other until 40 sets of levels are
-        scored.
+        trellis and four rounds of gradient, of the picture at half size (at full size for small
+        pictures, and if luma alone is scored); pictures of up to 4 MP are tried in two subsamplings
+        if their files are estimated to be about as large. ``"best"``: six rounds at full size too,
+        for one subsampling after the other until 40 sets of levels are scored.
     progressive : bool
         Whether the file may be progressive, which is smaller by some percent; files of a few KB
         are sequential if that is smaller. Some old or simple decoders want sequential ones.
@@ -329,7 +331,9 @@ class Task:
                     enough = self.account.encodes - before >= ENOUGH
                     if self.effort != "best" or enough:
                         break
-                if self.account.left < 2 or (number and self.account.encodes - before >= ENOUGH):
+                if self.account.left < self._needed(schedule) or (
+                    number and self.account.encodes - before >= ENOUGH
+                ):
                     break
                 best = self._better(best, self._loop(plan, schedule, target, best))
             if number == 0 and self._worth_rounding(best, ranked, target):
@@ -338,6 +342,12 @@ class Task:
             best = self._rounded(best, target, ranked)
         assert best is not None
         return replace(best, encodes=self.account.encodes, plans=self._plans(ranked))
+
+    def _needed(self, schedule: Schedule) -> int:
+        """Sets of levels that a loop must be allowed to score: what it ends with, and if rounds are
+        not at half size, one before.
+        """
+        return 1 if sees_half_size(self.reference) and not schedule.whole else 2
 
     def _better(self, best: Result | None, found: Result | None) -> Result | None:
         """The better one of two results."""
@@ -547,8 +557,8 @@ def refine(
     least: float = math.inf,
 ) -> Result | None:
     """The closed loop for one subsampling; None if it does not reach the target, or is estimated to
-    need clearly more than the `least` bytes, as counted. When nothing may
-    be spent any more, the nearest it came to it.
+    need clearly more than the `least` bytes, as counted. When nothing may be spent any more, the
+    nearest it came to it.
 
     The scale is corrected by what the first levels lose: the estimate is made for rounding, not for
     a trellis. That is foreseen (`expected`, as a logarithm of the ratio to the budget), and told by
@@ -579,7 +589,7 @@ def refine(
     trial = None
     quantizer: Quantizer | None = None
     loop: ClosedLoop | None = None
-    known: ClosedLoop | None = None  # one that has gone astray
+    known: ClosedLoop | None = None  # one that has scored levels
     loops = rescaled = 0
     trust = 1.0
     while trial is None and loops < 2:
@@ -616,15 +626,19 @@ def refine(
         plan.forget()
         loop = ClosedLoop(quantizer, price, target, account, trust, least, known)
         trial = loop.run(schedule)
-        if loop.astray:
-            known, rescaled = loop, 0
+        known = loop if loop.scored else None
+        coarsest = quantizer.qtables[0].max() >= COARSEST_STEP
+        if loop.astray and not coarsest:
+            rescaled = 0
             continue
         loops += 1
         if trial is None and account.left < 2:
             trial = loop.nearest
-        if loop.hopeless or quantizer.qtables[0].max() >= COARSEST_STEP:
+        if loop.hopeless or coarsest:
             break
         scale, rescaled = scale * SECOND_ATTEMPT, MOST_RESCALED
+        if foreseen is not None:
+            foreseen *= SECOND_ATTEMPT**SCALE_POWER
     assert quantizer is not None
     assert loop is not None
     result = None

@@ -62,7 +62,8 @@ class Result:
     width, height : int
     steps : tuple of (str, float, float)
         What was done, in order: a name, the loss ``1 - MS-SSIM`` and the size in bytes then (of the
-        scans, as counted, unless coefficients were rounded or recoded).
+        scans, as counted, unless coefficients were rounded or recoded). If the name has "estimated"
+        in it, so is the loss: that set of levels was seen at half size only.
     notes : tuple of str
         What became of other images in the file: kept, or dropped.
     plans : tuple of Plan

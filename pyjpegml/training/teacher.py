@@ -50,6 +50,8 @@ from pyjpegml.rate import MOST_BITS, NORMAL, SECOND_ATTEMPT, Task
 from pyjpegml.scale_search import Candidate, Writing
 from pyjpegml.threads import Crew
 
+#: The loop whose rounds see all scales: what plans are compared by.
+WHOLE = replace(NORMAL, whole=True)
 #: Sizes relative to the photograph's, and the largest side of a crop then.
 ZOOMS = ((1.0, 512), (1.5, 640), (0.75, 448))
 #: Range of 1 - target, from which targets are drawn evenly in the logarithm, and how many a crop.
@@ -223,11 +225,11 @@ class Pupil:
         quantizer = self.quantizer(plan, scale)
         quantizer.keep(quantizer.trellis(price * unit))
         loop = ClosedLoop(quantizer, price * unit, self.target, Account(Options()))
-        trial = loop.run(NORMAL)
+        trial = loop.run(WHOLE)
         if trial is None:
             return None
         size = math.log(trial.size) + SIZE_SLOPE * math.log(self.budget / (1 - trial.score))
-        return size, math.log(loop.price / unit / PRICE), len(loop.steps)
+        return size, math.log(loop.price / unit / PRICE), loop.account.encodes
 
     def study(self, rng: np.random.Generator) -> dict[str, Any]:
         """All that is found out; see the module."""
