@@ -5,9 +5,10 @@ a third is of full size, and there errors hardly act together: the Gaussian of a
 a block and a half, and what the quantizer leaves of fine detail in one block knows nothing of that
 in the next. So for the finest scale the quadratic form (:mod:`pyjpegml.sensitivity`) is nearly all
 there is, and that is known without decoding anything. From half size on errors do add up or cancel
-over blocks; there the gradient (:mod:`pyjpegml.gradient`) is needed. On the training photographs
-rounds that see no more than that make files less than a hundredth larger than rounds that see all,
-for a quarter of the work; and leaving out the second scale too would cost five times as much.
+over blocks; there the gradient (:mod:`pyjpegml.gradient`) is needed. On 16 photographs, half of
+them of the Kodak set, the first of three rounds without the finest scale made files .3 % larger,
+and all rounds without it .8 %; the first one without the two finest, 3.5 %. A look at half size
+takes about half of the time of one at full size.
 
 *From levels to half size.* The mean of two by two pixels of an inverse DCT is linear in the
 coefficients. Along one axis, with B the 8 x 8 cosines (T.81 A.3.3) and P the 4 x 8 matrix of
@@ -60,7 +61,7 @@ ROUNDING_OF_GREY, ROUNDING_OF_COLOUR = 1 / 12, 1 / 3
 #: How much more, or less, levels may lose at the finest scale than the form says.
 LEAST_TRUST, MOST_TRUST = 0.3, 3.0
 #: What that is, to what the second scale loses more than by the form: as levels are chosen, before
-#: any gradient has moved them. The median over 81 training photographs and wallpapers at targets of
+#: any gradient has moved them. The median over 73 training photographs and wallpapers at targets of
 #: .95 to .995; with it, half of the losses are foreseen within 2 %, and nine of ten within 6 %.
 FORESEEN = 0.91
 TINY = 1e-12
