@@ -49,12 +49,10 @@ from ._jit import inlined, kernel, summing
 from .coefficients import Geometry
 from .descent import DERIVATIVES, Descent
 from .gradient import clear, fold
-from .metrics import AnyPlane, LumaReference, Reference, row_bands
+from .metrics import WEIGHTS, AnyPlane, LumaReference, Reference, row_bands
 from .ssim import copy_line
 from .threads import Crew
 
-#: Scales of pictures that can be looked at in this way: all five, that is 161 pixels a side.
-SCALES = 5
 #: Variance that a decoder's rounding adds to a channel, in squared levels: of grey, and of colour,
 #: where Y, Cb and Cr are rounded too.
 ROUNDING_OF_GREY, ROUNDING_OF_COLOUR = 1 / 12, 1 / 3
@@ -78,8 +76,10 @@ _COSINES[:, 0] /= math.sqrt(2)
 
 
 def sees_half_size(reference: Reference) -> bool:
-    """Whether pictures can be looked at in this way: all scales are there, all channels count."""
-    return len(reference.weights) == SCALES and not isinstance(reference, LumaReference)
+    """Whether pictures can be looked at in this way: all five scales are there, which takes 161
+    pixels a side, and all channels count.
+    """
+    return len(reference.weights) == len(WEIGHTS) and not isinstance(reference, LumaReference)
 
 
 def half_basis(axis: int) -> npt.NDArray[np.float32]:

@@ -55,6 +55,32 @@ def led(image: np.ndarray, target: float, schedule: Schedule) -> ClosedLoop:
     return loop
 
 
+def test_a_loop_that_trusts_too_much_goes_astray_and_tells_the_next_one():
+    image = made("natural", (180, 200, 3), 2)
+    loop = looped(image, 0.98)
+    loop.trust = 0.5
+    assert loop.run(SCHEDULE) is None
+    assert loop.astray
+    assert loop.scored
+    assert loop.trust > 0.6
+    assert loop.account.encodes == 1
+    fresh = looped(image, 0.98)
+    again = ClosedLoop(fresh.quantizer, fresh.price, 0.98, loop.account, before=loop)
+    trial = again.run(SCHEDULE)
+    assert not again.astray
+    assert trial.score == pytest.approx(true_score(again, image, trial.levels), abs=1e-6)
+    assert trial.score >= 0.98
+
+
+def test_levels_that_cannot_win_are_not_scored():
+    image = made("natural", (180, 200, 3), 2)
+    loop = looped(image, 0.98)
+    hopeless = ClosedLoop(loop.quantizer, loop.price, 0.98, loop.account, loop.trust, least=1000.0)
+    assert hopeless.run(SCHEDULE) is None
+    assert hopeless.hopeless
+    assert hopeless.account.encodes == 0
+
+
 @pytest.mark.parametrize("target", [0.95, 0.98, 0.99])
 def test_it_ends_on_its_target(target):
     image = made("natural", (180, 200, 3), 2)
