@@ -17,8 +17,8 @@ and size of a mixture are nearly linear in its share, so a mixture or two end th
 *At half size.* Rounds look at the picture at half size, and estimate what it loses at full size
 (:mod:`pyjpegml.half_size`), unless the schedule says otherwise, the picture is too small, or luma
 alone is scored. Only after the rounds a set of levels is scored, which tells the truth about all
-others. If it loses clearly more than was estimated, the loop has gone `astray`, and another one is
-begun that knows better.
+others, of near losses the more so. If it loses clearly more than was estimated, the loop has gone
+`astray`, and another one is begun that knows better.
 
 *No way back.* A lower price does not bring back what a round has dropped: its coefficients have
 been aimed at without it. If the forecast of the last round is still far from the target, there is
@@ -224,6 +224,8 @@ class ClosedLoop:
         if before is not None:
             self.trust, self._scored = before.trust, True
             self.steps += before.steps
+        # losses at half size, of which the true one is known
+        self._told: HalfLosses | None = None if before is None else before._told
         self._looked: HalfLosses | None = None  # losses at half size: where the gradient is known,
         self._parts: HalfLosses | None = None  # and of levels that are about to be scored
         self._stiffness = 0.0  # 0 if there is no gradient
@@ -284,12 +286,16 @@ class ClosedLoop:
 
     def _estimated(self, losses: HalfLosses) -> float:
         """Loss of which that at half size is known."""
-        return max(self._ratio * losses.total(self.trust), LEAST_LOSS)
+        trust = self.trust
+        if self._told is not None:
+            trust *= losses.saturation(self._told)
+        return max(self._ratio * losses.total(trust), LEAST_LOSS)
 
     def _calibrate(self, loss: float) -> None:
         """Learn from a true loss of levels whose loss at half size is known."""
         if self._parts is not None and self._looked is not None:
             self.trust, self._scored = self._parts.trust(loss / self._ratio), True
+            self._told = self._parts
             self._loss = self._estimated(self._looked)
 
     def _round(self, damping: float, wanted: float, precision: float, rise: float) -> None:

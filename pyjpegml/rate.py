@@ -394,6 +394,7 @@ class Task:
         found anew unless it is given.
         """
         self.account.reserved = 0
+        usual = best is not None and best.met and not unusual(best)
         if ranked is None:
             aim = (1 - target) * (1 - TOLERANCE / 2)
             ranked = self._ranked(self.candidates, aim, by_loop=False)
@@ -402,6 +403,9 @@ class Task:
                 break
             plan.begin(self._start(plan, 1 - target), 1 - target)
             search = Search(plan, self.reference, target, self.account, self.writing, True)
+            if usual and best is not None and not search.promises(len(best.data)):
+                plan.forget()
+                break
             found = search.run()
             best = self._better(best, found)
             if self.effort != "fast" and self.account.left >= 1:
@@ -409,8 +413,7 @@ class Task:
                 found = search.run()
                 best = self._better(best, found)
             plan.forget()
-            coarse = found.qtables[0].max() >= COARSEST_STEP or len(found.data) < TINY
-            if found.met and not coarse:
+            if found.met and not unusual(found):
                 break
         return best
 
@@ -536,6 +539,13 @@ def recoded(result: Result, data: bytes) -> Result:
     )  # fmt: skip
 
 
+def unusual(result: Result) -> bool:
+    """Whether a file is so small, or its tables have so lost their shape, that what is known of
+    others does not tell whether there is a smaller one.
+    """
+    return bool(result.qtables[0].max() >= COARSEST_STEP) or len(result.data) < TINY
+
+
 def counted(result: Result, target: float) -> float:
     """Bytes of the scans, as counted, of the smallest levels that a loop has scored and that met
     the target.
@@ -641,6 +651,8 @@ def refine(
             foreseen *= SECOND_ATTEMPT**SCALE_POWER
     assert quantizer is not None
     assert loop is not None
+    if loop.scored:
+        plan.trust = loop.trust
     result = None
     for _ in range(CORRECTIONS):
         if trial is None:

@@ -189,6 +189,14 @@ def test_what_is_trusted_has_bounds():
     assert HalfLosses(0.0, 0.0, 0.0).trust(0.0) == LEAST_TRUST
 
 
+def test_coarser_levels_are_trusted_less():
+    near = HalfLosses(0.006, 0.004, 1.0)
+    coarser = HalfLosses(0.007, 0.006, 1.0)
+    assert near.saturation(near) == 1
+    assert 0.85 < coarser.saturation(near) < 1 < near.saturation(coarser) < 1.15
+    assert near.saturation(HalfLosses(0.0, 0.0, 0.0)) >= 0
+
+
 def test_threads_change_nothing():
     image = made("natural", (400, 300, 3), 5)
     one = quantized(image, "4:2:0")

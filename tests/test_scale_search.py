@@ -158,6 +158,39 @@ def test_what_stands_behind_a_picture_is_put_into_its_file():
     assert search.run().data.endswith(b"\xff\xd9behind")
 
 
+def begun(image: np.ndarray) -> Search:
+    reference = Reference(image)
+    plan = candidate(image, reference, "4:2:0")
+    add_sampling_loss(plan, image, reference)
+    return Search(plan, reference, 0.98, Account(Options()), WRITING)
+
+
+def test_a_search_that_cannot_win_ends_after_one_score_or_a_look_at_half_size():
+    image = made("natural", (200, 220, 3), 5)
+    usual = begun(image).run()
+    search = begun(image)
+    assert not search.promises(len(usual.data) // 2)
+    assert search.account.encodes == 1
+    loss = search.best.loss
+
+    search = begun(image)
+    search.plan.trust = 1.0
+    assert not search.promises(len(usual.data) // 2)
+    assert search.account.encodes == 0
+    seen = search._loss_at_half_size(search._first)
+    assert seen == pytest.approx(loss, rel=0.2)
+
+
+def test_a_search_that_may_win_goes_on_as_any_other():
+    image = made("natural", (200, 220, 3), 5)
+    usual, search = begun(image).run(), begun(image)
+    search.plan.trust = 1.0
+    assert search.promises(2 * len(usual.data))
+    assert search.account.encodes == 1
+    found = search.run()
+    assert (found.data, found.encodes) == (usual.data, usual.encodes)
+
+
 def test_scores_beside_the_target_are_exact():
     image = made("natural", (300, 300, 3), 5)
     other = image ^ 3
