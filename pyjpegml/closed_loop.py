@@ -317,6 +317,7 @@ class ClosedLoop:
         self._beyond = np.zeros(3)
         steepness = (quantizer.coherence() / COHERENCE[self._number]) ** 2 * self._stiffer**MEMORY
         quantizer.aim(damping * max(self._care, steepness))
+        memory = quantizer.levels
         kept = quantizer.put_aside()
         name = "after a round" if self._stiffness else "trellis"
         if self._half:
@@ -327,7 +328,7 @@ class ClosedLoop:
             self.history.append((self.price, loss, size))
             self._note(name, loss, size)
         self._loss, self._stiffness = loss, STIFFNESS[self._number] * steepness
-        quantizer.keep(self._choose(wanted, precision, rise))
+        quantizer.keep(self._choose(wanted, precision, rise, memory=memory))
 
     def _choose(
         self,
@@ -342,41 +343,38 @@ class ClosedLoop:
 
         If the search has `begun`, it is known what levels of the present price change. Of large
         pictures, prices are tried on a sample of the blocks, and again if that was wrong. Levels
-        may be put into `memory`, where those of the present price are.
+        may be put into `memory`, where those before are.
         """
         quantizer = self.quantizer
         step = LARGEST_STEP if precision < ROUGHLY else EARLY_STEP
         limits = math.log(self.price / step), math.log(self.price * step)
         self.price *= min(rise, step)
-        levels = memory
+        levels = np.zeros(quantizer.geometry.size, np.int16) if memory is None else memory
         sampled = Change(0.0, 0.0, 0.0)
+        chosen = False  # whether all blocks have the levels of the present price
 
         def choose() -> Change:
-            nonlocal levels
-            levels = quantizer.trellis(self.price, levels)
-            return quantizer.change(levels)
+            nonlocal chosen
+            chosen = True
+            return quantizer.change(quantizer.trellis(self.price, levels))
 
         def sample() -> Change:
-            nonlocal sampled
-            part = quantizer.sampled_trellis(self.price)
+            nonlocal chosen, sampled
+            chosen = False
+            part = quantizer.sampled_trellis(self.price, levels)
             sampled = quantizer.change(part, sampled=True)
             return Change(*(np.array(sampled) + self._beyond).tolist())
 
-        tried: tuple[float, Change] | None = None  # price, and what it was found to change
         for _ in range(2 if quantizer.sampling else 0):
             self._seek(sample, wanted, precision, limits, begun)
-            begun = False
-            if tried is not None and self.price == tried[0]:
-                self._change = tried[1]
+            if chosen:
                 break
             self._change = choose()
-            tried = self.price, self._change
             if self._near(wanted, precision):
                 break
-            self._beyond = np.subtract(self._change, sampled)
+            self._beyond, begun = np.subtract(self._change, sampled), True
         if not quantizer.sampling or not any(sampled):  # a sample of nothing tells nothing
             self._seek(choose, wanted, precision, limits, begun)
-        assert levels is not None
         return levels
 
     def _seek(

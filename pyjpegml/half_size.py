@@ -439,6 +439,8 @@ class HalfDescent(Descent):
         MS-SSIM of the other scales.
     weights : list of (down, across, 6) float32
         Those of the finest scale are the original's.
+    steps : list of (64,) float32
+        As given; others may take their place.
     """
 
     def __init__(
@@ -453,8 +455,12 @@ class HalfDescent(Descent):
     ) -> None:
         scales = [scales[1:] for scales in reference.channels]
         super().__init__(reference, geometry, weights, crew, scales=scales)
+        shape, count = scales[0][0].plane.shape, len(geometry.planes)
+        self._made = np.empty((count, *shape), np.float32)
+        self._channel_made = np.empty(shape, np.float32)
+        self.gradients = [np.empty(shape, np.float32) for _ in range(count)]
         self._forms = [0.0, 0.0]
-        self._energies, self._steps, self._originals = energies, steps, originals
+        self._energies, self.steps, self._originals = energies, steps, originals
         rounding = ROUNDING_OF_GREY if len(geometry.planes) == 1 else ROUNDING_OF_COLOUR
         luma = float(weights[0][:, :, 0].sum(dtype=np.float64))
         self._rounding = rounding * luma * float(energies[0][0].sum(dtype=np.float64))
@@ -495,13 +501,9 @@ class HalfDescent(Descent):
 
     def look(self, levels: npt.NDArray[np.int16], memory: npt.NDArray[np.float32]) -> HalfLosses:
         """What levels lose; the gradient is put into (geometry.size,) float32 as by Descent."""
-        components = self._components(levels)
-        self.gradients = [np.empty(self._shape, np.float32) for _ in components]
-        self.at_planes(self._channels(components))
-        del components
+        self.at_planes(self._channels(self._components(levels)))
         for i in range(len(self.gradients)):
             self._unfold(i, memory)
-        self.gradients = []
         return self._losses()
 
     def _unfold(self, i: int, memory: npt.NDArray[np.float32]) -> None:
@@ -521,7 +523,7 @@ class HalfDescent(Descent):
 
     def _components(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """All components at half size, (n, h, w), without the level shift."""
-        out = np.empty((len(self._geometry.planes), *self._shape), np.float32)
+        out = self._made
         forms = [self._component(i, levels, plane) for i, plane in enumerate(out)]
         self._forms = np.sum(forms, 0).tolist()
         return out
@@ -543,7 +545,7 @@ class HalfDescent(Descent):
 
         def make(k: int) -> tuple[float, float]:
             found: tuple[float, float] = half_samples(
-                geometry.view(levels, i), self._steps[i], geometry.view(self._originals, i),
+                geometry.view(levels, i), self.steps[i], geometry.view(self._originals, i),
                 self._original[i], self._energies[i], *strips[k], basis.ravel(), wide.ravel(),
                 len(other), np.empty(64, np.float32), np.empty(64, np.float32), raw,
             )  # fmt: skip
@@ -559,7 +561,7 @@ class HalfDescent(Descent):
 
     def _channels(self, components: npt.NDArray[np.float32]) -> Sequence[AnyPlane]:
         """Channels of components, each made when it is asked for."""
-        return _Channels(components, self._odd, self._crew)
+        return _Channels(components, self._odd, self._crew, self._channel_made)
 
     def _add_to_samples(self, c: int) -> None:
         """Add what a channel's pixels want of the components."""
@@ -583,10 +585,13 @@ class _Channels(Sequence[AnyPlane]):
     """Channels at half size of components, made one at a time, in the same memory."""
 
     def __init__(
-        self, components: npt.NDArray[np.float32], odd: tuple[bool, bool], crew: Crew
+        self,
+        components: npt.NDArray[np.float32],
+        odd: tuple[bool, bool],
+        crew: Crew,
+        out: npt.NDArray[np.float32],
     ) -> None:
-        self._components, self._odd, self._crew = components, odd, crew
-        self._out = np.empty(components.shape[1:], np.float32)
+        self._components, self._odd, self._crew, self._out = components, odd, crew, out
 
     def __len__(self) -> int:
         return len(self._components)

@@ -185,6 +185,7 @@ class Quantizer:
         self._plain = [f @ energy for f, energy in zip(self._floors, self._energies, strict=True)]
         self._targets: npt.NDArray[np.float32] = np.zeros(geometry.size, np.float32)
         self.halves = sees_half_size(reference)
+        self._half: HalfDescent | None = None  # kept, with its memory, between looks
         self.use(qtables)
 
     def use(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
@@ -211,6 +212,19 @@ class Quantizer:
             geometry, self._coefficients, qtables, ROUNDING, self.reference.crew
         )
         self.statistics = self._count(self.levels)
+
+    def rescale(self, qtables: Sequence[npt.NDArray[np.uint16]]) -> None:
+        """Go on with tables like those before, if nothing has been looked at: the levels stay until
+        others are chosen, and with them the prices of symbols, which hardly depend on the scale.
+        """
+        assert not self.looked, "targets have been moved"
+        self.qtables = list(qtables)
+        self._steps = [table.reshape(64).astype(np.float32) for table in qtables]
+
+    @property
+    def looked(self) -> bool:
+        """Whether there has been a look, after which the targets are no more the original's."""
+        return self._seen is not None
 
     @property
     def levels(self) -> npt.NDArray[np.int16]:
@@ -297,12 +311,11 @@ class Quantizer:
         self._each(lambda task: self._restrain(*self._strips[task], levels), len(self._strips))
         return levels
 
-    def sampled_trellis(self, price: float) -> npt.NDArray[np.int16]:
-        """As :meth:`trellis`, for blocks of the sample alone, if there is one (`sampling`); nothing
-        else of the result has any meaning. No block is shrunk, and what comes before a strip is
-        taken to be 0.
+    def sampled_trellis(self, price: float, memory: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """As :meth:`trellis`, for blocks of the sample alone, if there is one (`sampling`); other
+        blocks stay as they are. None is shrunk, and what comes before a strip is taken to be 0.
         """
-        part = np.empty(self.geometry.size, np.int16)
+        part = memory.view()
         dc_targets = self._choose_ac(price, self._sampled_strips(), part)
         self._choose_dc(price, dc_targets, self._sample, part)
         return part
@@ -419,7 +432,8 @@ class Quantizer:
         self._levels, self.statistics = levels, self.count(levels)
 
     def pixels(self, levels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
-        """What any decoder makes of levels."""
+        """What any decoder makes of levels. What was kept for looks at half size makes room."""
+        self._half = None
         return reconstruct(self.geometry, levels, self.qtables, self.reference.crew)
 
     def _seen_rows(self, i: int, first: int, last: int) -> npt.NDArray[np.int16]:
@@ -473,10 +487,13 @@ class Quantizer:
         return self._half_descent().losses(levels)
 
     def _half_descent(self) -> HalfDescent:
-        return HalfDescent(
-            self.reference, self.geometry, self._original, self._energies, self._steps,
-            self._coefficients, self.reference.crew,
-        )  # fmt: skip
+        if self._half is None:
+            self._half = HalfDescent(
+                self.reference, self.geometry, self._original, self._energies, self._steps,
+                self._coefficients, self.reference.crew,
+            )  # fmt: skip
+        self._half.steps = self._steps
+        return self._half
 
     def coherence(self) -> float:
         """How much steeper than their own parabolas the loss is along the errors of the levels that

@@ -608,10 +608,12 @@ def refine(
                 reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
                 estimator.qtables(scale), writing.progressive,
             )  # fmt: skip
-        else:
+        elif quantizer.looked:
             quantizer.use(estimator.qtables(scale))
+        else:
+            quantizer.rescale(estimator.qtables(scale))
         price = PRICE * scale * scale / pixels
-        quantizer.keep(quantizer.trellis(price))
+        quantizer.keep(quantizer.trellis(price, quantizer.levels))
         loss = None
         if quantizer.halves and not schedule.whole:
             losses = quantizer.half_losses(quantizer.levels)
