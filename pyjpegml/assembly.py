@@ -27,6 +27,7 @@ from .pieces import PIECE_BLOCKS, buffers
 from .progressive_encoder import encode_scans
 from .scan_search import best_script
 from .scripts import Scan, check_script, usual_script
+from .threads import Crew
 
 #: What :func:`assemble` takes as `progressive`.
 Progressive = bool | str | Sequence[Scan]
@@ -48,6 +49,7 @@ def assemble(
     precision: int = 8,
     slots: Sequence[tuple[int, int]] | None = HUFFMAN_SLOTS,
     segments: bytes | None = None,
+    crew: Crew | None = None,
 ) -> bytes:
     """A file of quantized coefficients (T.81 B.2.1), which loses nothing more.
 
@@ -81,6 +83,8 @@ def assemble(
         of each kind that serve these coefficients best (:func:`cheapest_slots`), which are optimal.
     segments : bytes, optional
         APPn and COM segments; by default JFIF's.
+    crew : Crew, optional
+        Its threads share progressive scans.
     """
     progressive = check_progressive(progressive)
     if components is None:
@@ -92,7 +96,7 @@ def assemble(
             geometry, quantized,
             _script(progressive, geometry, quantized, restart_interval, restart_rows),
             restart_interval=restart_interval, restart_rows=restart_rows,
-            identifiers=[c.identifier for c in components],
+            identifiers=[c.identifier for c in components], crew=crew,
         )  # fmt: skip
         return b"".join([*file_head(frame, qtables, segments), *scans, b"\xff\xd9"])
     write = functools.partial(

@@ -35,6 +35,7 @@ from .progressive_symbols import (
 )
 from .scripts import Scan, check_script, usual_script
 from .shared_tables import Slots, share_tables
+from .threads import Crew
 
 #: The largest DC, so that differences have at most 15 bits.
 LARGEST_DC = 1 << 14
@@ -76,6 +77,7 @@ def encode_scans(
     restart_interval: int = 0,
     restart_rows: int = 0,
     identifiers: Sequence[int] | None = None,
+    crew: Crew | None = None,
 ) -> list[bytes]:
     """All scans of a progressive picture.
 
@@ -93,6 +95,8 @@ def encode_scans(
         The same in rows of MCUs, of which scans have different ones (T.81 A.2.2); 0 for none.
     identifiers : sequence of int, optional
         Of the frame's components; 1, 2, 3, ... if not given.
+    crew : Crew, optional
+        Its threads share the scans.
 
     Returns
     -------
@@ -109,19 +113,27 @@ def encode_scans(
     script = check_script(script, geometry.sampling)
     check_coefficients(geometry, quantized)
     names = range(1, 5) if identifiers is None else identifiers
-    planes = [
-        bit_planes(geometry, quantized, i, levels)
-        for i, levels in enumerate(levels_of(script, len(geometry.planes)))
-    ]
+    each_of = (Crew(1) if crew is None else crew).each
+    levels = levels_of(script, len(geometry.planes))
+    planes = each_of(lambda i: bit_planes(geometry, quantized, i, levels[i]), len(levels))
     intervals = [
         restart_mcus(restart_interval, restart_rows, geometry.scan_size(scan.components)[0])
         for scan in script
     ]
-    coded = [
-        symbols_of_scan(geometry, quantized, scan, interval, planes)
-        for scan, interval in zip(script, intervals, strict=True)
-    ]
+    coded = each_of(
+        lambda i: symbols_of_scan(geometry, quantized, script[i], intervals[i], planes),
+        len(script),
+    )
     classes = _slots(coded, 0), _slots(coded, AC)
+
+    def written(i: int) -> bytes:
+        codes = np.zeros(256 * (RAW + 1), np.uint32)
+        slots = classes[script[i].Ss > 0]
+        for row, table in zip(coded[i].rows, slots.uses[i], strict=True):
+            fill_codes(*slots.tables[table].arrays(), 256 * row, codes)
+        return bytes_of_scan(coded[i], codes)
+
+    data = each_of(written, len(script))
     parts: list[bytes] = []
     for i, each in enumerate(coded):
         if intervals[i] != (intervals[i - 1] if i else 0):
@@ -130,12 +142,8 @@ def encode_scans(
             tables = b"".join(slots.fill(i) for slots in classes)
             parts.append(markers.segment_bytes(markers.DHT, tables))
         slots = classes[each.scan.Ss > 0]
-        codes = np.zeros(256 * (RAW + 1), np.uint32)
-        held = []
-        for row, table in zip(each.rows, slots.uses[i], strict=True):
-            fill_codes(*slots.tables[table].arrays(), 256 * row, codes)
-            held.append(slots.slot(table))
-        parts += [_header(each.scan, held, names), bytes_of_scan(each, codes)]
+        held = [slots.slot(table) for table in slots.uses[i]]
+        parts += [_header(each.scan, held, names), data[i]]
     return parts
 
 

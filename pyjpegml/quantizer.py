@@ -52,6 +52,7 @@ from .packed_levels import Packed
 from .reconstruction import reconstruct
 from .scan import END_OF_BLOCK
 from .scripts import Scan
+from .sensitivity import spread
 from .tables import ROUNDING
 from .trellis import RUN_SIZES
 from .visibility import floors
@@ -507,11 +508,12 @@ class Quantizer:
         for i, plane in enumerate(self.geometry.planes):
             originals = self.geometry.view(self._coefficients, i)[:, : plane.across]
             target = np.empty((1, plane.across, 64), np.float32)
+            sensitivity = np.empty((plane.across, 64), np.float32)
             every = max(1, plane.down * plane.across // SAMPLE)
             for row in range(0, plane.down, every):
                 self._move(i, row, row + 1, self._energies[i], target)
                 value = self._seen_rows(i, row, row + 1)[0, : plane.across] * self._steps[i]
-                sensitivity = self._weights[i][row] @ self._energies[i]
+                spread(self._weights[i][row], self._energies[i], sensitivity)
                 needed = value - target[0]
                 squares += every * float((sensitivity * needed * needed).sum())
                 error = value - np.float32(0.125) * originals[row]

@@ -444,8 +444,16 @@ class Task:
         unknown = Start(np.zeros(len(KNOBS)))
         if plan.floor >= budget or isinstance(self.reference, LumaReference):
             return unknown
-        start = self.model.start(plan, budget) if self.model else None
-        error = foreseen_error(plan, budget, self.reference.crew)
+        model, start, error = self.model, None, None
+
+        def ask(which: int) -> None:  # at the same time: there is little to share out in either
+            nonlocal start, error
+            if which == 0:
+                error = foreseen_error(plan, budget, Crew(1))
+            elif model is not None:
+                start = model.start(plan, budget)
+
+        self.reference.crew.each(ask, 2)
         if error is None:
             return start or unknown
         if start is None or start.loop is None:

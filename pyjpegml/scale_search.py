@@ -297,7 +297,7 @@ class Writing:
             """With the Huffman tables that serve components best, of few as well as of many."""
             return assemble(
                 geometry, levels, qtables, progressive=progressive, slots=None,
-                segments=self.segments,
+                segments=self.segments, crew=crew,
             )  # fmt: skip
 
         data = made(best_script(geometry, levels, crew=crew) if self.progressive else False)

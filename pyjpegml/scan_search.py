@@ -231,16 +231,29 @@ def _raw_bits(counts):
 
 
 @kernel
+def add_predecessors(inside):
+    """Add up the symbols that :func:`count_bands` has counted `inside`, (segments, segments, 256):
+    after that, those of coefficients of segment j whose predecessor is in segment i or behind.
+    """
+    for e in range(inside.shape[0]):
+        for a in range(e - 1, -1, -1):
+            for symbol in range(256):
+                inside[a, e, symbol] += inside[a + 1, e, symbol]
+
+
+@kernel
 def cost_bands(
-    inside, leading, filled, ended, corrections, begins, header, blocks,
+    inside, leading, filled, ended, corrections, begins, header, blocks, a,
     counts, sums, words, trees, costs,
 ):  # fmt: skip
-    """What the scan of each band costs.
+    """What the scan of each band costs that begins with a segment.
 
     Parameters
     ----------
-    inside, filled, ended, corrections
-        Of :func:`count_bands`; `inside` is changed.
+    inside
+        Of :func:`add_predecessors`.
+    filled, ended, corrections
+        Of :func:`count_bands`.
     leading : (segments, segments, 256) int32
         Of :func:`count_bands`; changed to the counts of the symbols of the band from segment a to
         e, ends of blocks included.
@@ -249,6 +262,8 @@ def cost_bands(
     header : float
         Bits that any scan costs.
     blocks : int
+    a : int
+        The segment.
     counts, sums : (256,) int64
     words : (5, words) uint64
     trees : (TREES,) int64
@@ -257,31 +272,25 @@ def cost_bands(
         Written: for the band from segment a to e, bits of header and raw bits, of codes, and of the
         table.
     """
-    segments = filled.shape[0]
-    for e in range(segments):
-        for a in range(e - 1, -1, -1):  # those whose predecessor is in segment a or behind
-            for symbol in range(256):
-                inside[a, e, symbol] += inside[a + 1, e, symbol]
-    for a in range(segments):
-        sums[:] = 0
-        words[0] = 0
-        raw = 0
-        for e in range(a, segments):
-            for symbol in range(256):
-                sums[symbol] += inside[a, e, symbol] + leading[a, e, symbol]
-                counts[symbol] = sums[symbol]
-            for w in range(filled.shape[1]):
-                words[0, w] |= filled[e, w]
-            _count_runs(
-                words[0], ended[e], begins, blocks, counts, words[1], words[2], words[3], words[4]
-            )
-            raw += corrections[e]
-            coded, symbols = coded_bits(counts, trees)
-            costs[RAW_BITS, a, e] = header + STUFFED * (raw + _raw_bits(counts))
-            costs[CODES, a, e] = STUFFED * coded
-            costs[TABLES, a, e] = 8 * (TABLE_HEAD + symbols)
-            for symbol in range(256):
-                leading[a, e, symbol] = counts[symbol]
+    sums[:] = 0
+    words[0] = 0
+    raw = 0
+    for e in range(a, filled.shape[0]):
+        for symbol in range(256):
+            sums[symbol] += inside[a, e, symbol] + leading[a, e, symbol]
+            counts[symbol] = sums[symbol]
+        for w in range(filled.shape[1]):
+            words[0, w] |= filled[e, w]
+        _count_runs(
+            words[0], ended[e], begins, blocks, counts, words[1], words[2], words[3], words[4]
+        )
+        raw += corrections[e]
+        coded, symbols = coded_bits(counts, trees)
+        costs[RAW_BITS, a, e] = header + STUFFED * (raw + _raw_bits(counts))
+        costs[CODES, a, e] = STUFFED * coded
+        costs[TABLES, a, e] = 8 * (TABLE_HEAD + symbols)
+        for symbol in range(256):
+            leading[a, e, symbol] = counts[symbol]
 
 
 @kernel
@@ -405,12 +414,22 @@ def count_level(
         begins[: nonzero.size : interval] = 1
     header = HEADER_BITS + RESTART_BITS * max(0, int(begins.sum()) - 1)
     costs = np.full((3, segments, segments), np.inf)
-    counts, sums = np.empty((2, 256), np.int64)
-    cost_bands(
-        inside, leading, filled, ended, corrections.sum(0),
-        np.packbits(begins, bitorder="little").view("<u8"), header, nonzero.size, counts, sums,
-        np.empty((5, words), np.uint64), np.empty(TREES, np.int64), costs,
-    )  # fmt: skip
+    bits = np.packbits(begins, bitorder="little").view("<u8")
+    corrected = corrections.sum(0)
+    add_predecessors(inside)
+
+    def cost(a: int) -> None:
+        cost_bands(
+            inside, leading, filled, ended, corrected, bits, header, nonzero.size, a,
+            *np.empty((2, 256), np.int64), np.empty((5, words), np.uint64),
+            np.empty(TREES, np.int64), costs,
+        )  # fmt: skip
+
+    if parts > 1:
+        crew.each(cost, segments)
+    else:
+        for a in range(segments):
+            cost(a)
     return Level(costs, leading)
 
 

@@ -396,6 +396,27 @@ def block_weights(reference: Reference, geometry: Geometry) -> list[npt.NDArray[
 
 
 @kernel
+def spread(weights, energy, out):
+    """W of some blocks, ``V @ A``. (A BLAS would have its threads work on so little, and wait.)
+
+    Parameters
+    ----------
+    weights : (n, 6) float32
+    energy : (6, 64) float32
+    out : (n, 64) float32
+        Result.
+    """
+    for b in range(out.shape[0]):
+        u, v, w = weights[b, 0], weights[b, 1], weights[b, 2]
+        x, y, z = weights[b, 3], weights[b, 4], weights[b, 5]
+        for k in range(64):
+            out[b, k] = (
+                u * energy[0, k] + v * energy[1, k] + w * energy[2, k]
+                + x * energy[3, k] + y * energy[4, k] + z * energy[5, k]
+            )  # fmt: skip
+
+
+@kernel
 def mix_blocks(maps, factors, across, down, out):
     """V of the channels to V of a component; its blocks cover `across` by `down` blocks of pixels.
 

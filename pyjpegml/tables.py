@@ -37,6 +37,7 @@ from .sensitivity import (
     halving_offset,
     mix_weights,
     sampling_attenuation,
+    spread,
 )
 
 #: The true loss grows more slowly than the quadratic form L, for a larger error also makes the
@@ -80,28 +81,34 @@ def closed_form_qtables(
 
 
 @summing
-def _quantize_block(block, steps, weights, attenuation, rounding, levels):
-    """Levels of one block, and their loss ``sum W (e^2 + e e')``, where e' is the error of
-    sampling, in proportion to the coefficient. Coefficients are times 8.
+def _block_loss(block, steps, inverse, weights, attenuation, rounding):
+    """Loss of one block, ``sum W (e^2 + e e')``, where e' is the error of sampling, in proportion
+    to the coefficient. Coefficients are times 8; `inverse` is ``1 / steps``.
 
     (Were all that is coded a true part of the picture, the product would count twice. Some of it is
     aliasing; on the training photographs once fits best.)
     """
-    loss = 0.0
+    loss = np.float32(0.0)
+    for k in range(64):
+        size = abs(np.float32(block[k])) * np.float32(0.125)
+        error = size - np.floor(size * inverse[k] + rounding[k]) * steps[k]
+        loss += weights[k] * error * (error + attenuation[k] * size)
+    return loss
+
+
+@summing
+def _quantize_block(block, inverse, rounding, levels):
+    """Levels of one block."""
     for k in range(64):
         c = np.float32(block[k]) * np.float32(0.125)
-        size = abs(c)
-        level = np.int32(size / steps[k] + (rounding if k > 0 else np.float32(0.5)))
-        error = size - np.float32(level) * steps[k]
-        loss += weights[k] * error * (error + attenuation[k] * size)
+        level = np.int32(abs(c) * inverse[k] + rounding[k])
         levels[k] = level if c >= 0 else -level
-    return loss
 
 
 @kernel
 def sample_cost(
-    blocks, neighbors, weights, attenuation, steps, rounding, counting, zigzag, levels, dc_counts,
-    ac_counts,
+    blocks, neighbors, weights, attenuation, steps, inverse, rounding, counting, zigzag, levels,
+    dc_counts, ac_counts,
 ):  # fmt: skip
     """Loss and symbols of some blocks of a component.
 
@@ -116,10 +123,10 @@ def sample_cost(
         Sensitivities W.
     attenuation : (64,) float32
         :func:`pyjpegml.sensitivity.sampling_attenuation`.
-    steps : (64,) float32
-        Quantization table.
-    rounding : float32
-        Part of a step that is added to AC coefficients, see :func:`pyjpegml.quantize.quantize`.
+    steps, inverse : (64,) float32
+        Quantization table, and one over each step.
+    rounding : (64,) float32
+        Parts of a step that are added, see :func:`pyjpegml.quantize.quantize`.
     counting : bool
         Whether symbols are counted, which takes most of the time.
     zigzag : (64,) uint8
@@ -137,9 +144,10 @@ def sample_cost(
     loss = 0.0
     bits = 0
     for b in range(blocks.shape[0]):
-        loss += _quantize_block(blocks[b], steps, weights[b], attenuation, rounding, levels)
+        loss += _block_loss(blocks[b], steps, inverse, weights[b], attenuation, rounding)
         if not counting:
             continue
+        _quantize_block(blocks[b], inverse, rounding, levels)
         neighbor = np.float32(neighbors[b]) * np.float32(0.125)
         previous = np.int64(abs(neighbor) / steps[0] + np.float32(0.5))
         size = category(np.int64(levels[0]) - (previous if neighbor >= 0 else -previous))
@@ -242,9 +250,10 @@ class Estimator:
             energy = basis_energy(across, down, scales, offsets)
             self.energies.append(energy)
             flat = weights.reshape(-1, weights.shape[2])
-            self.mean_weights.append(flat.mean(0) @ energy * pixels)
+            total = weights.sum(0).sum(0)  # along rows first, which vectors do
+            self.mean_weights.append(total @ energy * (pixels / len(flat)))
             if len(geometry.planes) > 1 and i < 3:
-                self.rounding_loss += float(flat.sum(0) @ energy.sum(1)) / 12
+                self.rounding_loss += float(total @ energy.sum(1)) / 12
             step = max(1, len(flat) // SAMPLE)
             while math.gcd(step, plane.across) > 1:  # visit all columns
                 step += 1
@@ -252,7 +261,8 @@ class Estimator:
             rows, columns = np.divmod(chosen, plane.across)
             view = geometry.view(coefficients, i)
             left = np.where(columns > 0, view[rows, columns - 1, 0], 0).astype(np.int16)
-            sensitivities = (flat[chosen] @ energy).astype(np.float32)
+            sensitivities = np.empty((len(chosen), 64), np.float32)
+            spread(flat[chosen].astype(np.float32), energy.astype(np.float32), sensitivities)
             attenuation = sampling_attenuation(across, down)
             self.samples.append(
                 Sample(view[rows, columns], left, sensitivities, attenuation, len(flat))
@@ -273,13 +283,14 @@ class Estimator:
 
     def _estimate(self, qtables: Sequence[npt.NDArray[np.uint16]], counting: bool) -> Estimate:
         loss = size = 0.0
-        levels = np.empty(64, np.int32)
+        levels, rounding = np.empty(64, np.int32), np.full(64, ROUNDING, np.float32)
+        rounding[0] = 0.5
         counts = np.zeros((2, 2, 256))  # luma (with K) and chroma, DC and AC
         for i, (blocks, left, weights, attenuation, total) in enumerate(self.samples):
             steps = qtables[i].astype(np.float32).reshape(64)
             found = np.zeros((2, 256), np.int64)
             sample_loss, bits = sample_cost(
-                blocks, left, weights, attenuation, steps, np.float32(ROUNDING), counting, ZIGZAG,
+                blocks, left, weights, attenuation, steps, 1 / steps, rounding, counting, ZIGZAG,
                 levels, found[0], found[1],
             )  # fmt: skip
             factor = total / len(blocks)

@@ -35,6 +35,7 @@ from pyjpegml.coefficients import Geometry
 from pyjpegml.header import SUBSAMPLINGS as FACTORS
 from pyjpegml.progressive_encoder import LARGEST_DC, encode_scans
 from pyjpegml.scripts import Scan, usual_script
+from pyjpegml.threads import Crew
 
 FLAT = np.full((8, 8), 1, np.uint16)
 
@@ -131,6 +132,14 @@ def test_the_usual_script_is_smaller_than_libjpegs(photo: np.ndarray) -> None:
     ours = encode(photo, quality=75, progressive=True)
     assert len(ours) < len(theirs)
     assert_same_picture(decode(ours), pillow_decode(theirs))
+
+
+def test_threads_write_the_same_scans() -> None:
+    geometry = Geometry(190, 150, [(2, 2), (1, 1), (1, 1)])
+    quantized = random_coefficients(geometry, 1, 0.2, 9, 0.1)
+    alone = encode_scans(geometry, quantized, restart_interval=9)
+    with Crew(3) as crew:
+        assert encode_scans(geometry, quantized, restart_interval=9, crew=crew) == alone
 
 
 def test_identifiers_and_restart_interval() -> None:

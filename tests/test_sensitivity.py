@@ -15,6 +15,7 @@ from pyjpegml.sensitivity import (
     block_weights,
     halving_offset,
     sampling_attenuation,
+    spread,
 )
 from pyjpegml.ssim import C1, C2, WINDOW
 
@@ -54,6 +55,14 @@ def test_energy_of_a_pattern_by_brute_force(k):
         wanted = basis_energy()[:5, k]
         # scale 4 is an average over phases; the finer ones do not depend on a phase of 8
         assert got[:4] == pytest.approx(wanted[:4], rel=2e-3, abs=1e-9)
+
+
+def test_sensitivities_of_blocks_are_a_product_of_matrices():
+    rng = np.random.default_rng(2)
+    weights, energy = rng.random((5, 6), np.float32), rng.random((6, 64), np.float32)
+    out = np.empty((5, 64), np.float32)
+    spread(weights, energy, out)
+    np.testing.assert_allclose(out, weights @ energy, rtol=1e-5)
 
 
 def test_a_pattern_at_half_size_has_four_times_the_energy_where_nothing_is_lost():

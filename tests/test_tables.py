@@ -12,7 +12,7 @@ from pyjpegml.encoder import analyse, quantize_all
 from pyjpegml.header import SUBSAMPLINGS
 from pyjpegml.metrics import Reference
 from pyjpegml.quantize import quantize
-from pyjpegml.tables import ROUNDING, Estimator, _quantize_block, closed_form_qtables
+from pyjpegml.tables import ROUNDING, Estimator, _block_loss, _quantize_block, closed_form_qtables
 
 
 def make(subsampling: str, image: np.ndarray) -> tuple:
@@ -64,11 +64,12 @@ def test_the_estimator_quantizes_as_the_encoder_does():
     quantize(blocks, qtable, ROUNDING, out)
     levels = np.empty(64, np.int32)
     ones, none = np.ones(64, np.float32), np.zeros(64, np.float32)
+    steps, rounding = qtable.astype(np.float32), np.full(64, ROUNDING, np.float32)
+    rounding[0] = 0.5
     different = 0
     for block, wanted in zip(blocks.reshape(-1, 64), out.reshape(-1, 64), strict=True):
-        loss = _quantize_block(
-            block, qtable.astype(np.float32), ones, none, np.float32(ROUNDING), levels
-        )
+        _quantize_block(block, 1 / steps, rounding, levels)
+        loss = _block_loss(block, steps, 1 / steps, ones, none, rounding)
         different += int((levels != wanted).sum())
         error = block / 8 - levels * qtable
         assert loss == pytest.approx((error**2).sum(), rel=1e-5)
