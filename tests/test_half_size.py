@@ -197,6 +197,31 @@ def test_coarser_levels_are_trusted_less():
     assert near.saturation(HalfLosses(0.0, 0.0, 0.0)) >= 0
 
 
+def test_memory_that_is_kept_changes_nothing():
+    """Looks and losses of one quantizer after the other, and of fresh ones."""
+    image = made("natural", (195, 240, 3), 5)
+    used = quantized(image, "4:2:0", 0.3)
+    first = used.half_losses(used.levels)
+    used.rescale(quantized(image, "4:2:0", 0.5).qtables)
+    price = 0.02 / (195 * 240)
+    used.keep(used.trellis(price, used.levels))
+    fresh = quantized(image, "4:2:0", 0.5)
+    fresh.keep(used.levels.copy())
+    assert used.half_losses(used.levels) == fresh.half_losses(fresh.levels) != first
+    for number in range(2):
+        assert used.half_look(1.1) == fresh.half_look(1.1)
+        assert used.looked
+        np.testing.assert_array_equal(used._targets, fresh._targets)
+        used.aim(1.2 + number)
+        fresh.aim(1.2 + number)
+        used.keep(used.trellis(2 * price, used.levels.copy()))
+        fresh.keep(fresh.trellis(2 * price))
+        np.testing.assert_array_equal(used.levels, fresh.levels)
+        used.pixels(used.levels)  # which gives the memory back
+    with pytest.raises(AssertionError):
+        used.rescale(fresh.qtables)
+
+
 def test_threads_change_nothing():
     image = made("natural", (400, 300, 3), 5)
     one = quantized(image, "4:2:0")
