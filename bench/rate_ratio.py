@@ -17,7 +17,7 @@ from machine import machine_line
 from pictures import add_photos, photograph, photos_of
 from report import table
 
-from pyjpegml import compress, rate
+from pyjpegml import attempts, compress
 from pyjpegml.quantizer import Quantizer
 
 RATIOS = (0.6, 0.8, 1.0, 1.25, 1.6)
@@ -47,7 +47,7 @@ def main() -> None:
         for row, path in enumerate(photos):
             image = photograph(path)
             for column, ratio in enumerate(RATIOS):
-                rate.Quantizer = with_ratio(ratio)  # type: ignore[misc]
+                attempts.Quantizer = with_ratio(ratio)  # type: ignore[misc]
                 result = compress(image, ms_ssim=target)
                 assert result.met
                 sizes[row, column] = len(result.data)

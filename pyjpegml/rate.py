@@ -8,8 +8,8 @@
    The scale at which the sum is the target is solved for each subsampling, with the size of the
    file there; the smallest one is tried first, and then the next, if it is close.
 3. Levels are chosen by trellis and gradient, and their price leads them to the target
-   (:func:`refine`, :mod:`pyjpegml.closed_loop`). The file is written once, at the end, in the scans
-   that make it smallest.
+   (:mod:`pyjpegml.attempts`, :mod:`pyjpegml.closed_loop`). The file is written once, at the end, in
+   the scans that make it smallest.
 4. With ``effort="fast"``, and where the loop does not reach the target (colours that cannot be met,
    tiny pictures) or does not save what it saves on photographs, coefficients are rounded by the
    steps that are best for that (:mod:`pyjpegml.steps`), and the scale is searched
@@ -32,20 +32,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from .attempts import COARSEST_STEP, attempt, counted
 from .budget import Account, Options
-from .closed_loop import (
-    ESTIMATED,
-    FINER,
-    FIRST_LOSS,
-    LEAST_LOSS,
-    LOSS_PER_BIT,
-    LOSS_PER_FULL_BIT,
-    PRICE,
-    SCALE_POWER,
-    ClosedLoop,
-    Schedule,
-)
-from .decoder import decode
+from .closed_loop import LEAST_LOSS, Schedule
 from .half_size import sees_half_size
 from .header import read_header
 from .knobs import KNOBS, Start
@@ -54,7 +43,6 @@ from .metrics import LumaReference, Reference
 from .originals import read_original
 from .pilot import foreseen_error
 from .predictor import Model, choose_model
-from .quantizer import Quantizer
 from .result import Plan, Result, better
 from .scale_search import (
     TINY,
@@ -64,7 +52,6 @@ from .scale_search import (
     Writing,
     add_sampling_loss,
     candidate,
-    careful_score,
 )
 from .sensitivity import block_maps
 from .ssim import TAPS
@@ -79,21 +66,8 @@ SCHEDULES: dict[str, tuple[Schedule, ...]] = {
     "normal": (NORMAL,),
     "best": (NORMAL, NEARER, THOROUGH),
 }
-#: Bits a pixel from which on the first loss grows no more; change of scale that is none.
-MOST_BITS, SAME_SCALE = 2.0, 0.04
-#: How often the scale is corrected by what first levels lose; change for which it is once more.
-MOST_RESCALED, AGAIN_SCALE = 2, 0.1
-#: Size of the loop's first levels, to what is estimated for rounding by the same tables: the median
-#: over photographs at .98, .99 and .995; nine of ten are between .77 and .97.
-LOOP_SIZE = 0.89
 #: After so many sets of levels no other way through the loop is begun.
 ENOUGH = 40
-#: Where luma has such steps the loop's tables have lost their shape; rounding may do better.
-COARSEST_STEP = 255
-#: Tables are finer by this factor when the loop has not reached the target.
-SECOND_ATTEMPT = 0.85
-#: Files that are written, at most, until one has the score that was expected.
-CORRECTIONS = 3
 #: Files that are made to fit a number of bytes, at most; the part of it that is aimed at; how the
 #: loss grows as files shrink; the largest that is asked for; and the ratio of two that are as good
 #: as equal.
@@ -110,9 +84,6 @@ CLOSE_PLANS, CLOSE_SIZE = 2, 1.02
 #: it does not, both are tried; and where the model has not seen the like, if it saves less than by
 #: the second one.
 USUAL_SAVING, UNKNOWN_SAVING = 0.93, 0.8
-#: What is trusted of the loss at full size (:mod:`pyjpegml.half_size`) is taken to be more by this
-#: factor: coefficients that were dropped too early do not come back, others are dropped any time.
-CAUTION = 1.1
 #: Pictures of more pixels are not worth the time of a second try at the usual effort.
 TWICE_PIXELS = 1 << 22
 #: 4:2:2 and 4:4:0 are looked at if 4:2:0 alone spends this part of the budget, and 4:4:4 would make
@@ -364,7 +335,7 @@ class Task:
         """The closed loop for one subsampling, if it is not clearly worse than the best result."""
         plan.begin(None)
         least = counted(best, target) if best is not None and best.met else math.inf
-        found = refine(
+        found = attempt(
             plan, self.reference, target, schedule, self.writing, self.account,
             self._start(plan, 1 - target).loop, least,
         )  # fmt: skip
@@ -552,129 +523,3 @@ def unusual(result: Result) -> bool:
     others does not tell whether there is a smaller one.
     """
     return bool(result.qtables[0].max() >= COARSEST_STEP) or len(result.data) < TINY
-
-
-def counted(result: Result, target: float) -> float:
-    """Bytes of the scans, as counted, of the smallest levels that a loop has scored and that met
-    the target.
-    """
-    return min(
-        (size for name, loss, size in result.steps if loss <= 1 - target and ESTIMATED not in name),
-        default=math.inf,
-    )
-
-
-def refine(
-    plan: Candidate,
-    reference: Reference,
-    target: float,
-    schedule: Schedule,
-    writing: Writing,
-    account: Account,
-    expected: float | None = None,
-    least: float = math.inf,
-) -> Result | None:
-    """The closed loop for one subsampling; None if it does not reach the target, or is estimated to
-    need clearly more than the `least` bytes, as counted. When nothing may be spent any more, the
-    nearest it came to it.
-
-    The scale is corrected by what the first levels lose: the estimate is made for rounding, not for
-    a trellis. That is foreseen (`expected`, as a logarithm of the ratio to the budget), and told by
-    the picture at half size; if neither is to be had, the first levels are scored.
-    """
-    geometry, estimator = plan.geometry, plan.estimator
-    budget = 1 - target
-    if budget < LEAST_LOSS:
-        return None
-    pixels = geometry.width * geometry.height
-    subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
-    per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
-
-    def nearer(scale: float, loss: float, size: float) -> tuple[float, float]:
-        """The scale at which first levels lose what they should, and what they then lose."""
-        wanted = budget * (FIRST_LOSS + per_bit * min(8 * size / pixels, MOST_BITS))
-        change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
-        if abs(math.log(change)) <= SAME_SCALE:
-            return scale, loss
-        change = min(max(change, 0.5), 2.0)
-        return scale * change, loss * change**SCALE_POWER
-
-    scale = plan.scale_for(budget) * FINER
-    foreseen = None
-    if expected is not None:
-        size = LOOP_SIZE * estimator.estimate(estimator.qtables(scale)).size
-        scale, foreseen = nearer(scale, budget * math.exp(expected), size)
-    trial = None
-    quantizer: Quantizer | None = None
-    loop: ClosedLoop | None = None
-    known: ClosedLoop | None = None  # one that has scored levels
-    loops = rescaled = 0
-    trust = 1.0
-    while trial is None and loops < 2:
-        if quantizer is None:
-            quantizer = Quantizer(
-                reference, geometry, plan.coefficients, estimator.weights, estimator.energies,
-                estimator.qtables(scale), writing.progressive,
-            )  # fmt: skip
-        elif quantizer.looked:
-            quantizer.use(estimator.qtables(scale))
-        else:
-            quantizer.rescale(estimator.qtables(scale))
-        price = PRICE * scale * scale / pixels
-        quantizer.keep(quantizer.trellis(price, quantizer.levels))
-        loss = None
-        if quantizer.halves and not schedule.whole:
-            losses = quantizer.half_losses(quantizer.levels)
-            if known is not None:
-                trust = known.trust
-            else:
-                trust = losses.foreseen_trust()
-                if foreseen is not None:
-                    trust = math.sqrt(trust * losses.trust(foreseen))
-                trust *= CAUTION
-            loss = losses.total(trust)
-        elif expected is None and rescaled == 0 and account.left >= 3:
-            loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
-            account.note("first levels", loss, quantizer.statistics.size)
-        if loss is not None and rescaled < MOST_RESCALED:
-            before = scale
-            scale, foreseen = nearer(scale, loss, quantizer.statistics.size)
-            if abs(math.log(scale / before)) > (AGAIN_SCALE if rescaled else 0):
-                rescaled += 1
-                continue
-            scale = before
-        plan.forget()
-        loop = ClosedLoop(quantizer, price, target, account, trust, least, known)
-        trial = loop.run(schedule)
-        known = loop if loop.scored else None
-        coarsest = quantizer.qtables[0].max() >= COARSEST_STEP
-        if loop.astray and not coarsest:
-            rescaled = 0
-            continue
-        loops += 1
-        if trial is None and account.left < 2:
-            trial = loop.nearest
-        if loop.hopeless or coarsest:
-            break
-        scale, rescaled = scale * SECOND_ATTEMPT, MOST_RESCALED
-        if foreseen is not None:
-            foreseen *= SECOND_ATTEMPT**SCALE_POWER
-    assert quantizer is not None
-    assert loop is not None
-    if loop.scored:
-        plan.trust = loop.trust
-    result = None
-    for _ in range(CORRECTIONS):
-        if trial is None:
-            break
-        data = writing(geometry, trial.levels, quantizer.qtables, reference.crew)
-        decoded = decode(data, max_pixels=pixels, threads=len(reference.crew))
-        score = careful_score(reference, decoded, target)
-        result = Result(
-            data, score, score >= target, account.encodes, tuple(quantizer.qtables),
-            plan.subsampling, target, geometry.width, geometry.height, tuple(loop.steps),
-        )  # fmt: skip
-        if result.met or account.left < 1:
-            break
-        trial = loop.correct(score, schedule)
-    return result

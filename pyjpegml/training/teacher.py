@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyjpegml.attempts import MOST_BITS, SECOND_ATTEMPT
 from pyjpegml.budget import Account, Options
 from pyjpegml.closed_loop import (
     FINER,
@@ -46,7 +47,7 @@ from pyjpegml.closed_loop import (
 from pyjpegml.knobs import FIRST_SHAPE, KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
-from pyjpegml.rate import MOST_BITS, NORMAL, SECOND_ATTEMPT, Task
+from pyjpegml.rate import NORMAL, Task
 from pyjpegml.scale_search import Candidate, Writing
 from pyjpegml.threads import Crew
 
@@ -206,7 +207,7 @@ class Pupil:
         return math.log(scale / start), first, size
 
     def loop_scale(self, plan: Candidate) -> float:
-        """The scale that :func:`pyjpegml.rate.refine` takes when it has scored its first levels."""
+        """That of :func:`pyjpegml.attempts.attempt` when it has scored its first levels."""
         scale = plan.scale_for(self.budget) * FINER
         quantizer = self.quantizer(plan, scale)
         quantizer.keep(quantizer.trellis(PRICE * scale * scale / self.pixels))
