@@ -65,7 +65,7 @@ OVERSHOOT = 1.5e-4
 #: How much larger a file may be estimated to be than another one that has met the target, for a
 #: search to be worth while. Of 67 searches after the loop, on photographs, screenshots and icons,
 #: those that won had promised 1.016 at most.
-HOPELESS = 1.03
+HOPELESS = 1.02
 #: The search ends when a scale that passes and one that fails differ by less than this part.
 RESOLUTION = 1e-3
 #: The last scale that may be tried is to lose this part of the budget, if none has passed.
