@@ -93,7 +93,7 @@ def attempt(
     trial = None
     quantizer: Quantizer | None = None
     loop: ClosedLoop | None = None
-    known: ClosedLoop | None = None  # one that has scored levels
+    taught: ClosedLoop | None = None  # one that has scored levels
     loops = rescaled = 0
     trust = 1.0
     while trial is None and loops < 2:
@@ -111,14 +111,14 @@ def attempt(
         loss = None
         if quantizer.halves and not schedule.whole:
             losses = quantizer.half_losses(quantizer.levels)
-            if known is not None:
-                trust = known.trust
+            if taught is not None and taught.known is not None:
+                trust, loss = taught.trust, taught.known.total(losses)
             else:
                 trust = losses.foreseen_trust()
                 if foreseen is not None:
                     trust = math.sqrt(trust * losses.trust(foreseen))
                 trust *= CAUTION
-            loss = losses.total(trust)
+                loss = losses.total(trust)
         elif expected is None and rescaled == 0 and account.left >= 3:
             loss = 1 - reference.quick_score(quantizer.pixels(quantizer.levels))
             account.note("first levels", loss, quantizer.statistics.size)
@@ -130,9 +130,9 @@ def attempt(
                 continue
             scale = before
         plan.forget()
-        loop = ClosedLoop(quantizer, price, target, account, trust, least, known)
+        loop = ClosedLoop(quantizer, price, target, account, trust, least, taught)
         trial = loop.run(schedule)
-        known = loop if loop.scored else None
+        taught = loop if loop.known is not None else None
         coarsest = quantizer.qtables[0].max() >= COARSEST_STEP
         if loop.astray and not coarsest:
             rescaled = 0
@@ -147,8 +147,7 @@ def attempt(
             foreseen *= SECOND_ATTEMPT**SCALE_POWER
     assert quantizer is not None
     assert loop is not None
-    if loop.scored:
-        plan.trust = loop.trust
+    plan.known = loop.known or plan.known
     result = None
     for _ in range(CORRECTIONS):
         if trial is None:

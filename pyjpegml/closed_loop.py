@@ -48,7 +48,7 @@ import numpy.typing as npt
 from .budget import Account
 from .coefficients import Geometry
 from .forecast import Change
-from .half_size import HalfLosses
+from .half_size import HalfLosses, Known
 from .packed_levels import Packed
 from .quantizer import Quantizer
 from .scan_search import best_script
@@ -187,6 +187,8 @@ class ClosedLoop:
         Whether the loop ended because its levels need clearly more than the `least` bytes.
     trust : float
         As given, and then as scores tell it.
+    known : Known or None
+        What a score has told.
     astray : bool
         Whether it ended because its first levels that were scored lose more than the budget, and
         more than was estimated.
@@ -218,14 +220,13 @@ class ClosedLoop:
         self._care, self._stiffer, self._number = 1.0, 1.0, 0
         self._loss = 0.0  # of the levels where the gradient is known
         self._half = quantizer.halves  # whether rounds look at half size
-        self.trust, self._moved, self._scored = trust, False, False
+        self.trust, self._moved = trust, False
+        self.known: Known | None = None
         self._least, self.hopeless, self.astray = least, False, False
         self._again = before is not None
         if before is not None:
-            self.trust, self._scored = before.trust, True
+            self.trust, self.known = before.trust, before.known
             self.steps += before.steps
-        # losses at half size, of which the true one is known
-        self._told: HalfLosses | None = None if before is None else before._told
         self._looked: HalfLosses | None = None  # losses at half size: where the gradient is known,
         self._parts: HalfLosses | None = None  # and of levels that are about to be scored
         self._stiffness = 0.0  # 0 if there is no gradient
@@ -275,27 +276,20 @@ class ClosedLoop:
         self._approach(self.budget * (1 - AIM * schedule.tolerance), schedule)
         return self.best
 
-    @property
-    def scored(self) -> bool:
-        """Whether a score has told what is to be trusted of losses at half size."""
-        return self._scored
-
     def _last_one(self) -> bool:
         """Whether a round would leave nothing to score what it makes."""
         return self.account.left < (1 if self._half else 2)
 
     def _estimated(self, losses: HalfLosses) -> float:
         """Loss of which that at half size is known."""
-        trust = self.trust
-        if self._told is not None:
-            trust *= losses.saturation(self._told)
-        return max(self._ratio * losses.total(trust), LEAST_LOSS)
+        total = losses.total(self.trust) if self.known is None else self.known.total(losses)
+        return max(self._ratio * total, LEAST_LOSS)
 
     def _calibrate(self, loss: float) -> None:
         """Learn from a true loss of levels whose loss at half size is known."""
         if self._parts is not None and self._looked is not None:
-            self.trust, self._scored = self._parts.trust(loss / self._ratio), True
-            self._told = self._parts
+            self.trust = self._parts.trust(loss / self._ratio)
+            self.known = Known(self.trust, self._parts)
             self._loss = self._estimated(self._looked)
 
     def _round(self, damping: float, wanted: float, precision: float, rise: float) -> None:
@@ -303,7 +297,7 @@ class ClosedLoop:
         quantizer = self.quantizer
         size = quantizer.statistics.size
         if self._half:
-            if self._stiffness and not (self._moved or self._scored):
+            if self._stiffness and not self._moved and self.known is None:
                 self.trust *= AFTER_ROUNDS
                 self._moved = True
             self._looked = quantizer.half_look(self.trust)
@@ -448,7 +442,7 @@ class ClosedLoop:
         for left in reversed(range(schedule.tries)):
             if self._half:
                 levels, kept = self._land(levels, kept, wanted, schedule)
-                if not self._scored and math.isfinite(self._least):
+                if self.known is None and math.isfinite(self._least):
                     self.hopeless = quantizer.count(levels).size > HOPELESS * self._least
                     if self.hopeless:
                         return
@@ -502,7 +496,7 @@ class ClosedLoop:
     ) -> tuple[npt.NDArray[np.int16], Packed]:
         """Levels, these or others, whose loss is estimated at half size to be what is wanted."""
         quantizer = self.quantizer
-        enough = schedule.tolerance / 4 if self._scored else FAR
+        enough = schedule.tolerance / 4 if self.known else FAR
         for number in range(LANDINGS + 1):
             self._parts = quantizer.half_losses(levels)
             loss = self._estimated(self._parts)
@@ -569,7 +563,7 @@ class ClosedLoop:
         loss = self._ratio * (1 - reference.quick_score(self.quantizer.pixels(levels)))
         size = self.quantizer.count(levels).size
         self.history.append((self.price, loss, size))
-        first = self._half and not self._scored
+        first = self._half and self.known is None
         self._note("after all rounds" if first else "another price or mixture", loss, size)
         trial = Trial(kept, 1 - loss, size)
         if loss <= self.budget and (self.best is None or size < self.best.size):

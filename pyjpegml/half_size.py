@@ -405,15 +405,23 @@ class HalfLosses(NamedTuple):
         rest = 1 - (1 - total) / max(1 - self.coarse, TINY)
         return min(max(rest / max(self.fine, TINY), LEAST_TRUST), MOST_TRUST)
 
-    def saturation(self, known: HalfLosses) -> float:
-        """How many times as much is to be trusted as where other losses are `known`."""
-        return (max(known.fine, TINY) / max(self.fine, TINY)) ** SATURATION
-
     def foreseen_trust(self) -> float:
         """The same, as the second scale tells it: where errors lie beside edges, which mask them,
         all scales lose less than by the form, and where texture is lost, all lose more.
         """
         return min(max(FORESEEN * self.excess, LEAST_TRUST), MOST_TRUST)
+
+
+class Known(NamedTuple):
+    """What a true loss has told: which trust explains it, and its losses at half size."""
+
+    trust: float
+    losses: HalfLosses
+
+    def total(self, losses: HalfLosses) -> float:
+        """The loss of others."""
+        larger = max(losses.fine, TINY) / max(self.losses.fine, TINY)
+        return losses.total(self.trust * larger**-SATURATION)
 
 
 class HalfDescent(Descent):

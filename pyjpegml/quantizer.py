@@ -140,7 +140,7 @@ class Quantizer:
     Attributes
     ----------
     statistics : Statistics
-        Of the levels chosen last.
+        Of the levels chosen last, or of those that are kept when tables are rescaled.
     sampling : bool
         Whether the picture is so large that a sample of its blocks is worth while.
     halves : bool

@@ -13,7 +13,8 @@
 4. With ``effort="fast"``, and where the loop does not reach the target (colours that cannot be met,
    tiny pictures) or does not save what it saves on photographs, coefficients are rounded by the
    steps that are best for that (:mod:`pyjpegml.steps`), and the scale is searched
-   (:mod:`pyjpegml.scale_search`); the smaller file is taken.
+   (:mod:`pyjpegml.scale_search`); the smaller file is taken. If the first scale tells that rounding
+   will not win, that is all.
 
 How wrong the estimate is, for rounded coefficients and for the loop's first levels, is foreseen by
 a model (:mod:`pyjpegml.predictor`) and, of large pictures, by a pilot (:mod:`pyjpegml.pilot`).
@@ -352,7 +353,17 @@ class Task:
         known = self.model is None or self.model.start(plan, 1 - target) is not None
         estimated = plan.estimator.estimate(plan.qtables(plan.scale_for(1 - target))).size
         usual = USUAL_SAVING if known else UNKNOWN_SAVING
-        return self._small and len(best.data) >= usual * estimated
+        return self._small and self._size(best) >= usual * estimated
+
+    def _size(self, result: Result) -> int:
+        """Bytes of a file besides metadata and what stands behind its picture."""
+        return len(result.data) - self.writing.extra
+
+    def _unusual(self, result: Result) -> bool:
+        """Whether a file is so small, or its tables have so lost their shape, that what is known of
+        others does not tell whether there is a smaller one.
+        """
+        return bool(result.qtables[0].max() >= COARSEST_STEP) or self._size(result) < TINY
 
     def _rounded(
         self,
@@ -362,10 +373,13 @@ class Task:
     ) -> Result | None:
         """The search over scales, as with ``effort="fast"``, and unless that is the effort another
         one that comes nearer, for the first subsampling that reaches the target so; the order is
-        found anew unless it is given.
+        found anew unless it is given. It ends where rounding does not promise a smaller file than
+        the best one.
         """
         self.account.reserved = 0
-        usual = best is not None and best.met and not unusual(best)
+        least = math.inf
+        if best is not None and best.met and not self._unusual(best):
+            least = self._size(best)
         if ranked is None:
             aim = (1 - target) * (1 - TOLERANCE / 2)
             ranked = self._ranked(self.candidates, aim, by_loop=False)
@@ -374,7 +388,7 @@ class Task:
                 break
             plan.begin(self._start(plan, 1 - target), 1 - target)
             search = Search(plan, self.reference, target, self.account, self.writing, True)
-            if usual and best is not None and not search.promises(len(best.data)):
+            if math.isfinite(least) and not search.promises(least):
                 plan.forget()
                 break
             found = search.run()
@@ -384,7 +398,7 @@ class Task:
                 found = search.run()
                 best = self._better(best, found)
             plan.forget()
-            if found.met and not unusual(found):
+            if found.met and not self._unusual(found):
                 break
         return best
 
@@ -516,10 +530,3 @@ def recoded(result: Result, data: bytes) -> Result:
         qtables=tuple(table for table in tables if table is not None),
         steps=(*result.steps, ("recoded without loss", 0.0, float(len(data)))),
     )  # fmt: skip
-
-
-def unusual(result: Result) -> bool:
-    """Whether a file is so small, or its tables have so lost their shape, that what is known of
-    others does not tell whether there is a smaller one.
-    """
-    return bool(result.qtables[0].max() >= COARSEST_STEP) or len(result.data) < TINY

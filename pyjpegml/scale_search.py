@@ -12,6 +12,9 @@ While scales are tried, no file is written: levels are reconstructed as decoders
 by every other window (:mod:`pyjpegml.sparse_windows`). The file of the best ones is then written,
 decoded, and scored by all windows; should it fail, its true loss corrects the others.
 
+Where the closed loop has made a file already, the search is begun only if its first scale promises
+a smaller one (:meth:`Search.promises`).
+
 In large flat areas a DC step may happen to hit their level; then a slightly larger scale costs far
 more than its neighbour. If the search ends too far above the target, it goes on with the DC steps
 of its best file held.
@@ -22,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +35,7 @@ from .budget import Account
 from .coefficients import Geometry
 from .decoder import decode
 from .encoder import analyse, quantize_all
-from .half_size import HalfDescent
+from .half_size import HalfDescent, Known
 from .header import SUBSAMPLINGS
 from .knobs import Start, knob_shapes
 from .metrics import Reference
@@ -128,8 +132,8 @@ class Candidate:
     start: Start | None = None
     shapes: list[npt.NDArray[np.float64]] | None = None
     features: npt.NDArray[np.float64] | None = None
-    #: How many times what the quadratic form says the finest scale loses, once it is known.
-    trust: float | None = None
+    #: How to read what the picture at half size loses, once it is known.
+    known: Known | None = None
 
     def begin(
         self, start: Start | None, budget: float | None = None, rounding: float = ROUNDING
@@ -284,6 +288,12 @@ class Writing:
     segments: bytes
     finish: Callable[[bytes], bytes] | None = None
 
+    @cached_property
+    def extra(self) -> int:
+        """Bytes of a file that are not its picture: metadata, and what stands behind."""
+        empty = b"\xff\xd8" + self.segments + b"\xff\xd9"
+        return len(empty if self.finish is None else self.finish(empty)) - 4
+
     def __call__(
         self,
         geometry: Geometry,
@@ -301,7 +311,7 @@ class Writing:
             )  # fmt: skip
 
         data = made(best_script(geometry, levels, crew=crew) if self.progressive else False)
-        if self.progressive and len(data) < SMALL:
+        if self.progressive and len(data) - len(self.segments) < SMALL:
             data = min(data, made(False), key=len)
         return data if self.finish is None else self.finish(data)
 
@@ -326,7 +336,7 @@ class Trial:
     loss : float
         By the windows that the reference keeps.
     size : float
-        Estimated bytes; those of the file if it is TINY.
+        Estimated bytes; those of the file, but for what is not its picture, if it is TINY.
     """
 
     scale: float
@@ -404,8 +414,9 @@ class Search:
         return found
 
     def promises(self, least: float) -> bool:
-        """Whether the file may be smaller than another one of `least` bytes that meets the target,
-        as the first scale tells; it is not scored where a look at half size tells enough.
+        """Whether the file may be smaller than another one that meets the target and has `least`
+        bytes besides metadata, as the first scale tells; it is not scored where a look at half size
+        tells enough.
         """
         scale = self._first = self._first_scale()
         loss = self._loss_at_half_size(scale)
@@ -423,7 +434,7 @@ class Search:
     def _loss_at_half_size(self, scale: float) -> float | None:
         """What the picture at half size tells of a scale; None if nobody knows how to read it."""
         plan, geometry = self.plan, self.plan.geometry
-        if plan.trust is None:
+        if plan.known is None:
             return None
         qtables, crew = plan.qtables(scale), self.reference.crew
         levels = quantize_all(geometry, plan.coefficients, qtables, ROUNDING, crew)
@@ -438,7 +449,7 @@ class Search:
             plan.coefficients,
             crew,
         )
-        return descent.losses(levels).total(plan.trust)
+        return plan.known.total(descent.losses(levels))
 
     def _first_scale(self) -> float:
         """Where to begin; DC steps that are best there are held."""
@@ -529,7 +540,8 @@ class Search:
             loss = 1 - reference.quick_score(reconstruct(geometry, levels, qtables, reference.crew))
             size = plan.estimator.estimate(qtables).size
             if size < TINY:
-                size = len(self.writing(geometry, levels, qtables, reference.crew))
+                data = self.writing(geometry, levels, qtables, reference.crew)
+                size = len(data) - self.writing.extra
             self.account.note("rounded", self._ratio * loss, size)
             self._trials[key] = Trial(scale, rounding, qtables, loss, size)
             plan.trials.append((scale, self._ratio * loss))

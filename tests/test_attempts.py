@@ -58,10 +58,10 @@ def test_what_is_foreseen_spares_a_score_where_half_size_is_not_to_be_had():
 
 def test_a_score_tells_what_to_trust_from_then_on():
     plan, reference = begun()
-    assert plan.trust is None
+    assert plan.known is None
     attempt(plan, reference, TARGET, NORMAL, Writing(True, jfif_bytes()), Account(Options()))
-    assert plan.trust is not None
-    assert 0.3 <= plan.trust <= 3
+    assert plan.known is not None
+    assert 0.3 <= plan.known.trust <= 3
 
 
 def test_an_attempt_that_cannot_win_scores_nothing():

@@ -61,15 +61,30 @@ def test_a_loop_that_trusts_too_much_goes_astray_and_tells_the_next_one():
     loop.trust = 0.5
     assert loop.run(SCHEDULE) is None
     assert loop.astray
-    assert loop.scored
+    assert loop.known is not None
+    assert loop.known.trust == loop.trust
     assert loop.trust > 0.6
     assert loop.account.encodes == 1
     fresh = looped(image, 0.98)
     again = ClosedLoop(fresh.quantizer, fresh.price, 0.98, loop.account, before=loop)
+    assert again.known == loop.known
     trial = again.run(SCHEDULE)
     assert not again.astray
     assert trial.score == pytest.approx(true_score(again, image, trial.levels), abs=1e-6)
     assert trial.score >= 0.98
+
+
+def test_a_score_is_what_is_estimated_from_then_on():
+    """Of the levels that were scored; what others lose at the finest scale, they lose less of."""
+    loop = looped(made("natural", (180, 200, 3), 2), 0.98)
+    trial = loop.run(Schedule((1.2, 1.5), 1, 0.003))
+    kept = trial or loop.nearest
+    losses = loop.quantizer.half_losses(kept.levels)
+    assert loop._estimated(losses) == pytest.approx(1 - kept.score, rel=1e-5)
+    finer = losses._replace(fine=losses.fine / 2)
+    coarser = losses._replace(fine=losses.fine * 2)
+    assert loop._estimated(finer) > finer.total(loop.trust)
+    assert loop._estimated(coarser) < coarser.total(loop.trust)
 
 
 def test_levels_that_cannot_win_are_not_scored():

@@ -19,6 +19,7 @@ from pyjpegml.half_size import (
     STRETCHED,
     STRETCHED_SHIFTED,
     HalfLosses,
+    Known,
     from_half,
     to_half,
 )
@@ -190,11 +191,13 @@ def test_what_is_trusted_has_bounds():
 
 
 def test_coarser_levels_are_trusted_less():
-    near = HalfLosses(0.006, 0.004, 1.0)
-    coarser = HalfLosses(0.007, 0.006, 1.0)
-    assert near.saturation(near) == 1
-    assert 0.85 < coarser.saturation(near) < 1 < near.saturation(coarser) < 1.15
-    assert near.saturation(HalfLosses(0.0, 0.0, 0.0)) >= 0
+    near, coarser = HalfLosses(0.006, 0.004, 1.0), HalfLosses(0.006, 0.006, 1.0)
+    known = Known(1.1, near)
+    assert known.total(near) == pytest.approx(near.total(1.1))
+    assert near.total(1.1) < known.total(coarser) < coarser.total(1.1)
+    assert Known(1.1, coarser).total(near) > near.total(1.1)
+    nothing = HalfLosses(0.0, 0.0, 0.0)
+    assert Known(1.1, nothing).total(nothing) == pytest.approx(0, abs=1e-9)
 
 
 def test_memory_that_is_kept_changes_nothing():

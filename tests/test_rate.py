@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pyjpegml
-from pyjpegml import compress, decode, ms_ssim
+from pyjpegml import compress, decode, ms_ssim, rate
+from pyjpegml.attempts import attempt
 from pyjpegml.metrics import Reference
-from pyjpegml.rate import NORMAL
+from pyjpegml.rate import NORMAL, Task
+from pyjpegml.scale_search import Search
 from pyjpegml.yardstick import annex_k_baseline
 
 
@@ -49,6 +52,56 @@ def test_small_pictures_get_the_smaller_of_both_codings(photo, side):
     assert len(data) <= min(sizes)
     if side == 16:
         assert pyjpegml.read_header(data).process == "baseline"
+
+
+def with_rounding(monkeypatch: pytest.MonkeyPatch, promise: bool | None = None) -> None:
+    """Have every picture tried by rounding; promises are kept, or all made or none."""
+    monkeypatch.setattr(Task, "_worth_rounding", lambda *_: True)
+    if promise is not None:
+        monkeypatch.setattr(Search, "promises", lambda *_: promise)
+
+
+def test_rounding_that_will_not_win_is_not_scored(monkeypatch):
+    image = made("natural", (200, 220, 3), 3)
+    with monkeypatch.context() as patch:
+        with_rounding(patch, False)
+        without = compress(image, ms_ssim=0.98)
+    with monkeypatch.context() as patch:
+        with_rounding(patch, True)
+        scored = compress(image, ms_ssim=0.98)
+    with_rounding(monkeypatch)
+    usual = compress(image, ms_ssim=0.98)
+    assert usual.data == without.data == scored.data
+    assert usual.encodes == without.encodes < scored.encodes
+
+
+def test_rounding_that_wins_is_taken(monkeypatch):
+    """Where the loop, say, makes files that are far too good."""
+    image = made("natural", (200, 220, 3), 3)
+
+    def too_good(plan, reference, target, *rest):
+        found = attempt(plan, reference, 1 - (1 - target) / 4, *rest)
+        return replace(found, target=target)
+
+    monkeypatch.setattr(rate, "attempt", too_good)
+    result = compress(image, ms_ssim=0.98)
+    assert result.met
+    assert result.ms_ssim < 0.985
+    assert [name for name, _, _ in result.steps] == ["rounded"]
+    with_rounding(monkeypatch, False)
+    assert len(result.data) < len(compress(image, ms_ssim=0.98).data)
+
+
+@pytest.mark.parametrize("size", [(200, 220, 3), (60, 70, 3)])
+def test_metadata_do_not_change_what_is_tried(monkeypatch, size):
+    with_rounding(monkeypatch)
+    file, image = io.BytesIO(), made("natural", size, 3)
+    Image.fromarray(image).save(file, "jpeg", quality=97, comment=bytes(30000))
+    kept = compress(file.getvalue(), ms_ssim=0.98)
+    bare = compress(file.getvalue(), ms_ssim=0.98, metadata="strip")
+    assert len(kept.data) - len(bare.data) > 30000
+    assert kept.encodes == bare.encodes
+    np.testing.assert_array_equal(decode(kept.data), decode(bare.data))
 
 
 def test_the_plan_in_the_result_is_the_plan_in_the_file(photo):

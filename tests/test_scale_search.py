@@ -8,6 +8,7 @@ from helpers import picture as made
 
 from pyjpegml import Options, decode, read_header
 from pyjpegml.budget import Account
+from pyjpegml.half_size import HalfLosses, Known
 from pyjpegml.markers import jfif_bytes
 from pyjpegml.metrics import Reference
 from pyjpegml.result import Result
@@ -174,7 +175,7 @@ def test_a_search_that_cannot_win_ends_after_one_score_or_a_look_at_half_size():
     loss = search.best.loss
 
     search = begun(image)
-    search.plan.trust = 1.0
+    search.plan.known = Known(1.0, HalfLosses(0.01, 0.005, 1.0))
     assert not search.promises(len(usual.data) // 2)
     assert search.account.encodes == 0
     seen = search._loss_at_half_size(search._first)
@@ -184,7 +185,7 @@ def test_a_search_that_cannot_win_ends_after_one_score_or_a_look_at_half_size():
 def test_a_search_that_may_win_goes_on_as_any_other():
     image = made("natural", (200, 220, 3), 5)
     usual, search = begun(image).run(), begun(image)
-    search.plan.trust = 1.0
+    search.plan.known = Known(1.0, HalfLosses(0.01, 0.005, 1.0))
     assert search.promises(2 * len(usual.data))
     assert search.account.encodes == 1
     found = search.run()
