@@ -27,6 +27,7 @@ from .closed_loop import (
     ClosedLoop,
     Schedule,
 )
+from .coefficients import Geometry
 from .decoder import decode
 from .metrics import Reference
 from .quantizer import Quantizer
@@ -51,6 +52,18 @@ CORRECTIONS = 3
 CAUTION = 1.1
 
 
+def change_of_scale(geometry: Geometry, budget: float, loss: float, size: float) -> float:
+    """By which factor the scale of the tables is to change, between 1/2 and 2, for first levels to
+    lose what they should, if they lose so much and have `size` bytes.
+    """
+    subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
+    per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
+    bits = 8 * size / (geometry.width * geometry.height)
+    wanted = budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
+    change = math.pow(wanted / max(loss, LEAST_LOSS), 1 / SCALE_POWER)
+    return min(max(change, 0.5), 2.0)
+
+
 def attempt(
     plan: Candidate,
     reference: Reference,
@@ -65,24 +78,32 @@ def attempt(
     need clearly more than the `least` bytes, as counted. When nothing may be spent any more, the
     nearest it came to it.
 
-    `expected` is what the first levels are foreseen to lose, as a logarithm of the ratio to the
-    budget.
+    Parameters
+    ----------
+    plan : Candidate
+        Analysed, and begun without a start; what scores tell is left in its `known`.
+    reference : Reference
+        The original, of at least 11 pixels a side.
+    target : float
+    schedule : Schedule
+    writing : Writing
+    account : Account
+    expected : float, optional
+        What first levels are foreseen to lose: logarithm of the ratio to the budget.
+    least : float
+        Bytes of the scans, as counted, of levels of another subsampling that met the target.
     """
     geometry, estimator = plan.geometry, plan.estimator
     budget = 1 - target
     if budget < LEAST_LOSS:
         return None
     pixels = geometry.width * geometry.height
-    subsampled = len(geometry.planes) == 1 or geometry.h_max * geometry.v_max > 1
-    per_bit = LOSS_PER_BIT if subsampled else LOSS_PER_FULL_BIT
 
     def nearer(scale: float, loss: float, size: float) -> tuple[float, float]:
         """The scale at which first levels lose what they should, and what they then lose."""
-        wanted = budget * (FIRST_LOSS + per_bit * min(8 * size / pixels, MOST_BITS))
-        change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
+        change = change_of_scale(geometry, budget, loss, size)
         if abs(math.log(change)) <= SAME_SCALE:
             return scale, loss
-        change = min(max(change, 0.5), 2.0)
         return scale * change, loss * change**SCALE_POWER
 
     scale = plan.scale_for(budget) * FINER

@@ -48,7 +48,7 @@ import numpy.typing as npt
 from .budget import Account
 from .coefficients import Geometry
 from .forecast import Change
-from .half_size import HalfLosses, Known
+from .half_losses import HalfLosses, Known
 from .packed_levels import Packed
 from .quantizer import Quantizer
 from .scan_search import best_script

@@ -31,9 +31,7 @@ Along such an axis all samples are made, and then halved, ``(s[2 i - 1] + s[2 i]
 component that is stretched, the triangle filter halved in this way is ``(s[i - 1] + s[i]) / 2``.
 
 *The loss* is put together from the true one of all scales but the finest, and that of the finest
-as the form has it: ``1 - (1 - coarse) (1 - fine)``. The second is off by a factor that depends on
-the picture, and hardly on the levels: whoever scores one set of levels knows it for all. It falls
-slowly where levels get coarser (SATURATION).
+as the form has it (:mod:`pyjpegml.half_losses`).
 """
 
 from __future__ import annotations
@@ -41,7 +39,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +47,7 @@ from ._jit import inlined, kernel, summing
 from .coefficients import Geometry
 from .descent import DERIVATIVES, Descent
 from .gradient import clear, fold
+from .half_losses import TINY, HalfLosses
 from .metrics import WEIGHTS, AnyPlane, LumaReference, Reference, row_bands
 from .ssim import copy_line
 from .threads import Crew
@@ -57,17 +55,6 @@ from .threads import Crew
 #: Variance that a decoder's rounding adds to a channel, in squared levels: of grey, and of colour,
 #: where Y, Cb and Cr are rounded too.
 ROUNDING_OF_GREY, ROUNDING_OF_COLOUR = 1 / 12, 1 / 3
-#: How much more, or less, levels may lose at the finest scale than the form says.
-LEAST_TRUST, MOST_TRUST = 0.3, 3.0
-#: What that is, to what the second scale loses more than by the form: as levels are chosen, before
-#: any gradient has moved them. The median over 73 training photographs and wallpapers at targets of
-#: .95 to .995; with it, half of the losses are foreseen within 2 %, and nine of ten within 6 %.
-FORESEEN = 0.91
-#: Where errors get larger, the finest scale loses less than by the form, which knows nothing of a
-#: window's having nothing more to lose: less by this power of what the form says. Measured on 97
-#: photographs, at .98, .99 and .995, from one set of levels to the next that was scored.
-SATURATION = 0.22
-TINY = 1e-12
 #: What an axis of a component needs to be at half size: nothing, its samples are means of two
 #: already; or one of the filters above, of a component that is stretched or not, and whose picture
 #: is halved with a zero in front or not.
@@ -382,46 +369,6 @@ def mix_channel(components, factors, shift, odd_row, odd_column, first, last, ou
             if luma[i] == np.floor(luma[i]):
                 value = np.floor(value + half)
             line[i] = min(max(value, least), most)
-
-
-class HalfLosses(NamedTuple):
-    """What is known of the loss of levels without the picture at full size.
-
-    ``coarse``: that of all scales but the finest. ``fine``: that of the finest, by the quadratic
-    form, and of rounding. ``excess``: how many times what the form says the second scale loses; 0
-    if that was not asked for.
-    """
-
-    coarse: float
-    fine: float
-    excess: float
-
-    def total(self, trust: float) -> float:
-        """The loss, if the finest scale loses so many times what the form says."""
-        return 1 - (1 - self.coarse) * (1 - trust * self.fine)
-
-    def trust(self, total: float) -> float:
-        """How many times that is, if the loss is known."""
-        rest = 1 - (1 - total) / max(1 - self.coarse, TINY)
-        return min(max(rest / max(self.fine, TINY), LEAST_TRUST), MOST_TRUST)
-
-    def foreseen_trust(self) -> float:
-        """The same, as the second scale tells it: where errors lie beside edges, which mask them,
-        all scales lose less than by the form, and where texture is lost, all lose more.
-        """
-        return min(max(FORESEEN * self.excess, LEAST_TRUST), MOST_TRUST)
-
-
-class Known(NamedTuple):
-    """What a true loss has told: which trust explains it, and its losses at half size."""
-
-    trust: float
-    losses: HalfLosses
-
-    def total(self, losses: HalfLosses) -> float:
-        """The loss of others."""
-        larger = max(losses.fine, TINY) / max(self.losses.fine, TINY)
-        return losses.total(self.trust * larger**-SATURATION)
 
 
 class HalfDescent(Descent):

@@ -44,7 +44,8 @@ from .descent import Descent
 from .encoder import quantize_all
 from .forecast import Change, weigh_change
 from .gradient import aim
-from .half_size import HalfDescent, HalfLosses, sees_half_size
+from .half_losses import HalfLosses
+from .half_size import HalfDescent, sees_half_size
 from .heads import model_of
 from .huffman import optimal_table
 from .metrics import LumaReference, Reference, channel_planes, check_picture, row_bands

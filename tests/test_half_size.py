@@ -11,15 +11,10 @@ from test_quantizer import analysed
 
 from pyjpegml import compress
 from pyjpegml.half_size import (
-    FORESEEN,
     HALVED,
-    LEAST_TRUST,
-    MOST_TRUST,
     SHIFTED,
     STRETCHED,
     STRETCHED_SHIFTED,
-    HalfLosses,
-    Known,
     from_half,
     to_half,
 )
@@ -178,26 +173,6 @@ def test_coarse_and_fine_loss_are_nearly_the_true_one():
             assert losses.total(trust) == pytest.approx(loss, rel=0.02)
         trust = losses.trust(loss)
         assert losses.total(trust) == pytest.approx(loss, rel=1e-6)
-
-
-def test_what_is_trusted_has_bounds():
-    losses = HalfLosses(0.01, 0.002, 30.0)
-    assert losses.foreseen_trust() == MOST_TRUST
-    assert losses._replace(excess=1.2).foreseen_trust() == pytest.approx(1.2 * FORESEEN)
-    assert losses._replace(excess=0.0).foreseen_trust() == LEAST_TRUST
-    assert losses.trust(0.9) == MOST_TRUST
-    assert losses.trust(0.0) == LEAST_TRUST
-    assert HalfLosses(0.0, 0.0, 0.0).trust(0.0) == LEAST_TRUST
-
-
-def test_coarser_levels_are_trusted_less():
-    near, coarser = HalfLosses(0.006, 0.004, 1.0), HalfLosses(0.006, 0.006, 1.0)
-    known = Known(1.1, near)
-    assert known.total(near) == pytest.approx(near.total(1.1))
-    assert near.total(1.1) < known.total(coarser) < coarser.total(1.1)
-    assert Known(1.1, coarser).total(near) > near.total(1.1)
-    nothing = HalfLosses(0.0, 0.0, 0.0)
-    assert Known(1.1, nothing).total(nothing) == pytest.approx(0, abs=1e-9)
 
 
 def test_memory_that_is_kept_changes_nothing():

@@ -8,7 +8,7 @@ from helpers import picture as made
 
 from pyjpegml import Options, decode, read_header
 from pyjpegml.budget import Account
-from pyjpegml.half_size import HalfLosses, Known
+from pyjpegml.half_losses import HalfLosses, Known
 from pyjpegml.markers import jfif_bytes
 from pyjpegml.metrics import Reference
 from pyjpegml.result import Result

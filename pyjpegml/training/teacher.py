@@ -32,18 +32,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyjpegml.attempts import MOST_BITS, SECOND_ATTEMPT
+from pyjpegml.attempts import SECOND_ATTEMPT, change_of_scale
 from pyjpegml.budget import Account, Options
-from pyjpegml.closed_loop import (
-    FINER,
-    FIRST_LOSS,
-    LEAST_LOSS,
-    LOSS_PER_BIT,
-    LOSS_PER_FULL_BIT,
-    PRICE,
-    SCALE_POWER,
-    ClosedLoop,
-)
+from pyjpegml.closed_loop import FINER, PRICE, ClosedLoop
 from pyjpegml.knobs import FIRST_SHAPE, KNOBS, Start
 from pyjpegml.metrics import Reference
 from pyjpegml.quantizer import Quantizer
@@ -212,11 +203,8 @@ class Pupil:
         quantizer = self.quantizer(plan, scale)
         quantizer.keep(quantizer.trellis(PRICE * scale * scale / self.pixels))
         loss = 1 - self.reference.score(quantizer.pixels(quantizer.levels))
-        bits = 8 * quantizer.statistics.size / self.pixels
-        per_bit = LOSS_PER_FULL_BIT if plan.subsampling == "4:4:4" else LOSS_PER_BIT
-        wanted = self.budget * (FIRST_LOSS + per_bit * min(bits, MOST_BITS))
-        change = (wanted / max(loss, LEAST_LOSS)) ** (1 / SCALE_POWER)
-        return float(scale * min(max(change, 0.5), 2.0))
+        size = quantizer.statistics.size
+        return scale * change_of_scale(plan.geometry, self.budget, loss, size)
 
     def loop(self, plan: Candidate, scale: float, price: float) -> tuple[float, float, int] | None:
         """The closed loop: ln of the size at the target, ln of the price where it ends over
